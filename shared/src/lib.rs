@@ -1,1 +1,32 @@
-//! common
+//! What callvault's functions have in common: the model, the way of a push, the stores, settings and logs.
+//!
+//! Without the feature `aws` everything here is pure: no clock, no I/O, no AWS SDK. That is what normalizers are built on.
+
+pub mod body;
+pub mod config;
+pub mod fields;
+pub mod item;
+pub mod keys;
+pub mod merge;
+pub mod model;
+pub mod normalized;
+pub mod rejected;
+pub mod storable;
+pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+#[cfg(feature = "aws")]
+pub mod answer;
+#[cfg(feature = "aws")]
+pub mod aws;
+#[cfg(feature = "aws")]
+pub mod bucket;
+#[cfg(feature = "aws")]
+pub mod push;
+#[cfg(feature = "aws")]
+pub mod request;
+#[cfg(feature = "aws")]
+pub mod store;
+#[cfg(feature = "aws")]
+pub mod table;

@@ -1,1 +1,25 @@
-//! f
+//! Catches AlicomAgentCallReport: how a call of Alibaba Cloud's Intelligent Communications Agent ended.
+//!
+//! Document: <https://help.aliyun.com/en/aiccs/developer-reference/alicomagentcallreport-1>
+
+mod normalize;
+
+use shared::model::Provider;
+use shared::normalized::PushType;
+
+/// The push that this function catches.
+pub const PUSH: PushType = PushType {
+    function: shared::merge::REPORT,
+    provider: Provider::Alicom,
+    envelope: None,
+    normalize: normalize::normalize,
+};
+
+/// Receives a push of call reports.
+#[cfg(feature = "aws")]
+pub async fn handle(
+    receiver: &shared::push::Receiver,
+    request: lambda_http::Request,
+) -> lambda_http::Response<lambda_http::Body> {
+    receiver.receive(&PUSH, request).await
+}

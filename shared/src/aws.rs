@@ -1,0 +1,96 @@
+//! The AWS clients, with no more than they need and prepared for a sender that waits 700 ms.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+use crate::config::{ConfigError, Environment, StoreConfig};
+
+/// Who signs requests, and where they go.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The region of the table and the bucket.
+    pub region: String,
+    /// What requests are signed with.
+    pub credentials: SharedCredentialsProvider,
+}
+
+impl Account {
+    /// The account that a Lambda function runs in. Lambda hands a function its credentials in the environment, for as long as
+    /// the process lives, so nothing else needs asking on a cold start. With another endpoint than AWS's any credentials
+    /// will do.
+    pub fn of_function(environment: &Environment<'_>, stores: &StoreConfig) -> Result<Self, ConfigError> {
+        let local = stores.dynamodb_endpoint.is_some() && stores.s3_endpoint.is_some();
+        let value = |variable: &'static str| match environment.get(variable) {
+            Some(value) => Ok(value),
+            None if local => Ok("local".to_owned()),
+            None => Err(ConfigError::Missing(variable)),
+        };
+        let credentials = Credentials::new(
+            value("AWS_ACCESS_KEY_ID")?,
+            value("AWS_SECRET_ACCESS_KEY")?,
+            environment.get("AWS_SESSION_TOKEN"),
+            None,
+            "environment",
+        );
+        let region = match environment.get("AWS_REGION") {
+            Some(region) => region,
+            None if local => "us-east-1".to_owned(),
+            None => return Err(ConfigError::Missing("AWS_REGION")),
+        };
+        Ok(Self { region, credentials: SharedCredentialsProvider::new(credentials) })
+    }
+}
+
+/// An HTTP client with the one TLS stack of this program.
+pub fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+/// A client for DynamoDB. A connection that died while the function was frozen costs one short attempt: the SDK's defaults
+/// would wait 3.1 s to connect and up to a second before trying again.
+pub fn dynamodb(account: &Account, stores: &StoreConfig, http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
+    let mut config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+        .region(aws_sdk_dynamodb::config::Region::new(account.region.clone()))
+        .credentials_provider(account.credentials.clone())
+        .http_client(http)
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_millis(300))
+                .operation_attempt_timeout(Duration::from_millis(400))
+                .build(),
+        )
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(6)
+                .with_initial_backoff(Duration::from_millis(25))
+                .with_max_backoff(Duration::from_millis(400)),
+        );
+    if let Some(endpoint) = &stores.dynamodb_endpoint {
+        config = config.endpoint_url(endpoint);
+    }
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// A client for S3.
+pub fn s3(account: &Account, stores: &StoreConfig, http: SharedHttpClient) -> aws_sdk_s3::Client {
+    let mut config = aws_sdk_s3::Config::builder()
+        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+        .region(aws_sdk_s3::config::Region::new(account.region.clone()))
+        .credentials_provider(account.credentials.clone())
+        .http_client(http)
+        .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(1)).build())
+        .retry_config(
+            RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(50)),
+        );
+    if let Some(endpoint) = &stores.s3_endpoint {
+        config = config.endpoint_url(endpoint).force_path_style(true);
+    }
+    aws_sdk_s3::Client::from_conf(config.build())
+}

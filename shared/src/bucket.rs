@@ -1,0 +1,60 @@
+//! The bucket: what is rejected, what is too large for an item, and the recordings.
+
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_s3::primitives::ByteStream;
+
+/// The bucket could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// An object could not be written.
+    #[error("an object could not be written: {}", DisplayErrorContext(.0))]
+    Write(#[source] Box<aws_sdk_s3::error::SdkError<aws_sdk_s3::operation::put_object::PutObjectError>>),
+    /// An object could not be read.
+    #[error("an object could not be read: {}", DisplayErrorContext(.0))]
+    Read(#[source] Box<aws_sdk_s3::error::SdkError<aws_sdk_s3::operation::get_object::GetObjectError>>),
+    /// An object's bytes broke off.
+    #[error("an object's bytes broke off")]
+    Body(#[from] aws_sdk_s3::primitives::ByteStreamError),
+}
+
+/// The bucket.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// The client.
+    pub client: aws_sdk_s3::Client,
+    /// The bucket's name.
+    pub name: String,
+}
+
+impl Bucket {
+    /// Puts a JSON object under a key, unless there is one already: keys name their content, so the first stays, and with it
+    /// the time at which it was received.
+    pub async fn put_json_if_absent(&self, key: &str, json: Vec<u8>) -> Result<(), BucketError> {
+        let put = self
+            .client
+            .put_object()
+            .bucket(&self.name)
+            .key(key)
+            .content_type("application/json")
+            .if_none_match("*")
+            .body(ByteStream::from(json));
+        match put.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("PreconditionFailed") => Ok(()),
+            Err(error) => Err(BucketError::Write(Box::new(error))),
+        }
+    }
+
+    /// Reads an object whole.
+    pub async fn get(&self, key: &str) -> Result<Vec<u8>, BucketError> {
+        let object = self
+            .client
+            .get_object()
+            .bucket(&self.name)
+            .key(key)
+            .send()
+            .await
+            .map_err(|error| BucketError::Read(Box::new(error)))?;
+        Ok(object.body.collect().await?.to_vec())
+    }
+}

@@ -1,0 +1,267 @@
+//! Reading a provider's JSON object so that nothing in it can get lost.
+//!
+//! A normalizer *takes* the fields that it knows out of a [`Fields`]. What it takes soundly goes to the model; everything
+//! else (fields that no document knows, values that are not what the document says) stays behind and becomes the
+//! call's `extra`. So a field is kept by default, and forgetting one loses nothing. This is also why there are no wire structs:
+//! they would have to be lenient in every field, and name each twice.
+//!
+//! Reading is lenient where the providers are careless: a number may come as text and text as a number. `null` is the
+//! same as absent.
+
+use jiff::tz::Offset;
+use serde_json::{Map, Value};
+
+use crate::model::{Instant, Money, PhoneNumber};
+
+/// The longest text that an attribute of the model holds, in bytes; ids are part of keys. Longer text stays behind.
+const MAX_TEXT_BYTES: usize = 1024;
+/// The largest value taken over as it is, as JSON text in bytes; a larger one stays behind.
+const MAX_VALUE_BYTES: usize = 16 * 1024;
+
+/// The fields of one JSON object that no one has taken yet.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    left: Map<String, Value>,
+    zone: Offset,
+    unknown_values: Vec<&'static str>,
+}
+
+impl Fields {
+    /// The fields of `object`, in which times without a zone are in `zone`.
+    pub fn new(object: Map<String, Value>, zone: Offset) -> Self {
+        Self { left: object, zone, unknown_values: Vec::new() }
+    }
+
+    /// What nobody took, and the names of the enumerations that held a value which no document knows.
+    pub fn into_rest(self) -> (Map<String, Value>, Vec<&'static str>) {
+        (self.left, self.unknown_values)
+    }
+
+    /// Whether a field is there, null or not.
+    pub fn contains(&self, name: &str) -> bool {
+        self.left.contains_key(name)
+    }
+
+    /// Puts a value back under a name, to be kept with what nobody took.
+    pub fn put_back(&mut self, name: &str, value: Value) {
+        self.left.insert(name.to_owned(), value);
+    }
+
+    /// Takes a field that `read` understands; leaves it behind where it doesn't.
+    pub fn take<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
+        let sound = match self.left.get(name)? {
+            Value::Null => None,
+            value => Some(read(value)?),
+        };
+        self.left.remove(name);
+        sound
+    }
+
+    /// Takes text, or a number as its text; not blank, of at most 1,024 bytes.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        self.take(name, |value| scalar_text(value).filter(|text| is_text(text)))
+    }
+
+    /// Takes text without the white space around it. Where there is some, the text as it came is kept as well, as
+    /// `<name>_untrimmed`.
+    pub fn trimmed_text(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        let trimmed = text.trim().to_owned();
+        if trimmed != text {
+            self.put_back(&format!("{name}_untrimmed"), Value::String(text));
+        }
+        Some(trimmed)
+    }
+
+    /// Takes a phone number, masked or not.
+    pub fn phone(&mut self, name: &str) -> Option<PhoneNumber> {
+        self.take(name, |value| PhoneNumber::new(&scalar_text(value)?))
+    }
+
+    /// Takes a whole number, or its text; not negative.
+    pub fn whole(&mut self, name: &str) -> Option<u64> {
+        self.take(name, whole)
+    }
+
+    /// Takes a time in any form that [`Instant::parse`] knows, as text or number.
+    pub fn instant(&mut self, name: &str) -> Option<Instant> {
+        let zone = self.zone;
+        self.take(name, |value| Instant::parse(&scalar_text(value)?, zone))
+    }
+
+    /// Takes an amount of money, a number or its text.
+    pub fn money(&mut self, name: &str, currency: &str) -> Option<Money> {
+        self.take(name, |value| Money::parse(&scalar_text(value)?, currency))
+    }
+
+    /// Takes a list of texts (or numbers) of no more than 16 KiB.
+    pub fn texts(&mut self, name: &str) -> Option<Vec<String>> {
+        self.take(name, |value| texts(value).filter(|_| is_small(value)))
+    }
+
+    /// Takes a list of any length.
+    pub fn list(&mut self, name: &str) -> Option<Vec<Value>> {
+        self.take(name, |value| value.as_array().cloned())
+    }
+
+    /// Takes a list that may come as JSON inside a text. An empty text is no list.
+    pub fn list_in_text(&mut self, name: &str) -> Option<Vec<Value>> {
+        self.take(name, |value| match value {
+            Value::Array(list) => Some(list.clone()),
+            Value::String(text) => serde_json::from_str(text).ok(),
+            _ => None,
+        })
+    }
+
+    /// Takes any value of no more than 16 KiB, as it is.
+    pub fn value(&mut self, name: &str) -> Option<Value> {
+        self.take(name, |value| is_small(value).then(|| value.clone()))
+    }
+
+    /// Moves one of the provider's own codes or messages into the call's status, under its own name. Gives back its text.
+    pub fn status(&mut self, name: &str, status: &mut Map<String, Value>) -> Option<String> {
+        let value =
+            self.take(name, |value| scalar_text(value).filter(|text| is_text(text)).map(|_| value.clone()))?;
+        let text = scalar_text(&value);
+        status.insert(name.to_owned(), value);
+        text
+    }
+
+    /// Moves a value of an enumeration into the call's status and gives back what it means: `unknown` where `meaning`
+    /// does not know it, which is counted.
+    pub fn code<T>(
+        &mut self,
+        name: &'static str,
+        status: &mut Map<String, Value>,
+        meaning: impl FnOnce(&str) -> Option<T>,
+        unknown: T,
+    ) -> Option<T> {
+        let text = self.status(name, status)?;
+        Some(meaning(text.trim()).unwrap_or_else(|| {
+            self.unknown_values.push(name);
+            unknown
+        }))
+    }
+
+    /// Notes that an enumeration held a value which no document knows.
+    pub fn count_unknown(&mut self, name: &'static str) {
+        self.unknown_values.push(name);
+    }
+}
+
+/// The text of a text or a number.
+pub fn scalar_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A whole number that is not negative, or its text. `12.0` is one too.
+pub fn whole(value: &Value) -> Option<u64> {
+    let text = scalar_text(value)?;
+    let text = text.trim();
+    let digits = text.split_once('.').map_or(text, |(digits, zeros)| match zeros.trim_end_matches('0') {
+        "" => digits,
+        _ => text,
+    });
+    // The table's numbers are exact up to 38 digits, JavaScript's and most readers' only up to 2^53.
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| digits.parse().ok())
+        .flatten()
+        .filter(|number| *number < 1 << 53)
+}
+
+/// A text, or a list of texts and numbers.
+pub fn texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::Array(list) => list.iter().map(scalar_text).collect(),
+        _ => None,
+    }
+}
+
+fn is_text(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= MAX_TEXT_BYTES
+}
+
+fn is_small(value: &Value) -> bool {
+    serde_json::to_string(value).is_ok_and(|text| text.len() <= MAX_VALUE_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fields(object: Value) -> Fields {
+        Fields::new(object.as_object().unwrap().clone(), Offset::constant(8))
+    }
+
+    fn rest(fields: Fields) -> Value {
+        Value::Object(fields.into_rest().0)
+    }
+
+    #[test]
+    fn what_is_sound_is_taken_and_what_is_not_stays_behind() {
+        let mut fields = fields(json!({
+            "callId": 42, "duration": "abc", "startTime": "2025-06-01 10:00:00", "endTime": "soon", "new": [1], "out": null,
+        }));
+        assert_eq!(fields.text("callId").as_deref(), Some("42"));
+        assert_eq!(fields.whole("duration"), None);
+        assert_eq!(fields.instant("startTime").unwrap().to_string(), "2025-06-01T02:00:00.000Z");
+        assert_eq!(fields.instant("endTime"), None);
+        assert_eq!(fields.text("out"), None);
+        assert_eq!(fields.text("absent"), None);
+        assert_eq!(rest(fields), json!({"duration": "abc", "endTime": "soon", "new": [1]}));
+    }
+
+    #[test]
+    fn numbers_come_as_text_and_text_as_numbers() {
+        for (value, expected) in [
+            (json!(330), Some(330)),
+            (json!("330"), Some(330)),
+            (json!("330.00"), Some(330)),
+            (json!(-1), None),
+            (json!("-1"), None),
+            (json!(1.5), None),
+            (json!(""), None),
+            (json!("９"), None),
+            (json!(true), None),
+            (json!("99999999999999999999999999"), None),
+        ] {
+            assert_eq!(whole(&value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_code_is_kept_and_counted() {
+        let mut status = Map::new();
+        let mut fields = fields(json!({"result": "LOST", "other": {"deep": 1}}));
+        assert_eq!(fields.code("result", &mut status, |_| None, 7), Some(7));
+        assert_eq!(fields.code("other", &mut status, |_| Some(1), 7), None);
+        assert_eq!(Value::Object(status), json!({"result": "LOST"}));
+        let (left, unknown) = fields.into_rest();
+        assert_eq!(Value::Object(left), json!({"other": {"deep": 1}}));
+        assert_eq!(unknown, ["result"]);
+    }
+
+    #[test]
+    fn a_trimmed_text_is_kept_as_it_came_too() {
+        let mut fields = fields(json!({"outId": "bb3b\n"}));
+        assert_eq!(fields.trimmed_text("outId").as_deref(), Some("bb3b"));
+        assert_eq!(rest(fields), json!({"outId_untrimmed": "bb3b\n"}));
+    }
+
+    #[test]
+    fn a_list_may_be_json_inside_a_text() {
+        let mut fields = fields(json!({"a": "[1,2]", "b": [1], "c": "", "d": "[1,"}));
+        assert_eq!(fields.list_in_text("a").unwrap().len(), 2);
+        assert_eq!(fields.list_in_text("b").unwrap().len(), 1);
+        assert_eq!(fields.list_in_text("c"), None);
+        assert_eq!(fields.list_in_text("d"), None);
+        assert_eq!(rest(fields), json!({"c": "", "d": "[1,"}));
+    }
+}

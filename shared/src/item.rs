@@ -1,0 +1,192 @@
+//! The table's items as JSON objects, and the records as items.
+//!
+//! An item is built and read here as a JSON object with exact numbers; [`crate::table`] turns it into DynamoDB's attribute values.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::keys;
+use crate::merge::Record;
+use crate::model::{CallFacts, CallKey, Instant, Recording};
+
+/// An item of the table.
+pub type Item = Map<String, Value>;
+
+/// The attribute that counts an item's writes: a write is on condition that it stands where it was read.
+pub const VERSION: &str = "version";
+
+/// The attributes of a call's or a conversation's item that are no facts: keys, and the record's bookkeeping.
+const NO_FACTS: [&str; 16] = [
+    keys::PK,
+    keys::SK,
+    keys::TTL,
+    VERSION,
+    "provider",
+    "call_id",
+    "extra",
+    "sources",
+    "first_received_at",
+    "updated_at",
+    "task_key",
+    "callee_key",
+    "day",
+    "call_at",
+    "due",
+    "due_at",
+];
+
+/// A stored item that is not what this program writes.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored item can't be read")]
+pub struct UnreadableItem(#[from] serde_json::Error);
+
+/// The bookkeeping of a record, as an item holds it.
+#[derive(Serialize, Deserialize)]
+struct Bookkeeping {
+    #[serde(default)]
+    extra: std::collections::BTreeMap<String, Map<String, Value>>,
+    #[serde(default)]
+    sources: std::collections::BTreeMap<String, crate::merge::Source>,
+    first_received_at: Instant,
+    updated_at: Instant,
+}
+
+/// The item of a call.
+pub fn call_item(key: &CallKey, record: Record) -> Result<Item, UnreadableItem> {
+    let facts: CallFacts = typed(record.facts.clone())?;
+    let call_at = facts.call_at().unwrap_or(record.first_received_at);
+    let task_key = facts.task_id.as_deref().map(|task| keys::task_key(key.provider, task));
+    let callee_key = facts.callee.as_ref().and_then(keys::callee_key);
+    let mut item = record_item(key, keys::CALL, record)?;
+    item.insert("call_at".to_owned(), call_at.to_string().into());
+    item.insert("day".to_owned(), keys::day_key(call_at, key).into());
+    item.extend(task_key.map(|task_key| ("task_key".to_owned(), task_key.into())));
+    item.extend(callee_key.map(|callee_key| ("callee_key".to_owned(), callee_key.into())));
+    Ok(item)
+}
+
+/// The item of a conversation.
+pub fn conversation_item(key: &CallKey, record: Record) -> Result<Item, UnreadableItem> {
+    record_item(key, keys::CONVERSATION, record)
+}
+
+fn record_item(key: &CallKey, sk: &str, record: Record) -> Result<Item, UnreadableItem> {
+    let Record { facts, extra, sources, first_received_at, updated_at } = record;
+    let mut item = object(&Bookkeeping { extra, sources, first_received_at, updated_at })?;
+    item.retain(|_, value| value.as_object().is_none_or(|object| !object.is_empty()));
+    item.extend(facts.into_iter().map(|(name, value)| match value.get(LARGE_KEY) {
+        Some(large_key) if name == TURNS => (TURNS_KEY.to_owned(), large_key.clone()),
+        _ => (name, value),
+    }));
+    item.extend(identity(key, sk));
+    Ok(item)
+}
+
+/// The record that an item of a call or a conversation holds.
+pub fn record(mut item: Item) -> Result<Record, UnreadableItem> {
+    let mut bookkeeping = Map::new();
+    for name in NO_FACTS {
+        bookkeeping.extend(item.remove(name).map(|value| (name.to_owned(), value)));
+    }
+    let Bookkeeping { extra, sources, first_received_at, updated_at } = typed(bookkeeping)?;
+    if let Some(large_key) = item.remove(TURNS_KEY) {
+        item.insert(TURNS.to_owned(), Value::Object(Map::from_iter([(LARGE_KEY.to_owned(), large_key)])));
+    }
+    Ok(Record { facts: item, extra, sources, first_received_at, updated_at })
+}
+
+/// The item of a recording.
+pub fn recording_item(key: &CallKey, recording: &Recording) -> Result<Item, UnreadableItem> {
+    let mut item = object(recording)?;
+    if let Some(due_at) = recording.next_attempt_at {
+        item.insert("due".to_owned(), keys::archive_due_key(key).into());
+        item.insert("due_at".to_owned(), due_at.to_string().into());
+    }
+    item.extend(identity(key, &keys::recording_sk(&recording.slot)));
+    Ok(item)
+}
+
+/// A verbatim push.
+#[derive(Clone, Debug)]
+pub struct PushItem {
+    /// The call that it is about.
+    pub key: CallKey,
+    /// The function that caught it.
+    pub function: &'static str,
+    /// Its digest.
+    pub digest: String,
+    /// When it was received.
+    pub received_at: Instant,
+    /// When it may be forgotten, in seconds since 1970.
+    pub expires: Option<i64>,
+    /// The element's text exactly as it came, or the key of the object that holds it.
+    pub body: Verbatim,
+    /// What the body said beside the list that the element was in.
+    pub envelope: Option<String>,
+}
+
+/// A text that came from outside, wherever it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verbatim {
+    /// In the item.
+    Here(String),
+    /// In the bucket, under this key.
+    Large(String),
+}
+
+/// The item of a verbatim push.
+pub fn push_item(push: PushItem) -> Item {
+    let mut item = identity(&push.key, &keys::push_sk(push.function, &push.digest));
+    item.insert("function".to_owned(), push.function.into());
+    item.insert("received_at".to_owned(), push.received_at.to_string().into());
+    match push.body {
+        Verbatim::Here(body) => item.insert("body".to_owned(), body.into()),
+        Verbatim::Large(key) => item.insert("body_key".to_owned(), key.into()),
+    };
+    item.extend(push.envelope.map(|envelope| ("envelope".to_owned(), envelope.into())));
+    item.extend(push.expires.map(|expires| (keys::TTL.to_owned(), expires.into())));
+    item
+}
+
+/// Marks a value that lies in the bucket: an object with this key alone.
+pub const LARGE_KEY: &str = "large_key";
+/// The attribute of a conversation that may be too large for an item.
+pub const TURNS: &str = "turns";
+/// What stands in its place then: the key of the object that holds it.
+const TURNS_KEY: &str = "turns_key";
+
+fn identity(key: &CallKey, sk: &str) -> Item {
+    Map::from_iter([
+        (keys::PK.to_owned(), keys::call_pk(key).into()),
+        (keys::SK.to_owned(), sk.into()),
+        ("provider".to_owned(), key.provider.as_str().into()),
+        ("call_id".to_owned(), key.call_id.as_str().into()),
+    ])
+}
+
+/// An object as one of the model's types.
+pub fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, UnreadableItem> {
+    Ok(serde_json::from_value(Value::Object(object))?)
+}
+
+/// One of the model's types as an object.
+pub fn object<T: Serialize>(value: &T) -> Result<Map<String, Value>, UnreadableItem> {
+    match serde_json::to_value(value)? {
+        Value::Object(object) => Ok(object),
+        other => {
+            Err(serde::de::Error::custom(format!("not an object: {}", kind(&other)))).map_err(UnreadableItem)
+        }
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

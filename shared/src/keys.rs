@@ -1,0 +1,174 @@
+//! The table's schema, and the keys of its items and of the bucket's objects.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+
+use crate::model::{CallKey, Instant, PhoneNumber, Provider};
+
+/// The partition key.
+pub const PK: &str = "pk";
+/// The sort key.
+pub const SK: &str = "sk";
+/// The sort key of the call itself.
+pub const CALL: &str = "call";
+/// The sort key of its conversation.
+pub const CONVERSATION: &str = "conversation";
+/// By which attribute items expire, in seconds since 1970; set only where a retention is configured.
+pub const TTL: &str = "ttl";
+
+/// A global secondary index. All of its attributes are text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// Its name.
+    pub name: &'static str,
+    /// Its partition key.
+    pub partition: &'static str,
+    /// Its sort key.
+    pub sort: &'static str,
+    /// What it projects beside the keys.
+    pub projects: &'static [&'static str],
+}
+
+/// The indexes. They project no more than a list needs, and nothing that later pushes change: a change of a
+/// projected attribute would cost a write of the index each time.
+pub const INDEXES: [Index; 4] = [
+    Index { name: "by-task", partition: "task_key", sort: "call_at", projects: &[] },
+    Index { name: "by-callee", partition: "callee_key", sort: "call_at", projects: &[] },
+    Index { name: "by-day", partition: "day", sort: "call_at", projects: &[] },
+    Index { name: "by-due", partition: "due", sort: "due_at", projects: &["source_expires_at"] },
+];
+
+/// Over how many partitions a day, and the work that is due, are spread.
+pub const SHARDS: u8 = 8;
+
+/// The partition key under which all that is known of a call lies.
+pub fn call_pk(key: &CallKey) -> String {
+    format!("call#{}#{}", key.provider, key.call_id.as_str())
+}
+
+/// The sort key of a verbatim push.
+pub fn push_sk(function: &str, digest: &str) -> String {
+    format!("push#{function}#{digest}")
+}
+
+/// The sort key of a recording.
+pub fn recording_sk(slot: &str) -> String {
+    format!("recording#{slot}")
+}
+
+/// The partition of `by-task`.
+pub fn task_key(provider: Provider, task_id: &str) -> String {
+    format!("{provider}#{task_id}")
+}
+
+/// The partition of `by-callee`: `None` for a masked number, which many callees share.
+pub fn callee_key(callee: &PhoneNumber) -> Option<String> {
+    (!callee.is_masked()).then(|| callee.as_str().to_owned())
+}
+
+/// The partition of `by-day`.
+pub fn day_key(call_at: Instant, key: &CallKey) -> String {
+    format!("{}#{}", call_at.date(), shard(key))
+}
+
+/// The partition of `by-due` for recordings to archive.
+pub fn archive_due_key(key: &CallKey) -> String {
+    format!("archive#{}", shard(key))
+}
+
+/// The partition of `by-due` for conversations to ask for.
+pub fn conversation_due_key(key: &CallKey) -> String {
+    format!("conversation#{}", shard(key))
+}
+
+/// Which of the [`SHARDS`] a call belongs to.
+fn shard(key: &CallKey) -> u8 {
+    Sha256::digest(call_pk(key))[0] % SHARDS
+}
+
+/// The digest of an element of a push by which a repeat is known: SHA-256, shortened to 96 bits, in hex.
+pub fn element_digest(text: &str) -> String {
+    hex::encode(&Sha256::digest(text)[..12])
+}
+
+/// Where a rejected element, or a rejected body, is kept in the bucket.
+pub fn rejected_key(function: &str, received_at: Instant, bytes: &[u8]) -> String {
+    format!(
+        "rejected/{function}/{}/{}.json",
+        received_at.date().replace('-', "/"),
+        hex::encode(Sha256::digest(bytes))
+    )
+}
+
+/// Where a part that is too large for an item lies in the bucket: named by its content, so that a repeat falls on it.
+pub fn large_key(bytes: &[u8]) -> String {
+    format!("large/{}.json", hex::encode(Sha256::digest(bytes)))
+}
+
+/// Kept as they are in an object's key: what needs no escape in a URL.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Where an archived recording lies in the bucket; `extension` without a dot.
+pub fn recording_key(key: &CallKey, call_at: Instant, slot: &str, extension: &str) -> String {
+    format!(
+        "recordings/provider={}/date={}/{}/{}.{extension}",
+        key.provider,
+        call_at.date(),
+        utf8_percent_encode(key.call_id.as_str(), UNRESERVED),
+        utf8_percent_encode(slot, UNRESERVED),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::CallId;
+    use proptest::prelude::*;
+
+    fn call(id: &str) -> CallKey {
+        CallKey { provider: Provider::Alicom, call_id: CallId::new(id.to_owned()).unwrap() }
+    }
+
+    fn at() -> Instant {
+        Instant::from_epoch_millis(1_748_743_200_000).unwrap()
+    }
+
+    #[test]
+    fn keys_are_as_the_design_has_them() {
+        let call = call("10000161****^1000018****");
+        assert_eq!(call_pk(&call), "call#alicom#10000161****^1000018****");
+        assert_eq!(push_sk("alicom-call-report", "ab"), "push#alicom-call-report#ab");
+        assert_eq!(task_key(Provider::Laaffic, "7"), "laaffic#7");
+        assert!(day_key(at(), &call).starts_with("2025-06-01#"));
+        assert!(rejected_key("f", at(), b"x").starts_with("rejected/f/2025/06/01/2d711642b726b044"));
+        assert_eq!(
+            recording_key(&call, at(), "main", "wav"),
+            "recordings/provider=alicom/date=2025-06-01/10000161%2A%2A%2A%2A%5E1000018%2A%2A%2A%2A/main.wav"
+        );
+    }
+
+    #[test]
+    fn a_masked_callee_has_no_key() {
+        assert_eq!(callee_key(&PhoneNumber::new("139********").unwrap()), None);
+        assert_eq!(callee_key(&PhoneNumber::new("13900000000").unwrap()).as_deref(), Some("13900000000"));
+    }
+
+    proptest! {
+        #[test]
+        fn different_recordings_have_different_keys_and_none_leaves_its_folder(
+            a in "\\PC{1,30}", b in "\\PC{1,30}", slot_a in "\\PC{1,20}", slot_b in "\\PC{1,20}",
+        ) {
+            prop_assume!(CallId::new(a.clone()).is_some() && CallId::new(b.clone()).is_some());
+            let key_a = recording_key(&call(&a), at(), &slot_a, "wav");
+            let key_b = recording_key(&call(&b), at(), &slot_b, "wav");
+            prop_assert_eq!(key_a == key_b, (a, slot_a) == (b, slot_b));
+            prop_assert_eq!(key_a.matches('/').count(), 4);
+        }
+
+        #[test]
+        fn a_shard_is_one_of_the_shards(id in "\\PC{1,30}") {
+            prop_assume!(CallId::new(id.clone()).is_some());
+            prop_assert!(shard(&call(&id)) < SHARDS);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The model: one record a call, whatever the provider.
+//!
+//! The vocabulary is close to Twilio's; instants are UTC; the provider's own values are kept beside.
+
+mod call;
+mod conversation;
+mod instant;
+mod money;
+mod outcome;
+mod phone;
+mod recording;
+
+pub use call::{CallFacts, CallId, CallKey, Provider, Tags};
+pub use conversation::{ConversationFacts, Speaker, Turn};
+pub use instant::Instant;
+pub use money::Money;
+pub use outcome::{HangupBy, Outcome};
+pub use phone::PhoneNumber;
+pub use recording::{Recording, RecordingSource, RecordingState};
+
+/// A struct of facts that may all be unknown: every field becomes an `Option` that is left out of the item when empty.
+macro_rules! facts {
+    ($(#[$outer:meta])* $name:ident { $( $(#[$inner:meta])* $field:ident : $type:ty, )* }) => {
+        $(#[$outer])*
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub struct $name {
+            $( $(#[$inner])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>, )*
+        }
+    };
+}
+use facts;

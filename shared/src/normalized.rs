@@ -1,0 +1,134 @@
+//! What a normalizer makes of an element of a push.
+
+use jiff::tz::Offset;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::body::{self, Elements, NoElements};
+use crate::fields::Fields;
+use crate::model::{CallFacts, CallId, ConversationFacts, Instant, Provider, RecordingSource};
+
+/// What a normalizer may know beside the element: no clock, no store.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// When the push was received.
+    pub received_at: Instant,
+    /// The zone of times that carry none.
+    pub utc_offset: Offset,
+}
+
+/// Makes the model of one element of a push: pure, and never panics.
+pub type Normalize = fn(Fields, &Context) -> Result<Normalized, Rejection>;
+
+/// A kind of push, and the function that catches it.
+#[derive(Clone, Copy, Debug)]
+pub struct PushType {
+    /// The function's name, the same in its route, its keys and its logs.
+    pub function: &'static str,
+    /// Whose calls it is about.
+    pub provider: Provider,
+    /// The name under which the body holds its list, where it isn't one itself.
+    pub envelope: Option<&'static str>,
+    /// Makes the model of an element.
+    pub normalize: Normalize,
+}
+
+impl PushType {
+    /// Divides a body into its elements.
+    pub fn elements<'a>(&self, body: &'a [u8]) -> Result<Elements<'a>, NoElements> {
+        body::elements(body, self.envelope)
+    }
+
+    /// One element's text in terms of the model.
+    pub fn normalized(&self, text: &str, context: &Context) -> Result<Normalized, Rejection> {
+        (self.normalize)(Fields::new(body::object(text)?, context.utc_offset), context)
+    }
+}
+
+/// One element of a push in terms of the model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Normalized {
+    /// Which call it is about.
+    pub call_id: CallId,
+    /// What it says of the call.
+    pub call: CallFacts,
+    /// What it says of the conversation.
+    pub conversation: ConversationFacts,
+    /// The recordings that it announces.
+    pub recordings: Vec<RecordingSource>,
+    /// All else, under the document's names.
+    pub extra: Map<String, Value>,
+    /// The fields that held a value which no document knows.
+    pub unknown_values: Vec<&'static str>,
+}
+
+impl Normalized {
+    /// Takes over what is left of the element once everything else was taken out of it.
+    pub fn new(call_id: CallId, fields: Fields) -> Self {
+        let (extra, unknown_values) = fields.into_rest();
+        Self {
+            call_id,
+            call: CallFacts::default(),
+            conversation: ConversationFacts::default(),
+            recordings: Vec::new(),
+            extra,
+            unknown_values,
+        }
+    }
+}
+
+/// Why an element can't be stored as a call: lasting garbage, kept as it came.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The element is not a JSON object.
+    #[error("not an object")]
+    NotAnObject,
+    /// The element can't be read: nested too deeply, or half of a surrogate pair.
+    #[error("unreadable: {0}")]
+    Unreadable(String),
+    /// The element names no call.
+    #[error("no usable call id in {field}")]
+    NoCallId {
+        /// Where the call id should be.
+        field: &'static str,
+    },
+    /// The element is a message of another kind.
+    #[error("another kind of message: {kind}")]
+    OtherMessage {
+        /// The field that names the kind.
+        field: &'static str,
+        /// The kind.
+        kind: String,
+    },
+    /// DynamoDB refuses it as invalid.
+    #[error("refused by DynamoDB: {0}")]
+    Refused(String),
+}
+
+impl Rejection {
+    /// The field that is wrong, where it is one.
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::NoCallId { field } | Self::OtherMessage { field, .. } => Some(field),
+            Self::NotAnObject | Self::Unreadable(_) | Self::Refused(_) => None,
+        }
+    }
+
+    /// The kind of rejection, for logs and metrics: never a value from the push.
+    pub fn tag(&self) -> &'static str {
+        match self {
+            Self::NotAnObject => "not_an_object",
+            Self::Unreadable(_) => "unreadable",
+            Self::NoCallId { .. } => "no_call_id",
+            Self::OtherMessage { .. } => "other_message",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
+/// Takes the call's id out of `field`.
+pub fn call_id(fields: &mut Fields, field: &'static str) -> Result<CallId, Rejection> {
+    fields
+        .take(field, |value| CallId::new(crate::fields::scalar_text(value)?))
+        .ok_or(Rejection::NoCallId { field })
+}

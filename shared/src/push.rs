@@ -1,0 +1,205 @@
+//! The way of a push, from the HTTP request to the answer.
+
+use std::num::NonZeroU32;
+
+use futures_util::future::join_all;
+use lambda_http::{Body, Request, RequestExt, Response};
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::aws::Account;
+use crate::body::{Elements, NoElements};
+use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, process_environment};
+use crate::model::{CallKey, Instant};
+use crate::normalized::{Context, PushType, Rejection};
+use crate::rejected::Rejected;
+use crate::request::{Authorized, authorize};
+use crate::store::{Element, Store, StoreError};
+use crate::table::TableError;
+
+/// Catches pushes: what a push function has at hand from its start on.
+#[derive(Debug)]
+pub struct Receiver {
+    config: PushConfig,
+    store: Store,
+}
+
+/// How a body was divided and stored.
+#[derive(Default)]
+struct Tally {
+    elements: usize,
+    rejections: Vec<&'static str>,
+    unknown_values: Vec<&'static str>,
+}
+
+impl Receiver {
+    /// A receiver with the process's settings, its connection to DynamoDB already open. Where it can't be opened yet, the first
+    /// push opens it.
+    pub async fn from_environment() -> Result<Self, ConfigError> {
+        let receiver = Self::new(&process_environment())?;
+        if let Err(error) = receiver.store.table().connect().await {
+            tracing::warn!(error = %error, "no connection to DynamoDB yet");
+        }
+        Ok(receiver)
+    }
+
+    /// A receiver with these settings.
+    pub fn new(environment: &Environment<'_>) -> Result<Self, ConfigError> {
+        let stores = StoreConfig::read(environment)?;
+        let account = Account::of_function(environment, &stores)?;
+        Ok(Self { config: PushConfig::read(environment)?, store: Store::new(stores, account) })
+    }
+
+    /// Receives a push: checks who sends it, stores what it says, answers. A 200 means that every element of it is durable.
+    pub async fn receive(&self, push: &PushType, request: Request) -> Response<Body> {
+        let received_at = Instant::now();
+        let request_id =
+            request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+        let mut tally = Tally::default();
+        let answer = match authorize(request, &self.config) {
+            Ok(authorized) => self.accept(push, &authorized, received_at, &mut tally).await,
+            Err(denial) => denial.into(),
+        };
+        log(push, &answer, &tally, received_at, &request_id);
+        answer.into_response()
+    }
+
+    async fn accept(
+        &self,
+        push: &PushType,
+        request: &Authorized,
+        received_at: Instant,
+        tally: &mut Tally,
+    ) -> Answer {
+        let body = request.body();
+        let refusal = if request.content_encoding().is_some() {
+            Answer::Encoded
+        } else if body.len() > self.config.max_body_bytes {
+            Answer::TooLarge { limit: self.config.max_body_bytes }
+        } else {
+            match push.elements(body) {
+                Ok(elements) => return self.keep(push, elements, received_at, tally).await,
+                Err(NoElements::NotJson { line, column }) => Answer::NotJson { line, column },
+                Err(NoElements::WrongShape) => Answer::WrongShape,
+            }
+        };
+        let rejected = Rejected::new(push.function, received_at, refusal.message(), None, body);
+        match self.keep_rejected(rejected).await {
+            Ok(()) => refusal,
+            Err(error) => Answer::NotStored(error.into()),
+        }
+    }
+
+    /// Makes every element durable: as a call, or as rejected.
+    async fn keep(
+        &self,
+        push: &PushType,
+        elements: Elements<'_>,
+        received_at: Instant,
+        tally: &mut Tally,
+    ) -> Answer {
+        let context = Context { received_at, utc_offset: self.config.utc_offset };
+        tally.elements = elements.texts.len();
+        let mut sound = Vec::new();
+        let mut rejected = Vec::new();
+        for text in &elements.texts {
+            match push.normalized(text, &context) {
+                Ok(normalized) => {
+                    tally.unknown_values.extend(&normalized.unknown_values);
+                    sound.push((*text, normalized));
+                }
+                Err(rejection) => rejected.push((*text, rejection)),
+            }
+        }
+        let results = self
+            .store
+            .store(
+                sound
+                    .iter()
+                    .map(|(text, normalized)| Element {
+                        key: CallKey { provider: push.provider, call_id: normalized.call_id.clone() },
+                        function: push.function,
+                        received_at,
+                        expires: self.config.retention_days.map(|days| expiry(received_at, days)),
+                        text: (*text).to_owned(),
+                        envelope: elements.envelope.clone(),
+                        normalized: normalized.clone(),
+                    })
+                    .collect(),
+            )
+            .await;
+        for ((text, _), result) in sound.iter().zip(results) {
+            match result {
+                Ok(()) => {}
+                Err(error) => match &*error {
+                    StoreError::Table(TableError::Refused(reason)) => {
+                        rejected.push((*text, Rejection::Refused(reason.clone())))
+                    }
+                    StoreError::Table(_) | StoreError::Bucket(_) => return Answer::NotStored(error),
+                },
+            }
+        }
+        tally.rejections.extend(rejected.iter().map(|(_, rejection)| rejection.tag()));
+        let kept = join_all(rejected.iter().map(|(text, rejection)| {
+            self.keep_rejected(Rejected::new(
+                push.function,
+                received_at,
+                rejection.to_string(),
+                rejection.field(),
+                text.as_bytes(),
+            ))
+        }))
+        .await;
+        match kept.into_iter().find_map(Result::err) {
+            Some(error) => Answer::NotStored(error.into()),
+            None => Answer::Kept { stored: elements.texts.len() - rejected.len(), rejected: rejected.len() },
+        }
+    }
+
+    async fn keep_rejected(&self, rejected: Rejected) -> Result<(), StoreError> {
+        // Text, times and names: there is nothing in it that could not be written as JSON.
+        let json = serde_json::to_vec(&rejected).unwrap_or_default();
+        Ok(self.store.bucket().put_json_if_absent(&rejected.key(), json).await?)
+    }
+}
+
+fn expiry(received_at: Instant, days: NonZeroU32) -> i64 {
+    received_at.epoch_millis() / 1000 + i64::from(days.get()) * 86_400
+}
+
+fn log(push: &PushType, answer: &Answer, tally: &Tally, received_at: Instant, request_id: &str) {
+    let (stored, rejected) = match answer {
+        Answer::Kept { stored, rejected } => (*stored, *rejected),
+        _ => (0, 0),
+    };
+    let error = match answer {
+        Answer::NotStored(error) => Some(error.to_string()),
+        _ => None,
+    };
+    let duration_ms = Instant::now().epoch_millis() - received_at.epoch_millis();
+    let names = |names: &[&'static str]| Value::from(names.to_vec()).to_string();
+    // `tracing` wants its level to be constant.
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::$level!(
+                function = push.function,
+                request_id,
+                status = answer.status(),
+                answer = answer.tag(),
+                elements = tally.elements,
+                stored,
+                rejected,
+                rejections = names(&tally.rejections),
+                unknown_values = names(&tally.unknown_values),
+                error,
+                duration_ms,
+                "push"
+            )
+        };
+    }
+    match answer.level() {
+        tracing::Level::ERROR => log!(error),
+        tracing::Level::WARN => log!(warn),
+        _ => log!(info),
+    }
+}

@@ -1,0 +1,303 @@
+//! Storing what pushes say: the verbatim push, the call, its conversation, its recordings.
+//!
+//! All writes of one element are independent of each other and under way at the same time; each can be repeated. When one of
+//! them is missing after a crash, the repeated push makes up for it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use serde_json::{Map, Value};
+
+use crate::aws::{self, Account};
+use crate::bucket::{Bucket, BucketError};
+use crate::config::StoreConfig;
+use crate::item::{self, Item, LARGE_KEY, PushItem, TURNS, Verbatim};
+use crate::keys;
+use crate::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution};
+use crate::model::{CallKey, Instant, Recording, RecordingSource};
+use crate::normalized::Normalized;
+use crate::storable::storable_object;
+use crate::table::{MAX_BATCH, Table, TableError};
+
+/// From this size on a part of an item lies in the bucket instead, in bytes.
+const LARGE_BYTES: usize = 64 * 1024;
+
+/// Something could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The table failed.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The bucket failed.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+}
+
+/// The table and the bucket.
+#[derive(Debug)]
+pub struct Store {
+    table: Table,
+    account: Account,
+    config: StoreConfig,
+    // Most pushes never need the bucket: its client is made when the first one does.
+    bucket: OnceLock<Bucket>,
+}
+
+/// An element of a push, normalized.
+#[derive(Clone, Debug)]
+pub struct Element {
+    /// The call that it is about.
+    pub key: CallKey,
+    /// The function that caught it.
+    pub function: &'static str,
+    /// When it was received.
+    pub received_at: Instant,
+    /// When the verbatim push may be forgotten, in seconds since 1970.
+    pub expires: Option<i64>,
+    /// The element's text exactly as it came.
+    pub text: String,
+    /// What the body said beside the list that the element was in.
+    pub envelope: Option<String>,
+    /// What it says.
+    pub normalized: Normalized,
+}
+
+/// What one element comes to in the table.
+struct Parts {
+    push: PushItem,
+    call: Contribution,
+    conversation: Option<Contribution>,
+    recordings: Vec<RecordingSource>,
+    large: BTreeMap<String, Vec<u8>>,
+}
+
+/// The elements, by their position in the push, that a write was for, and what became of it.
+type Written = (Vec<usize>, Result<(), Arc<StoreError>>);
+
+impl Store {
+    /// The stores that the settings name.
+    pub fn new(config: StoreConfig, account: Account) -> Self {
+        let client = aws::dynamodb(&account, &config, aws::http_client());
+        let table = Table::new(client, config.table_name.clone());
+        Self { table, account, config, bucket: OnceLock::new() }
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The bucket.
+    pub fn bucket(&self) -> &Bucket {
+        self.bucket.get_or_init(|| Bucket {
+            client: aws::s3(&self.account, &self.config, aws::http_client()),
+            name: self.config.bucket_name.clone(),
+        })
+    }
+
+    /// Stores elements. The answer has a result for each, in their order: `Ok` means that all of it is durable.
+    pub async fn store(&self, elements: Vec<Element>) -> Vec<Result<(), Arc<StoreError>>> {
+        let mut results: Vec<Result<(), Arc<StoreError>>> = elements.iter().map(|_| Ok(())).collect();
+        let mut pushes = BTreeMap::new();
+        let mut calls: BTreeMap<CallKey, CallWrites> = BTreeMap::new();
+        let mut large: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
+        for (position, element) in elements.into_iter().enumerate() {
+            let parts = match parts(element) {
+                Ok(parts) => parts,
+                Err(error) => {
+                    results[position] = Err(Arc::new(error.into()));
+                    continue;
+                }
+            };
+            for (key, bytes) in parts.large {
+                large.entry(key).or_insert_with(|| (Vec::new(), bytes)).0.push(position);
+            }
+            let call = calls.entry(parts.push.key.clone()).or_default();
+            call.positions.push(position);
+            call.recordings
+                .extend(parts.recordings.into_iter().map(|source| (source, parts.call.received_at)));
+            call.contributions.push(parts.call);
+            call.conversations.extend(parts.conversation);
+            // Twice the same element in one push is one item: a batch must not name a key twice.
+            let key = (parts.push.key.clone(), parts.push.digest.clone());
+            pushes.entry(key).or_insert_with(|| (Vec::new(), item::push_item(parts.push))).0.push(position);
+        }
+
+        // First what lies in the bucket, so that no item ever names an object that isn't there.
+        let writes: FuturesUnordered<BoxFuture<'_, Vec<Written>>> = FuturesUnordered::new();
+        for (key, (positions, bytes)) in large {
+            writes.push(Box::pin(async move {
+                vec![(positions, self.bucket().put_json_if_absent(&key, bytes).await.map_err(shared))]
+            }));
+        }
+        settle(&mut results, writes).await;
+
+        let writes: FuturesUnordered<BoxFuture<'_, Vec<Written>>> = FuturesUnordered::new();
+        let mut pushes = pushes.into_values().peekable();
+        while pushes.peek().is_some() {
+            let batch: Vec<_> = pushes.by_ref().take(MAX_BATCH).collect();
+            writes.push(Box::pin(self.put_pushes(batch)));
+        }
+        for (key, call) in calls {
+            writes.push(Box::pin(async move {
+                let result = self.write_call(&key, &call).await.map_err(shared);
+                vec![(call.positions, result)]
+            }));
+        }
+        settle(&mut results, writes).await;
+        results
+    }
+
+    /// Puts verbatim pushes. A single item that DynamoDB refuses makes it refuse its batch: then each goes alone.
+    async fn put_pushes(&self, batch: Vec<(Vec<usize>, Item)>) -> Vec<Written> {
+        let (positions, items): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        match self.table.put_batch(items.clone()).await {
+            Ok(()) => Vec::new(),
+            Err(TableError::Refused(_)) if items.len() > 1 => {
+                let mut written = Vec::new();
+                for (positions, item) in positions.into_iter().zip(items) {
+                    written.push((positions, self.table.put(item).await.map_err(shared)));
+                }
+                written
+            }
+            Err(error) => vec![(positions.concat(), Err(shared(error)))],
+        }
+    }
+
+    async fn write_call(&self, key: &CallKey, call: &CallWrites) -> Result<(), TableError> {
+        let pk = keys::call_pk(key);
+        let conversation = async {
+            if call.conversations.is_empty() {
+                return Ok(());
+            }
+            let merge = |stored| {
+                merged(stored, CONVERSATION_WRITERS, &call.conversations, |record| {
+                    item::conversation_item(key, record)
+                })
+            };
+            self.table.upsert(&pk, keys::CONVERSATION, merge).await
+        };
+        let recordings = async {
+            for (source, received_at) in &call.recordings {
+                let merge = |stored| refreshed(stored, key, source, *received_at);
+                self.table.upsert(&pk, &keys::recording_sk(&source.slot), merge).await?;
+            }
+            Ok(())
+        };
+        let merge =
+            |stored| merged(stored, CALL_WRITERS, &call.contributions, |record| item::call_item(key, record));
+        tokio::try_join!(self.table.upsert(&pk, keys::CALL, merge), conversation, recordings)?;
+        Ok(())
+    }
+}
+
+/// What a push has to write about one call.
+#[derive(Default)]
+struct CallWrites {
+    positions: Vec<usize>,
+    contributions: Vec<Contribution>,
+    conversations: Vec<Contribution>,
+    recordings: Vec<(RecordingSource, Instant)>,
+}
+
+/// An error that several elements may share.
+fn shared(error: impl Into<StoreError>) -> Arc<StoreError> {
+    Arc::new(error.into())
+}
+
+/// Waits for writes, and notes for every element what went wrong with one of its own. An error that will pass decides over
+/// one that won't: the sender has to repeat the push then, whatever else is wrong with it.
+async fn settle(
+    results: &mut [Result<(), Arc<StoreError>>],
+    mut writes: FuturesUnordered<BoxFuture<'_, Vec<Written>>>,
+) {
+    let lasting = |error: &StoreError| matches!(error, StoreError::Table(TableError::Refused(_)));
+    while let Some(written) = writes.next().await {
+        for (positions, error) in
+            written.into_iter().filter_map(|(positions, result)| Some((positions, result.err()?)))
+        {
+            for position in positions {
+                let decides =
+                    results[position].as_ref().err().is_none_or(|known| lasting(known) && !lasting(&error));
+                if decides {
+                    results[position] = Err(Arc::clone(&error));
+                }
+            }
+        }
+    }
+}
+
+/// The item with contributions merged in; `None` where it holds them all already.
+fn merged(
+    stored: Option<Item>,
+    writers: merge::Writers,
+    contributions: &[Contribution],
+    to_item: impl Fn(merge::Record) -> Result<Item, item::UnreadableItem>,
+) -> Result<Option<Item>, TableError> {
+    let mut record = stored.map(item::record).transpose()?;
+    let mut changed = false;
+    for contribution in contributions {
+        if let Some(merged) = merge::merge(writers, record.as_ref(), contribution) {
+            record = Some(merged);
+            changed = true;
+        }
+    }
+    Ok(record.filter(|_| changed).map(to_item).transpose()?)
+}
+
+/// The item of a recording, new or brought up to date; `None` where there is nothing to change.
+fn refreshed(
+    stored: Option<Item>,
+    key: &CallKey,
+    source: &RecordingSource,
+    received_at: Instant,
+) -> Result<Option<Item>, TableError> {
+    let recording = match stored {
+        None => Some(Recording::new(source.clone(), received_at)),
+        Some(item) => item::typed::<Recording>(item)?.refreshed(source, received_at),
+    };
+    Ok(recording.map(|recording| item::recording_item(key, &recording)).transpose()?)
+}
+
+/// Divides an element into what goes to the table's items and what is too large for them.
+fn parts(element: Element) -> Result<Parts, TableError> {
+    let Element { key, function, received_at, expires, text, envelope, normalized } = element;
+    let Normalized { call_id: _, call, conversation, recordings, extra, unknown_values: _ } = normalized;
+    let mut large = BTreeMap::new();
+    let mut outsource = |bytes: Vec<u8>| {
+        let key = keys::large_key(&bytes);
+        large.insert(key.clone(), bytes);
+        key
+    };
+    let digest = keys::element_digest(&text);
+
+    let mut conversation = storable_object(item::object(&conversation)?);
+    if let Some(turns) = conversation.get(TURNS).map(Value::to_string).filter(|json| json.len() > LARGE_BYTES)
+    {
+        conversation.insert(TURNS.to_owned(), large_reference(outsource(turns.into_bytes())));
+    }
+    let mut extra = storable_object(extra);
+    if let Some(json) = Some(Value::Object(extra.clone()).to_string()).filter(|json| json.len() > LARGE_BYTES)
+    {
+        extra = Map::from_iter([(LARGE_KEY.to_owned(), Value::String(outsource(json.into_bytes())))]);
+    }
+    let body = if text.len() > LARGE_BYTES {
+        Verbatim::Large(outsource(text.into_bytes()))
+    } else {
+        Verbatim::Here(text)
+    };
+
+    let contribution =
+        |facts, extra| Contribution { function, body: digest.clone(), received_at, facts, extra };
+    let call = contribution(storable_object(item::object(&call)?), extra);
+    let conversation = (!conversation.is_empty()).then(|| contribution(conversation, Map::new()));
+    let push = PushItem { key, function, digest, received_at, expires, body, envelope };
+    Ok(Parts { push, call, conversation, recordings, large })
+}
+
+fn large_reference(key: String) -> Value {
+    Value::Object(Map::from_iter([(LARGE_KEY.to_owned(), Value::String(key))]))
+}

@@ -1,0 +1,280 @@
+//! The table: writing verbatim pushes in batches, and records by version.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
+use aws_sdk_dynamodb::operation::get_item::GetItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
+};
+use serde_json::{Map, Number, Value};
+use tokio::sync::Semaphore;
+
+use crate::item::{Item, UnreadableItem, VERSION};
+use crate::keys;
+
+/// The most items that one BatchWriteItem takes.
+pub const MAX_BATCH: usize = 25;
+/// How many requests are under way at once: as many connections are opened at most.
+const MAX_REQUESTS: usize = 16;
+/// How often a record is merged anew when others keep changing it meanwhile.
+const MAX_MERGES: u32 = 20;
+/// How often what DynamoDB left unprocessed is sent again.
+const MAX_BATCH_ROUNDS: u32 = 8;
+
+/// The table could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// DynamoDB refuses an item as invalid: trying again is of no use.
+    #[error("DynamoDB refuses the item: {0}")]
+    Refused(String),
+    /// An item could not be written.
+    #[error("an item could not be written: {}", DisplayErrorContext(.0))]
+    Put(#[source] Box<SdkError<PutItemError>>),
+    /// A batch could not be written.
+    #[error("a batch could not be written: {}", DisplayErrorContext(.0))]
+    Batch(#[source] Box<SdkError<BatchWriteItemError>>),
+    /// DynamoDB left items of a batch unprocessed, again and again.
+    #[error("{0} items of a batch were left unprocessed")]
+    Unprocessed(usize),
+    /// An item could not be read.
+    #[error("an item could not be read: {}", DisplayErrorContext(.0))]
+    Get(#[source] Box<SdkError<GetItemError>>),
+    /// A query failed.
+    #[error("a query failed: {}", DisplayErrorContext(.0))]
+    Query(#[source] Box<SdkError<QueryError>>),
+    /// Others kept changing the record.
+    #[error("a record was changed by others {MAX_MERGES} times in a row")]
+    Contended,
+    /// A stored item is not what this program writes.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableItem),
+}
+
+/// The table.
+#[derive(Clone, Debug)]
+pub struct Table {
+    client: aws_sdk_dynamodb::Client,
+    name: String,
+    requests: Arc<Semaphore>,
+}
+
+/// What became of a conditional put.
+enum Put {
+    Done,
+    /// Somebody else's item is there; DynamoDB handed it back, or not.
+    Occupied(Option<Item>),
+}
+
+impl Table {
+    /// The table `name`, through `client`.
+    pub fn new(client: aws_sdk_dynamodb::Client, name: String) -> Self {
+        Self { client, name, requests: Arc::new(Semaphore::new(MAX_REQUESTS)) }
+    }
+
+    /// The client and the table's name, for what is asked of them elsewhere.
+    pub fn client(&self) -> (&aws_sdk_dynamodb::Client, &str) {
+        (&self.client, &self.name)
+    }
+
+    /// Opens the connection to DynamoDB, so that the first request need not: a TLS handshake takes most of a second on a
+    /// small function. It reads an item that is never there.
+    pub async fn connect(&self) -> Result<(), TableError> {
+        self.get("connect", "connect").await.map(|_| ())
+    }
+
+    /// Reads an item, consistently.
+    pub async fn get(&self, pk: &str, sk: &str) -> Result<Option<Item>, TableError> {
+        let _permit = self.requests.acquire().await;
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(keys::PK, AttributeValue::S(pk.to_owned()))
+            .key(keys::SK, AttributeValue::S(sk.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| TableError::Get(Box::new(error)))?;
+        Ok(output.item.map(from_attributes))
+    }
+
+    /// Reads all items of a partition, consistently.
+    pub async fn query(&self, pk: &str) -> Result<Vec<Item>, TableError> {
+        let _permit = self.requests.acquire().await;
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("#pk = :pk")
+            .expression_attribute_names("#pk", keys::PK)
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(from_attributes(item.map_err(|error| TableError::Query(Box::new(error)))?));
+        }
+        Ok(items)
+    }
+
+    /// Puts at most [`MAX_BATCH`] items with different keys, whatever was there before. What DynamoDB leaves unprocessed is
+    /// sent again after a growing pause.
+    pub async fn put_batch(&self, items: Vec<Item>) -> Result<(), TableError> {
+        let mut requests = items
+            .into_iter()
+            .map(|item| {
+                let put = PutRequest::builder().set_item(Some(to_attributes(item))).build();
+                Ok(WriteRequest::builder()
+                    .put_request(put.map_err(|error| TableError::Refused(error.to_string()))?)
+                    .build())
+            })
+            .collect::<Result<Vec<_>, TableError>>()?;
+        let _permit = self.requests.acquire().await;
+        for round in 0..MAX_BATCH_ROUNDS {
+            pause_before(round).await;
+            let output = self
+                .client
+                .batch_write_item()
+                .request_items(&self.name, requests)
+                .send()
+                .await
+                .map_err(|error| refused(&error).unwrap_or_else(|| TableError::Batch(Box::new(error))))?;
+            requests = output.unprocessed_items.unwrap_or_default().remove(&self.name).unwrap_or_default();
+            if requests.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(TableError::Unprocessed(requests.len()))
+    }
+
+    /// Puts one item, whatever was there before.
+    pub async fn put(&self, item: Item) -> Result<(), TableError> {
+        let _permit = self.requests.acquire().await;
+        self.client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(to_attributes(item)))
+            .send()
+            .await
+            .map_err(|error| refused(&error).unwrap_or_else(|| TableError::Put(Box::new(error))))?;
+        Ok(())
+    }
+
+    /// Brings an item up to date: `merge` makes the new item of the stored one (none at first), or `None` where there is
+    /// nothing to change. It is written on condition that the stored one is still the same, else merged anew.
+    ///
+    /// The first try assumes that there is no item, which is right for the first push about a call and costs one round
+    /// trip; where it is wrong DynamoDB hands the stored item back with the refusal.
+    pub async fn upsert(
+        &self,
+        pk: &str,
+        sk: &str,
+        merge: impl Fn(Option<Item>) -> Result<Option<Item>, TableError>,
+    ) -> Result<(), TableError> {
+        let mut stored: Option<Item> = None;
+        for round in 0..MAX_MERGES {
+            // The first refusal is the usual way to learn of the stored item.
+            pause_before(round.saturating_sub(1)).await;
+            let version = stored.as_ref().and_then(|item| item.get(VERSION)).and_then(Value::as_u64);
+            let Some(mut item) = merge(stored.take())? else { return Ok(()) };
+            item.insert(VERSION.to_owned(), (version.unwrap_or(0) + 1).into());
+            stored = match self.put_if_unchanged(item, version).await? {
+                Put::Done => return Ok(()),
+                Put::Occupied(Some(item)) => Some(item),
+                Put::Occupied(None) => self.get(pk, sk).await?,
+            };
+        }
+        Err(TableError::Contended)
+    }
+
+    async fn put_if_unchanged(&self, item: Item, version: Option<u64>) -> Result<Put, TableError> {
+        let _permit = self.requests.acquire().await;
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(to_attributes(item)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match version {
+            None => put
+                .condition_expression("attribute_not_exists(#pk)")
+                .expression_attribute_names("#pk", keys::PK),
+            Some(version) => put
+                .condition_expression("#version = :version")
+                .expression_attribute_names("#version", VERSION)
+                .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
+        };
+        match put.send().await {
+            Ok(_) => Ok(Put::Done),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
+                    Ok(Put::Occupied(refusal.item.clone().map(from_attributes)))
+                }
+                _ => Err(refused(&error).unwrap_or_else(|| TableError::Put(Box::new(error)))),
+            },
+        }
+    }
+}
+
+/// DynamoDB's word that the request itself is wrong, which no repetition mends.
+fn refused<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<TableError> {
+    (error.code() == Some("ValidationException"))
+        .then(|| TableError::Refused(error.message().unwrap_or("ValidationException").to_owned()))
+}
+
+/// Waits a growing, random while before all rounds but the first.
+async fn pause_before(round: u32) {
+    if round > 0 {
+        let longest = 10_u64 << round.min(6);
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(longest / 2..=longest))).await;
+    }
+}
+
+/// An item as DynamoDB takes it.
+pub fn to_attributes(item: Item) -> HashMap<String, AttributeValue> {
+    item.into_iter().map(|(name, value)| (name, to_attribute(value))).collect()
+}
+
+fn to_attribute(value: Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(truth) => AttributeValue::Bool(truth),
+        Value::Number(number) => AttributeValue::N(number.to_string()),
+        Value::String(text) => AttributeValue::S(text),
+        Value::Array(list) => AttributeValue::L(list.into_iter().map(to_attribute).collect()),
+        Value::Object(map) => AttributeValue::M(to_attributes(map)),
+    }
+}
+
+/// An item as DynamoDB hands it back.
+pub fn from_attributes(attributes: HashMap<String, AttributeValue>) -> Item {
+    attributes.into_iter().map(|(name, value)| (name, from_attribute(value))).collect()
+}
+
+fn from_attribute(value: AttributeValue) -> Value {
+    let texts = |list: Vec<String>| Value::Array(list.into_iter().map(Value::String).collect());
+    match value {
+        AttributeValue::Bool(truth) => Value::Bool(truth),
+        // DynamoDB's number is always a JSON number.
+        AttributeValue::N(number) => number.parse::<Number>().map_or(Value::String(number), Value::Number),
+        AttributeValue::S(text) => Value::String(text),
+        AttributeValue::L(list) => Value::Array(list.into_iter().map(from_attribute).collect()),
+        AttributeValue::M(map) => Value::Object(
+            map.into_iter().map(|(key, value)| (key, from_attribute(value))).collect::<Map<_, _>>(),
+        ),
+        // This program writes no sets and no binary values; somebody else's are shown rather than lost.
+        AttributeValue::Ss(list) | AttributeValue::Ns(list) => texts(list),
+        AttributeValue::B(bytes) => Value::String(hex::encode(bytes)),
+        AttributeValue::Bs(list) => texts(list.into_iter().map(Blob::into_inner).map(hex::encode).collect()),
+        _ => Value::Null,
+    }
+}

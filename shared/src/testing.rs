@@ -1,0 +1,171 @@
+//! What the functions' tests have in common.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "this is test code")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use jiff::tz::Offset;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+
+use crate::model::Instant;
+use crate::normalized::{Context, PushType};
+
+/// The context of every fixture: received on 2025-06-01 at 10:05:33.120 in China.
+pub fn context() -> Context {
+    Context {
+        received_at: Instant::from_epoch_millis(1_748_743_533_120).unwrap(),
+        utc_offset: Offset::constant(8),
+    }
+}
+
+/// What a body comes to: a list of models and rejections, or what is wrong with the body.
+pub fn outcome_of(push: &PushType, body: &[u8]) -> Value {
+    let elements = match push.elements(body) {
+        Ok(elements) => elements,
+        Err(error) => return json!({"no_elements": format!("{error:?}")}),
+    };
+    let outcomes = elements.texts.iter().map(|text| match push.normalized(text, &context()) {
+        Ok(normalized) => serde_json::to_value(normalized).unwrap(),
+        Err(rejection) => json!({"rejected": rejection.to_string(), "field": rejection.field()}),
+    });
+    outcomes.collect()
+}
+
+/// Checks every `<name>.json` of a folder against `<name>.snap` beside it, and that no snapshot is without its fixture.
+pub fn check_golden_outputs(push: &PushType, folder: &str) {
+    let names = |extension: &str| -> BTreeSet<String> {
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let of_kind = files.filter(|path| path.extension().is_some_and(|found| found == extension));
+        of_kind.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+    };
+    let fixtures = names("json");
+    assert!(!fixtures.is_empty(), "there are fixtures in {folder}");
+    for name in &fixtures {
+        let body = fs::read(Path::new(folder).join(name).with_extension("json")).unwrap();
+        let golden = serde_json::to_string_pretty(&outcome_of(push, &body)).unwrap();
+        insta::with_settings!({snapshot_path => folder, prepend_module_to_snapshot => false, omit_expression => true}, {
+            insta::assert_snapshot!(name.as_str(), golden);
+        });
+    }
+    assert_eq!(
+        names("snap").difference(&fixtures).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "snapshots without fixture"
+    );
+}
+
+/// Checks that every leaf of a sample is found outside the verbatim push: in an attribute of the model, or in `extra`. A time is
+/// found as the instant that it means; text that holds JSON, by the leaves of that JSON. A null says nothing.
+pub fn check_leaves(push: &PushType, sample: &str) {
+    let elements = push.elements(sample.as_bytes()).unwrap();
+    for text in &elements.texts {
+        let normalized = serde_json::to_value(push.normalized(text, &context()).unwrap()).unwrap();
+        let mut kept = BTreeSet::new();
+        leaves(&normalized, "", &mut |_, leaf| {
+            kept.insert(leaf.to_owned());
+        });
+        let mut lost = Vec::new();
+        leaves(&serde_json::from_str(text).unwrap(), "", &mut |path, leaf| {
+            let instant = Instant::parse(leaf, context().utc_offset).map(|instant| instant.to_string());
+            let trimmed = leaf.trim().to_owned();
+            if !kept.contains(leaf)
+                && !kept.contains(&trimmed)
+                && !instant.is_some_and(|instant| kept.contains(&instant))
+            {
+                lost.push(format!("{path} = {leaf}"));
+            }
+        });
+        assert_eq!(lost, Vec::<String>::new(), "leaves that are nowhere in {normalized:#}");
+    }
+}
+
+/// Visits the leaves of a value, by path, as text.
+pub fn leaves(value: &Value, path: &str, visit: &mut impl FnMut(&str, &str)) {
+    match value {
+        Value::Null => {}
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(i, value)| leaves(value, &format!("{path}[{i}]"), visit))
+        }
+        Value::Object(map) => {
+            map.iter().for_each(|(name, value)| leaves(value, &format!("{path}.{name}"), visit))
+        }
+        Value::String(text) => match serde_json::from_str(text) {
+            Ok(inner @ (Value::Array(_) | Value::Object(_))) => leaves(&inner, path, visit),
+            _ => visit(path, text),
+        },
+        Value::Bool(truth) => visit(path, &truth.to_string()),
+        Value::Number(number) => visit(path, &number.to_string()),
+    }
+}
+
+/// Checks that neither arbitrary JSON nor a mutation of the sample makes the normalizer panic, and that what is made of them is
+/// the same each time.
+pub fn check_no_panic(push: &PushType, sample: &str) {
+    let mut runner = TestRunner::new(Config { cases: 512, failure_persistence: None, ..Config::default() });
+    let sample: Value = serde_json::from_str(sample).unwrap();
+    let bodies = prop_oneof![
+        arbitrary_json().prop_map(|value| value.to_string().into_bytes()),
+        mutated(sample).prop_map(|value| value.to_string().into_bytes()),
+        proptest::collection::vec(any::<u8>(), 0..200),
+    ];
+    runner
+        .run(&bodies, |body| {
+            prop_assert_eq!(outcome_of(push, &body), outcome_of(push, &body));
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// JSON of any shape.
+pub fn arbitrary_json() -> impl Strategy<Value = Value> + Clone {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::from),
+        "-?[1-9][0-9]{0,60}(\\.[0-9]{1,50})?([eE]-?[0-9]{1,5})?"
+            .prop_map(|number| serde_json::from_str(&number).unwrap()),
+        "\\PC{0,30}".prop_map(Value::String),
+        "[0-9]{1,20}".prop_map(Value::String),
+        "2025-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}".prop_map(Value::String),
+    ];
+    leaf.prop_recursive(6, 40, 6, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+            proptest::collection::btree_map("\\PC{0,12}", inner, 0..6)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// The value with some of its parts replaced by arbitrary JSON.
+pub fn mutated(sample: Value) -> impl Strategy<Value = Value> {
+    proptest::collection::vec((any::<proptest::sample::Index>(), arbitrary_json()), 1..4).prop_map(
+        move |mutations| {
+            let mut value = sample.clone();
+            for (index, replacement) in mutations {
+                let pointers = pointers(&value);
+                *value.pointer_mut(&pointers[index.index(pointers.len())]).unwrap() = replacement;
+            }
+            value
+        },
+    )
+}
+
+fn pointers(value: &Value) -> Vec<String> {
+    let mut all = vec![String::new()];
+    let children: Vec<(String, &Value)> = match value {
+        Value::Array(list) => list.iter().enumerate().map(|(i, value)| (i.to_string(), value)).collect(),
+        Value::Object(map) => {
+            map.iter().map(|(name, value)| (name.replace('~', "~0").replace('/', "~1"), value)).collect()
+        }
+        _ => Vec::new(),
+    };
+    for (name, child) in children {
+        all.extend(pointers(child).into_iter().map(|pointer| format!("/{name}{pointer}")));
+    }
+    all
+}
