@@ -1,2 +1,51 @@
-//! m
-fn main() {}
+//! `callvault`: the local stack and the operator's commands.
+
+use std::process::ExitCode;
+
+use callvault::stack::Options;
+use callvault::{demo, stack, token};
+use clap::{Parser, Subcommand};
+
+/// Catches what AI outbound-call platforms push about each call. Without a command: serve.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Options,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the functions, with DynamoDB and S3 embedded, until Ctrl-C or SIGTERM.
+    Serve(Options),
+    /// Push the sample of every document through a stack in memory, and show the calls that result.
+    Demo,
+    /// Mint a push token, and the SHA-256 of it to configure.
+    Token,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        None => stack::serve(cli.serve).await,
+        Some(Command::Serve(options)) => stack::serve(options).await,
+        Some(Command::Demo) => demo::run().await,
+        Some(Command::Token) => token::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One line, causes included.
+#[expect(clippy::print_stderr, reason = "the last word of a command goes to the terminal")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("callvault: {error:#}");
+}

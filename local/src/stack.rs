@@ -1,0 +1,248 @@
+//! The local stack: which parts there are, how they start, and how they end.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use shared::aws::Account;
+use shared::config::{Environment, StoreConfig};
+use shared::push::Receiver;
+use shared::store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::dynamodb::{self, DynamoDb};
+use crate::functions::{Functions, PUSH_FUNCTIONS};
+use crate::s3::{self, S3};
+use crate::{gateway, schema, token};
+
+/// How long running requests may take to finish once the stack was told to end.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// How to serve.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// The address to listen on; 0.0.0.0 lets containers in.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: std::net::IpAddr,
+    /// The API's port; 0 picks a free one, here and below.
+    #[arg(long, default_value_t = 3000)]
+    pub port: u16,
+    /// The embedded DynamoDB's port.
+    #[arg(long, default_value_t = 8000)]
+    pub dynamodb_port: u16,
+    /// The embedded S3's port.
+    #[arg(long, default_value_t = 9000)]
+    pub s3_port: u16,
+    /// Where data is kept across restarts.
+    #[arg(long, value_name = "DIR", default_value = ".callvault")]
+    pub data: PathBuf,
+    /// Keep nothing across restarts.
+    #[arg(long)]
+    pub memory: bool,
+    /// The token that pushes have to carry.
+    #[arg(long, default_value = "local")]
+    pub token: String,
+    /// Don't run the scheduled functions.
+    #[arg(long)]
+    pub no_schedule: bool,
+    /// Use this DynamoDB instead of the embedded one.
+    #[arg(long, value_name = "URL")]
+    pub dynamodb_endpoint: Option<String>,
+    /// Use this S3 instead of the embedded one.
+    #[arg(long, value_name = "URL")]
+    pub s3_endpoint: Option<String>,
+}
+
+impl Options {
+    /// Everything in memory, on free ports.
+    pub fn in_memory() -> Self {
+        Self {
+            host: std::net::Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            dynamodb_port: 0,
+            s3_port: 0,
+            data: PathBuf::new(),
+            memory: true,
+            token: "local".to_owned(),
+            no_schedule: true,
+            dynamodb_endpoint: None,
+            s3_endpoint: None,
+        }
+    }
+}
+
+/// A running stack.
+pub struct Stack {
+    api: SocketAddr,
+    stores: StoreConfig,
+    store: Store,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+    dynamodb: Option<DynamoDb>,
+    s3: Option<S3>,
+}
+
+impl Stack {
+    /// Starts the stores (the embedded ones, unless others are named), makes table and bucket, and serves the functions.
+    pub async fn start(options: &Options) -> anyhow::Result<Self> {
+        let api = listen(options, options.port, "--port").await?;
+        let data = (!options.memory).then_some(options.data.as_path());
+        let dynamodb = match &options.dynamodb_endpoint {
+            Some(_) => None,
+            None => {
+                let listener = listen(options, options.dynamodb_port, "--dynamodb-port").await?;
+                Some(dynamodb::start(listener, data.map(|data| data.join("dynamodb")).as_deref()).await?)
+            }
+        };
+        let s3 = match &options.s3_endpoint {
+            Some(_) => None,
+            None => {
+                let listener = listen(options, options.s3_port, "--s3-port").await?;
+                Some(s3::start(listener, data.map(|data| data.join("s3")).as_deref()).await?)
+            }
+        };
+        let endpoint = |address: Option<SocketAddr>| address.map(|address| format!("http://{}", reachable(address)));
+        let dynamodb_endpoint = endpoint(dynamodb.as_ref().map(DynamoDb::local_addr));
+        let s3_endpoint = endpoint(s3.as_ref().map(S3::local_addr));
+
+        // What is set goes on to the functions; what isn't has its local default.
+        let look_up = |variable: &str| match variable {
+            "DYNAMODB_ENDPOINT" => dynamodb_endpoint.clone().or_else(|| options.dynamodb_endpoint.clone()),
+            "S3_ENDPOINT" => s3_endpoint.clone().or_else(|| options.s3_endpoint.clone()),
+            "TABLE_NAME" | "BUCKET_NAME" => Some(set(variable).unwrap_or_else(|| "callvault".to_owned())),
+            "PUSH_TOKEN_SHA256" => Some(set(variable).unwrap_or_else(|| token::digest(&options.token))),
+            _ => set(variable),
+        };
+        let environment = Environment::new(&look_up);
+        let stores = StoreConfig::read(&environment)?;
+        let store = Store::new(stores.clone(), Account::of_function(&environment, &stores)?);
+        schema::create_table(store.table()).await?;
+        schema::create_bucket(store.bucket()).await?;
+
+        let functions = Arc::new(Functions::new(Receiver::new(&environment)?));
+        let address = api.local_addr()?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(serve_api(api, functions, stopped));
+        Ok(Self { api: address, stores, store, stop, server, dynamodb, s3 })
+    }
+
+    /// The API's base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", reachable(self.api))
+    }
+
+    /// Where the stores are.
+    pub fn stores(&self) -> &StoreConfig {
+        &self.stores
+    }
+
+    /// The stores.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Ends the stack: no new requests, a little time for the running ones, then the stores.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        drop(self.stop);
+        self.server.await?;
+        if let Some(s3) = self.s3 {
+            s3.stop().await?;
+        }
+        if let Some(dynamodb) = self.dynamodb {
+            dynamodb.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+fn set(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.trim().is_empty())
+}
+
+/// An address to connect to, where one of ours listens on all.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (std::net::Ipv4Addr::LOCALHOST, v4.port()).into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (std::net::Ipv6Addr::LOCALHOST, v6.port()).into(),
+        other => other,
+    }
+}
+
+async fn listen(options: &Options, port: u16, option: &str) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind((options.host, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            bail!("port {port} is taken: choose another with {option}, or {option} 0 for any that is free")
+        }
+        Err(error) => Err(error).with_context(|| format!("can't listen on {}:{port} ({option})", options.host)),
+    }
+}
+
+async fn serve_api(listener: TcpListener, functions: Arc<Functions>, stopped: oneshot::Receiver<()>) {
+    let service = gateway::router(functions).into_make_service_with_connect_info::<SocketAddr>();
+    let (stopping, grace) = oneshot::channel::<()>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(async move {
+        // An error means that the stack was dropped: an end as well.
+        let _ = stopped.await;
+        drop(stopping);
+    });
+    tokio::select! {
+        result = served.into_future() => if let Err(error) = result {
+            tracing::error!(error = %error, "the API failed");
+        },
+        // A client that sent half a request would hold the end for ever.
+        () = async { let _ = grace.await; tokio::time::sleep(STOP_GRACE).await } => {}
+    }
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+pub async fn serve(options: Options) -> anyhow::Result<()> {
+    shared::telemetry::init(std::io::stderr);
+    // From here on a signal ends it cleanly, even while it starts.
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let ended = async {
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result,
+            _ = terminated.recv() => Ok(()),
+        }
+    };
+    let stack = Stack::start(&options).await?;
+    introduce(&stack, &options)?;
+    ended.await?;
+    stack.stop().await
+}
+
+fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
+    let url = stack.url();
+    let stores = stack.stores();
+    let endpoint = |endpoint: &Option<String>| endpoint.clone().unwrap_or_default();
+    let first = PUSH_FUNCTIONS[0].push.function;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "callvault is ready")?;
+    writeln!(out)?;
+    writeln!(out, "  API       {url}")?;
+    for function in PUSH_FUNCTIONS {
+        writeln!(out, "              POST /push/{}/{{token}}", function.push.function)?;
+    }
+    writeln!(out, "  DynamoDB  {}  table {}", endpoint(&stores.dynamodb_endpoint), stores.table_name)?;
+    writeln!(out, "  S3        {}  bucket {}", endpoint(&stores.s3_endpoint), stores.bucket_name)?;
+    match options.memory {
+        true => writeln!(out, "  data      in memory")?,
+        false => writeln!(out, "  data      {}", options.data.display())?,
+    }
+    writeln!(out)?;
+    writeln!(out, "Try:")?;
+    writeln!(
+        out,
+        "  curl {url}/push/{first}/{} -d @functions/{first}/test_data/sample.json",
+        if options.token == "local" { "local" } else { "$TOKEN" }
+    )?;
+    out.flush()?;
+    Ok(())
+}
