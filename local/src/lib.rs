@@ -1,1 +1,3 @@
-//! local
+//! The local stack: what the functions run against when there is no AWS.
+
+pub mod dynamodb;
