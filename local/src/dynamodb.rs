@@ -1,0 +1,180 @@
+//! The embedded DynamoDB: [`dynoxide`] behind a socket of ours, so that the official SDK and the AWS CLI find a real endpoint.
+//!
+//! Any credentials do. An item is on disk before its write is acknowledged. Streams are left alone: no table of ours has
+//! one, and with one every write gets slower than the last.
+//!
+//! The engine runs a request to its end on the thread that polls it, waiting for the one database lock if it must. It
+//! therefore lives on a runtime of its own, where that can hold up nobody but other requests to it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use dynoxide::Database;
+use tokio::net::TcpListener;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::oneshot;
+use tokio::time::{self, MissedTickBehavior};
+
+/// The database's name inside the data directory.
+const DATABASE_FILE: &str = "dynamodb.sqlite";
+/// How often expired items are removed. AWS promises a few days; a local user who waits for it wants to see it.
+const TTL_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// How long running requests may take to finish once [`DynamoDb::stop`] was called.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+/// Requests take turns at one lock; a second thread parses and answers while the first holds it.
+const WORKER_THREADS: usize = 2;
+
+/// Why the embedded DynamoDB did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum DynamoDbError {
+    /// The data directory can't be made.
+    #[error("can't create {}", .path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// The engine takes its path as text.
+    #[error("{} is not a path in UTF-8", .0.display())]
+    Path(PathBuf),
+    /// The database can't be opened.
+    #[error("can't open the embedded DynamoDB")]
+    Database(#[from] dynoxide::DynoxideError),
+    /// The socket or the threads it needs can't be had.
+    #[error("can't serve the embedded DynamoDB")]
+    Io(#[from] io::Error),
+    /// The server ended with an error. The engine gives it as text only.
+    #[error("the embedded DynamoDB failed: {0}")]
+    Serve(String),
+    /// Its thread is gone.
+    #[error("the embedded DynamoDB's thread ended unexpectedly")]
+    Lost,
+}
+
+/// A running embedded DynamoDB. Dropping it ends it too, without waiting.
+#[derive(Debug)]
+pub struct DynamoDb {
+    local_addr: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<Result<(), DynamoDbError>>,
+}
+
+impl DynamoDb {
+    /// Returns the address it listens on.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Returns the endpoint URL to give to an SDK.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.local_addr)
+    }
+
+    /// Stops accepting requests and waits, three seconds at most, for running ones to be answered.
+    ///
+    /// # Errors
+    /// When the server had failed before.
+    pub async fn stop(self) -> Result<(), DynamoDbError> {
+        drop(self.stop);
+        self.ended.await.map_err(|_| DynamoDbError::Lost)?
+    }
+}
+
+/// Serves DynamoDB on `listener`, keeping its items in a file inside `data`, or in memory without it.
+///
+/// # Errors
+/// When the database can't be opened or the socket not be served.
+pub async fn start(listener: TcpListener, data: Option<&Path>) -> Result<DynamoDb, DynamoDbError> {
+    let local_addr = listener.local_addr()?;
+    let listener = listener.into_std()?;
+    let data = data.map(Path::to_owned);
+
+    let (stop, stopped) = oneshot::channel();
+    let (started, start) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
+        match open(listener, data.as_deref()) {
+            Ok((runtime, listener, database)) => {
+                // Whoever started it may be gone; then `stopped` resolves at once.
+                let _ = started.send(Ok(()));
+                let result = runtime.block_on(serve(listener, database, stopped));
+                runtime.shutdown_timeout(STOP_GRACE);
+                let _ = end.send(result);
+            }
+            Err(error) => {
+                let _ = started.send(Err(error));
+            }
+        }
+    })?;
+    start.await.map_err(|_| DynamoDbError::Lost)??;
+    Ok(DynamoDb { local_addr, stop, ended })
+}
+
+fn open(
+    listener: std::net::TcpListener,
+    data: Option<&Path>,
+) -> Result<(Runtime, TcpListener, Database), DynamoDbError> {
+    let database = match data {
+        None => Database::memory()?,
+        Some(directory) => {
+            std::fs::create_dir_all(directory)
+                .map_err(|source| DynamoDbError::Directory { path: directory.to_owned(), source })?;
+            let file = directory.join(DATABASE_FILE);
+            Database::new(file.to_str().ok_or_else(|| DynamoDbError::Path(file.clone()))?)?
+        }
+    };
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .thread_name("dynamodb-worker")
+        .enable_all()
+        .build()?;
+    let listener = {
+        let _inside = runtime.enter();
+        TcpListener::from_std(listener)?
+    };
+    Ok((runtime, listener, database))
+}
+
+async fn serve(
+    listener: TcpListener,
+    database: Database,
+    stopped: oneshot::Receiver<()>,
+) -> Result<(), DynamoDbError> {
+    let sweeper = tokio::spawn(sweep_expired(database.clone()));
+    let (stopping, grace) = oneshot::channel::<()>();
+    let served = dynoxide::server::serve_with_shutdown(listener, database, async move {
+        // An error means that the handle was dropped: a stop as well.
+        let _ = stopped.await;
+        drop(stopping);
+    });
+    let result = tokio::select! {
+        result = served => result.map_err(DynamoDbError::Serve),
+        // A client that sent half a request would hold the stop for ever.
+        () = async { let _ = grace.await; time::sleep(STOP_GRACE).await } => Ok(()),
+    };
+    sweeper.abort();
+    result
+}
+
+/// Removes what has expired, for ever.
+async fn sweep_expired(database: Database) {
+    let mut ticks = time::interval(TTL_SWEEP_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let database = database.clone();
+        match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(items)) => tracing::debug!(items, "expired items removed"),
+            Ok(Err(error)) => tracing::warn!(%error, "expired items not removed"),
+            // The runtime is going down.
+            Err(_) => return,
+        }
+    }
+}
