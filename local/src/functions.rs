@@ -81,7 +81,9 @@ async fn payload(response: Response<Body>) -> Result<Value, InvokeError> {
     let headers: Map<_, _> = parts
         .headers
         .iter()
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned().into()))
+        .map(|(name, value)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned().into())
+        })
         .collect();
     Ok(json!({
         "statusCode": parts.status.as_u16(),

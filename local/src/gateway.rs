@@ -108,7 +108,8 @@ fn event(parts: &http::request::Parts, peer: SocketAddr, function: &str, token: 
     let header = |name| parts.headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     let mut headers: Map<String, Value> = Map::new();
     for name in parts.headers.keys().filter(|name| **name != COOKIE) {
-        let values = parts.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let values =
+            parts.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         headers.insert(name.to_string(), values.collect::<Vec<_>>().join(",").into());
     }
     headers.entry(CONTENT_LENGTH.as_str()).or_insert_with(|| body.len().to_string().into());
@@ -157,7 +158,8 @@ fn event(parts: &http::request::Parts, peer: SocketAddr, function: &str, token: 
 
 /// Whether API Gateway hands a body of this type on as text rather than in base64.
 fn is_text(content_type: Option<&str>) -> bool {
-    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence =
+        content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence.starts_with("text/")
         || matches!(essence.as_str(), "application/json" | "application/javascript" | "application/xml")
         || essence.ends_with("+json")
@@ -176,7 +178,9 @@ fn response(payload: &Value) -> Response {
         builder = builder.header(name, value.as_str().unwrap_or_default());
     }
     let body = payload["body"].as_str().unwrap_or_default().to_owned();
-    builder.body(Body::from(body)).unwrap_or_else(|_| message(StatusCode::BAD_GATEWAY, "Internal Server Error"))
+    builder
+        .body(Body::from(body))
+        .unwrap_or_else(|_| message(StatusCode::BAD_GATEWAY, "Internal Server Error"))
 }
 
 fn message(status: StatusCode, text: &str) -> Response {

@@ -3,8 +3,8 @@
 use anyhow::Context;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, TimeToLiveSpecification,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use shared::bucket::Bucket;
@@ -18,7 +18,8 @@ pub async fn create_table(table: &Table) -> anyhow::Result<()> {
         AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
     };
     let key = |partition: &str, sort: &str| {
-        let element = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        let element =
+            |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
         Ok::<_, aws_sdk_dynamodb::error::BuildError>(vec![
             element(partition, KeyType::Hash)?,
             element(sort, KeyType::Range)?,

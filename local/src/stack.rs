@@ -13,6 +13,7 @@ use shared::config::{Environment, StoreConfig};
 use shared::push::Receiver;
 use shared::store::Store;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -107,7 +108,8 @@ impl Stack {
                 Some(s3::start(listener, data.map(|data| data.join("s3")).as_deref()).await?)
             }
         };
-        let endpoint = |address: Option<SocketAddr>| address.map(|address| format!("http://{}", reachable(address)));
+        let endpoint =
+            |address: Option<SocketAddr>| address.map(|address| format!("http://{}", reachable(address)));
         let dynamodb_endpoint = endpoint(dynamodb.as_ref().map(DynamoDb::local_addr));
         let s3_endpoint = endpoint(s3.as_ref().map(S3::local_addr));
 
@@ -180,7 +182,9 @@ async fn listen(options: &Options, port: u16, option: &str) -> anyhow::Result<Tc
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             bail!("port {port} is taken: choose another with {option}, or {option} 0 for any that is free")
         }
-        Err(error) => Err(error).with_context(|| format!("can't listen on {}:{port} ({option})", options.host)),
+        Err(error) => {
+            Err(error).with_context(|| format!("can't listen on {}:{port} ({option})", options.host))
+        }
     }
 }
 
@@ -205,16 +209,14 @@ async fn serve_api(listener: TcpListener, functions: Arc<Functions>, stopped: on
 pub async fn serve(options: Options) -> anyhow::Result<()> {
     shared::telemetry::init(std::io::stderr);
     // From here on a signal ends it cleanly, even while it starts.
-    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let ended = async {
-        tokio::select! {
-            result = tokio::signal::ctrl_c() => result,
-            _ = terminated.recv() => Ok(()),
-        }
-    };
+    let (mut interrupted, mut terminated) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let stack = Stack::start(&options).await?;
     introduce(&stack, &options)?;
-    ended.await?;
+    tokio::select! {
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
+    }
     stack.stop().await
 }
 

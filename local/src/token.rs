@@ -23,7 +23,10 @@ pub fn run() -> anyhow::Result<()> {
     writeln!(out, "token              {token}")?;
     writeln!(out, "PUSH_TOKEN_SHA256  {}", digest(&token))?;
     writeln!(out)?;
-    writeln!(out, "The token goes into the URL that the provider pushes to, and nowhere else; its SHA-256 into the function's settings.")?;
+    writeln!(
+        out,
+        "The token goes into the URL that the provider pushes to, and nowhere else; its SHA-256 into the function's settings."
+    )?;
     Ok(())
 }
 

@@ -69,10 +69,25 @@ fn enveloped<'a>(text: &'a str, name: &str) -> Option<Elements<'a>> {
 /// An element's fields.
 pub fn object(text: &str) -> Result<Map<String, Value>, Rejection> {
     match serde_json::from_str(text) {
+        Ok(value) if !is_plain(&value) => {
+            Err(Rejection::Unreadable("a name that serde_json keeps to itself".to_owned()))
+        }
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Rejection::NotAnObject),
         // The message names a place and a kind, never a value.
         Err(error) => Err(Rejection::Unreadable(error.to_string())),
+    }
+}
+
+/// Whether a value can be handed through serde unchanged: serde_json marks exact numbers and raw text by names in an object, and
+/// would take an object that has such a name for one of them.
+pub fn is_plain(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.iter().all(is_plain),
+        Value::Object(map) => {
+            map.iter().all(|(name, value)| !name.starts_with("$serde_json::private::") && is_plain(value))
+        }
+        _ => true,
     }
 }
 

@@ -11,6 +11,7 @@
 use jiff::tz::Offset;
 use serde_json::{Map, Value};
 
+use crate::body::is_plain;
 use crate::model::{Instant, Money, PhoneNumber};
 
 /// The longest text that an attribute of the model holds, in bytes; ids are part of keys. Longer text stays behind.
@@ -108,7 +109,9 @@ impl Fields {
     pub fn list_in_text(&mut self, name: &str) -> Option<Vec<Value>> {
         self.take(name, |value| match value {
             Value::Array(list) => Some(list.clone()),
-            Value::String(text) => serde_json::from_str(text).ok(),
+            Value::String(text) => {
+                serde_json::from_str(text).ok().filter(|list: &Vec<Value>| list.iter().all(is_plain))
+            }
             _ => None,
         })
     }

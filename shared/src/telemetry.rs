@@ -1,17 +1,18 @@
-//! Structured logs: one JSON object a line, on standard output.
+//! Structured logs: one JSON object a line.
 //!
 //! Nothing that a push holds is ever logged: no body, no token, no URL, no number.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Starts logging. Called once, at a process's start.
+/// Starts logging, to standard output in Lambda. Called once, at a process's start.
 ///
 /// Libraries are heard from warnings on: at finer levels the SDK would log requests with what they carry. A panic is logged with
 /// its place only, since its message may hold a value.
-pub fn init() {
+pub fn init(writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     let ours = Targets::new().with_default(LevelFilter::INFO).with_targets(
         [
             "aws_smithy_runtime",
@@ -35,7 +36,8 @@ pub fn init() {
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
-        .with_target(false);
+        .with_target(false)
+        .with_writer(writer);
     // A second start, as tests do it, keeps the first.
     let _ = tracing_subscriber::registry().with(json).with(ours).try_init();
     std::panic::set_hook(Box::new(|panic| {

@@ -135,8 +135,12 @@ pub fn arbitrary_json() -> impl Strategy<Value = Value> + Clone {
     leaf.prop_recursive(6, 40, 6, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
-            proptest::collection::btree_map("\\PC{0,12}", inner, 0..6)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
+            proptest::collection::btree_map(
+                prop_oneof![9 => "\\PC{0,12}", 1 => "\\$serde_json::private::(Number|RawValue)"],
+                inner,
+                0..6
+            )
+            .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
 }

@@ -1,0 +1,157 @@
+//! The demonstration: the sample of every document, pushed through a stack in memory, and what is stored of it.
+
+use std::io::Write;
+
+use anyhow::{Context, bail, ensure};
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{Cell, ContentArrangement, Table};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use shared::item::Item;
+use shared::keys;
+use shared::model::{CallKey, Instant};
+use shared::normalized::{Context as PushContext, PushType};
+
+use crate::functions::{PUSH_FUNCTIONS, PushFunction};
+use crate::stack::{Options, Stack};
+
+/// The call's attributes in the order in which they are shown: what it was, when, how it ended, what it came to.
+const SHOWN: [&str; 28] = [
+    "call_id",
+    "task_id",
+    "batch_id",
+    "detail_id",
+    "out_id",
+    "app_id",
+    "script_id",
+    "caller",
+    "display_number",
+    "callee",
+    "submitted_at",
+    "originated_at",
+    "ringing_at",
+    "answered_at",
+    "ended_at",
+    "duration_s",
+    "ring_s",
+    "billed_s",
+    "outcome",
+    "hangup_by",
+    "intent_code",
+    "intent_name",
+    "tags",
+    "cost",
+    "attempt",
+    "status",
+    "extra",
+    "first_received_at",
+];
+
+/// Runs the demonstration. It fails unless everything that was pushed is stored.
+pub async fn run() -> anyhow::Result<()> {
+    let stack = Stack::start(&Options::in_memory()).await?;
+    let mut out = std::io::stdout().lock();
+    for function in PUSH_FUNCTIONS {
+        let sample = Sample::of(&function)?;
+        let answer = sample.push(&stack.url()).await?;
+        writeln!(out, "POST {}", sample.path)?;
+        writeln!(out, "  {answer}")?;
+        writeln!(out)?;
+        for call in sample.calls(&function.push)? {
+            let items = stack.store().table().query(&keys::call_pk(&call)).await?;
+            show(&mut out, &call, &items)?;
+        }
+    }
+    writeln!(out, "All of it is stored. `cargo run` serves the same on http://127.0.0.1:3000.")?;
+    drop(out);
+    stack.stop().await
+}
+
+/// A push from `events/`.
+struct Sample {
+    path: String,
+    body: String,
+}
+
+impl Sample {
+    fn of(function: &PushFunction) -> anyhow::Result<Self> {
+        let name = function.push.function;
+        let event: Value =
+            serde_json::from_str(function.event).with_context(|| format!("events/{name}.json"))?;
+        let text = |name: &str| {
+            event[name].as_str().map(str::to_owned).with_context(|| format!("the event's {name}"))
+        };
+        Ok(Self { path: text("rawPath")?, body: text("body")? })
+    }
+
+    async fn push(&self, url: &str) -> anyhow::Result<String> {
+        let request = http::Request::post(format!("{url}{}", self.path))
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(Full::from(self.body.clone()))?;
+        let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
+        let response = client.request(request).await?;
+        let status = response.status();
+        let body = String::from_utf8(response.into_body().collect().await?.to_bytes().to_vec())?;
+        let code = serde_json::from_str::<Value>(&body)?["code"].clone();
+        ensure!(status == 200 && code == 0, "{} was answered {status} {body}", self.path);
+        Ok(format!("{status} {body}"))
+    }
+
+    /// The calls that the push is about. Every element has to be sound.
+    fn calls(&self, push: &PushType) -> anyhow::Result<Vec<CallKey>> {
+        let context = PushContext { received_at: Instant::now(), utc_offset: jiff::tz::Offset::constant(8) };
+        let Ok(elements) = push.elements(self.body.as_bytes()) else { bail!("the sample is not JSON") };
+        let calls = elements.texts.iter().map(|text| {
+            let normalized = push.normalized(text, &context)?;
+            Ok(CallKey { provider: push.provider, call_id: normalized.call_id })
+        });
+        calls.collect()
+    }
+}
+
+/// Shows all that is stored of a call; fails where the call or its verbatim push is missing.
+fn show(out: &mut impl Write, key: &CallKey, items: &[Item]) -> anyhow::Result<()> {
+    let pk = keys::call_pk(key);
+    let with = |prefix: &str| {
+        let prefix = prefix.to_owned();
+        items.iter().filter(move |item| item[keys::SK].as_str().is_some_and(|sk| sk.starts_with(&prefix)))
+    };
+    let call = with(keys::CALL).next().with_context(|| format!("{pk} is not stored"))?;
+    ensure!(with("push#").next().is_some(), "the verbatim push of {pk} is not stored");
+
+    let mut table = Table::new();
+    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    if table.width().is_none() {
+        table.set_width(110);
+    }
+    table.set_header([Cell::new("call"), Cell::new(&pk)]);
+    for name in SHOWN {
+        table.add_rows(call.get(name).map(|value| [name.to_owned(), readable(value)]));
+    }
+    for item in with("push#") {
+        table.add_row(["push, verbatim".to_owned(), readable(&item[keys::SK])]);
+    }
+    writeln!(out, "{table}\n")?;
+    Ok(())
+}
+
+/// A value as a person reads it: one line for each part of an object.
+fn readable(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(map) => {
+            map.iter().map(|(name, value)| lines(name, value)).collect::<Vec<_>>().join("\n")
+        }
+        Value::Array(list) => list.iter().map(readable).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+fn lines(name: &str, value: &Value) -> String {
+    match value {
+        Value::Object(_) => format!("{name}\n  {}", readable(value).replace('\n', "\n  ")),
+        other => format!("{name} = {}", readable(other)),
+    }
+}

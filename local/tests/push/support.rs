@@ -1,0 +1,149 @@
+//! A stack, and a platform that pushes to it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use callvault::stack::{Options, Stack};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use shared::item::Item;
+use shared::keys;
+use shared::model::{CallId, CallKey, Provider};
+
+/// The document's own sample.
+pub(crate) const SAMPLE: &str = include_str!("../../../functions/alicom-call-report/test_data/sample.json");
+/// The call id in it.
+pub(crate) const SAMPLE_ID: &str = "10000161****^1000018****";
+/// Where call reports are pushed to.
+pub(crate) const REPORTS: &str = "/push/alicom-call-report/local";
+
+/// A stack in memory.
+pub(crate) async fn stack() -> Stack {
+    Stack::start(&Options::in_memory()).await.unwrap()
+}
+
+/// Posts a body, and gives back status and answer.
+pub(crate) async fn post(url: &str, body: impl Into<Bytes>) -> (u16, Value) {
+    post_with(url, body, &[("content-type", "application/json;charset=UTF-8")]).await
+}
+
+pub(crate) async fn post_with(url: &str, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> (u16, Value) {
+    let mut request = http::Request::post(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let response = client.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+pub(crate) fn call(provider: Provider, id: &str) -> CallKey {
+    CallKey { provider, call_id: CallId::new(id.to_owned()).unwrap() }
+}
+
+/// All items of an Alibaba call, by sort key.
+pub(crate) async fn items(stack: &Stack, id: &str) -> Vec<Item> {
+    stack.store().table().query(&keys::call_pk(&call(Provider::Alicom, id))).await.unwrap()
+}
+
+/// The item without what tells when it was received.
+pub(crate) fn without_stamps(mut items: Vec<Item>) -> Vec<Item> {
+    for item in &mut items {
+        for stamp in ["received_at", "first_received_at", "updated_at", "version"] {
+            item.remove(stamp);
+        }
+        for (_, source) in item.get_mut("sources").and_then(Value::as_object_mut).into_iter().flatten() {
+            source.as_object_mut().unwrap().remove("received_at");
+        }
+    }
+    items
+}
+
+/// What is kept as rejected: key and content.
+pub(crate) async fn rejected(stack: &Stack) -> Vec<(String, Value)> {
+    let bucket = stack.store().bucket();
+    let list = bucket.client.list_objects_v2().bucket(&bucket.name).prefix("rejected/").send().await.unwrap();
+    let mut rejected = Vec::new();
+    for object in list.contents() {
+        let key = object.key().unwrap();
+        rejected.push((key.to_owned(), serde_json::from_slice(&bucket.get(key).await.unwrap()).unwrap()));
+    }
+    rejected
+}
+
+/// Every item of the table.
+pub(crate) async fn all_items(stack: &Stack) -> Vec<Item> {
+    let (client, table) = stack.store().table().client();
+    let mut pages = client.scan().table_name(table).into_paginator().items().send();
+    let mut items = Vec::new();
+    while let Some(item) = pages.next().await {
+        items.push(shared::table::from_attributes(item.unwrap()));
+    }
+    items
+}
+
+/// `callvault serve` as a process of its own. It is killed when dropped.
+pub(crate) struct Served {
+    child: Child,
+    pub(crate) url: String,
+    pub(crate) dynamodb: String,
+    log: Arc<Mutex<String>>,
+    reader: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Served {
+    /// Starts it with these options, and waits until it is ready.
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_callvault"))
+            .arg("serve")
+            .args(["--port", "0", "--dynamodb-port", "0", "--s3-port", "0"])
+            .args(options)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let reader = std::thread::spawn({
+            let log = Arc::clone(&log);
+            move || {
+                let mut text = String::new();
+                let _ = stderr.read_to_string(&mut text);
+                log.lock().unwrap().push_str(&text);
+            }
+        });
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut endpoint = |name: &str| {
+            let line =
+                lines.find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("no {name}"));
+            line.split_whitespace().nth(1).unwrap().to_owned()
+        };
+        let (url, dynamodb) = (endpoint("API"), endpoint("DynamoDB"));
+        // The rest is read too, lest the process wait for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, url, dynamodb, log, reader: Some(reader) }
+    }
+
+    /// Ends it with a signal, and gives back its exit status, if it ended by itself, and its log.
+    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        self.reader.take().unwrap().join().unwrap();
+        let log = self.log.lock().unwrap().clone();
+        (status.code(), log)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
