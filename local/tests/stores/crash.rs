@@ -2,7 +2,7 @@
 //!
 //! The process to kill is this test binary once more, running the one ignored test.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -22,7 +22,7 @@ fn serve_until_killed() {
         let data = Path::new(&data);
         let dynamodb = callvault::dynamodb::start(free_port().await, Some(data)).await.unwrap();
         let s3 = callvault::s3::start(free_port().await, Some(data)).await.unwrap();
-        println!("\nserving {} {}", dynamodb.endpoint(), s3.endpoint());
+        writeln!(std::io::stdout(), "\nserving {} {}", dynamodb.endpoint(), s3.endpoint()).unwrap();
         std::future::pending::<()>().await;
     });
 }
