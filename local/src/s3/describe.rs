@@ -19,29 +19,31 @@ impl From<StoreError> for S3Error {
             StoreError::NoSuchBucket => S3ErrorCode::NoSuchBucket,
             StoreError::BucketNotEmpty => S3ErrorCode::BucketNotEmpty,
             StoreError::VersioningLocked => S3ErrorCode::InvalidBucketState,
-            StoreError::NoObjectLock => {
-                return s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration");
-            }
+            StoreError::NoObjectLock => S3ErrorCode::InvalidRequest,
             StoreError::NoSuchKey => S3ErrorCode::NoSuchKey,
             StoreError::NoSuchVersion => S3ErrorCode::NoSuchVersion,
             StoreError::Deleted { version_id, asked_for } => return deleted(version_id, *asked_for),
             StoreError::PreconditionFailed => S3ErrorCode::PreconditionFailed,
-            StoreError::Locked => {
-                return s3_error!(AccessDenied, "Access Denied because object protected by object lock.");
-            }
+            StoreError::Locked => S3ErrorCode::AccessDenied,
             StoreError::NoSuchUpload => S3ErrorCode::NoSuchUpload,
             StoreError::PartChanged => S3ErrorCode::InvalidPart,
             StoreError::InUse | StoreError::Index(_) | StoreError::Row(_) | StoreError::Io(_) => {
                 S3ErrorCode::InternalError
             }
         };
-        S3Error::with_source(code, Box::new(error))
+        let mut answer = S3Error::with_message(code, error.to_string());
+        answer.set_source(Box::new(error));
+        answer
     }
 }
 
 /// A delete marker answers 404 in its key's place, and 405 when asked for itself.
 fn deleted(version_id: &str, asked_for: bool) -> S3Error {
-    let mut error = if asked_for { s3_error!(MethodNotAllowed) } else { s3_error!(NoSuchKey) };
+    let mut error = if asked_for {
+        s3_error!(MethodNotAllowed, "The specified version is a delete marker.")
+    } else {
+        StoreError::NoSuchKey.into()
+    };
     let mut headers = HeaderMap::new();
     headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
     if let Ok(version_id) = HeaderValue::try_from(version_id) {
@@ -91,7 +93,7 @@ impl ReadConditions {
             (None, None) => true,
         };
         if !may {
-            return Err(s3_error!(PreconditionFailed));
+            return Err(StoreError::PreconditionFailed.into());
         }
         let is_new = match (if_none_match, if_modified_since) {
             (Some(condition), _) => !matches(condition),

@@ -244,3 +244,99 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
     let size = line.split(|&byte| byte == b';').next()?;
     u64::from_str_radix(std::str::from_utf8(size).ok()?, 16).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt as _;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Writes `data` in chunks, the way a client does.
+    fn encode(data: &[u8], chunk_bytes: usize) -> Vec<u8> {
+        let mut body = Vec::new();
+        for chunk in data.chunks(chunk_bytes) {
+            body.extend(format!("{:x};chunk-signature=abc\r\n", chunk.len()).into_bytes());
+            body.extend(chunk);
+            body.extend(b"\r\n");
+        }
+        body.extend(b"0;chunk-signature=abc\r\n");
+        body
+    }
+
+    /// Reads a chunked body that arrives in frames; `None` if it is refused.
+    fn decode(body: &[u8], frame_bytes: usize) -> Option<(Vec<u8>, Trailers)> {
+        let frames: Vec<_> = body
+            .chunks(frame_bytes)
+            .map(|frame| Ok::<_, std::io::Error>(Bytes::copy_from_slice(frame)))
+            .collect();
+        let request = Request::builder()
+            .header(CONTENT_SHA256, "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+            .body(axum::body::Body::from_stream(stream::iter(frames)))
+            .unwrap();
+        let (parts, mut body) = without_signature(request).into_parts();
+        let mut data = Vec::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            while let Some(read) = body.next().await {
+                data.extend(read.ok()?);
+            }
+            Some((data, parts.extensions.get::<Trailers>().unwrap().clone()))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn however_a_body_is_cut_it_is_read_whole(
+            data in prop::collection::vec(any::<u8>(), 0..2_000),
+            chunk_bytes in 1_usize..700,
+            frame_bytes in 1_usize..700,
+        ) {
+            let body = [encode(&data, chunk_bytes), b"x-amz-checksum-crc32: AAAA\r\n\r\n".to_vec()].concat();
+            let (read, trailers) = decode(&body, frame_bytes).unwrap();
+            prop_assert_eq!(read, data);
+            prop_assert_eq!(trailers.get("x-amz-checksum-crc32"), Some("AAAA"));
+        }
+
+        #[test]
+        fn a_body_that_breaks_off_is_refused(
+            data in prop::collection::vec(any::<u8>(), 1..200),
+            chunk_bytes in 1_usize..70,
+            frame_bytes in 1_usize..70,
+            at in any::<prop::sample::Index>(),
+        ) {
+            let body = encode(&data, chunk_bytes);
+            let cut = &body[..at.index(body.len())];
+            prop_assert!(decode(cut, frame_bytes).is_none());
+        }
+
+        #[test]
+        fn no_body_makes_it_panic(
+            body in prop::collection::vec(prop::sample::select(b"0123af;:\r\n x".to_vec()), 0..200),
+        ) {
+            let _ = decode(&body, 7);
+        }
+    }
+
+    #[test]
+    fn endless_lines_and_trailers_are_refused() {
+        assert!(decode(&[b'0'; 3 * MAX_LINE_BYTES], 100).is_none());
+        let trailers: String = (0..=MAX_TRAILERS).map(|at| format!("x-{at}: y\r\n")).collect();
+        assert!(decode(format!("0\r\n{trailers}\r\n").as_bytes(), 100).is_none());
+    }
+
+    #[test]
+    fn only_what_signs_a_url_is_taken_off_its_query() {
+        for (uri, expected) in [
+            ("/b/k", "/b/k"),
+            ("/b/k%5E?versionId=1", "/b/k%5E?versionId=1"),
+            (
+                "/b/k?x-id=GetObject&X-Amz-Signature=1&versionId=2&X-Amz-Expires=3",
+                "/b/k?x-id=GetObject&versionId=2",
+            ),
+            ("/b/k?AWSAccessKeyId=1&Signature=2&Expires=3", "/b/k?"),
+        ] {
+            assert_eq!(unsigned(uri.parse().unwrap()).to_string(), expected);
+        }
+    }
+}

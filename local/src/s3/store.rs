@@ -72,43 +72,43 @@ const SEQ_MARKER: &str = "seq-";
 /// How long to wait for another process to let go of the data directory, as one that is just ending does.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why the store did not do what it was asked.
+/// Why the store did not do what it was asked, in S3's words where S3 has some: clients are shown them.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
-    #[error("no such bucket")]
+    #[error("The specified bucket does not exist.")]
     NoSuchBucket,
-    #[error("the bucket is not empty")]
+    #[error("The bucket you tried to delete is not empty. You must delete all versions in the bucket.")]
     BucketNotEmpty,
-    #[error("a bucket with object lock keeps its versions")]
+    #[error("A bucket with Object Lock keeps its versions.")]
     VersioningLocked,
-    #[error("the bucket has no object lock")]
+    #[error("Bucket is missing Object Lock Configuration.")]
     NoObjectLock,
-    #[error("no such key")]
+    #[error("The specified key does not exist.")]
     NoSuchKey,
-    #[error("no such version")]
+    #[error("The specified version does not exist.")]
     NoSuchVersion,
-    #[error("the object is deleted")]
+    #[error("The object is deleted.")]
     Deleted {
         /// The delete marker.
         version_id: String,
         /// Whether the marker was asked for by its version id.
         asked_for: bool,
     },
-    #[error("the condition does not hold")]
+    #[error("At least one of the pre-conditions you specified did not hold.")]
     PreconditionFailed,
-    #[error("the version is locked")]
+    #[error("Access Denied because object protected by Object Lock.")]
     Locked,
-    #[error("no such upload")]
+    #[error("The specified multipart upload does not exist. It may have been aborted or completed.")]
     NoSuchUpload,
-    #[error("a part is missing or was replaced")]
+    #[error("A part is missing or was replaced while the upload was completed.")]
     PartChanged,
-    #[error("the data directory is used by another process")]
+    #[error("The data directory is used by another process.")]
     InUse,
-    #[error("the index can't be read or written")]
+    #[error("The index can't be read or written.")]
     Index(#[source] rusqlite::Error),
-    #[error("a row of the index can't be understood")]
+    #[error("A row of the index can't be understood.")]
     Row(#[from] serde_json::Error),
-    #[error("the data can't be read or written")]
+    #[error("The data can't be read or written.")]
     Io(#[from] io::Error),
 }
 
