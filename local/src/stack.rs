@@ -242,7 +242,7 @@ fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     writeln!(out, "Try:")?;
     writeln!(
         out,
-        "  curl {url}/push/{first}/{} -d @functions/{first}/test_data/sample.json",
+        "  curl {url}/push/{first}/{} --data-binary @functions/{first}/test_data/sample.json",
         if options.token == "local" { "local" } else { "$TOKEN" }
     )?;
     out.flush()?;

@@ -13,24 +13,26 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Libraries are heard from warnings on: at finer levels the SDK would log requests with what they carry. A panic is logged with
 /// its place only, since its message may hold a value.
 pub fn init(writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
-    let ours = Targets::new().with_default(LevelFilter::INFO).with_targets(
-        [
-            "aws_smithy_runtime",
-            "aws_smithy_runtime_api",
-            "aws_smithy_http_client",
-            "aws_runtime",
-            "aws_sdk_dynamodb",
-            "aws_sdk_s3",
-            "hyper",
-            "hyper_util",
-            "h2",
-            "rustls",
-            "lambda_runtime",
-            "s3s",
-            "dynoxide",
-        ]
-        .map(|library| (library, LevelFilter::WARN)),
-    );
+    let libraries = [
+        "aws_config",
+        "aws_runtime",
+        "aws_sdk_dynamodb",
+        "aws_sdk_s3",
+        "aws_smithy_http_client",
+        "aws_smithy_runtime",
+        "aws_smithy_runtime_api",
+        "h2",
+        "hyper",
+        "hyper_util",
+        "lambda_runtime",
+        "rustls",
+        "s3s",
+    ];
+    let ours = Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_targets(libraries.map(|library| (library, LevelFilter::WARN)))
+        // It warns of every refused condition, which is how a record's stored state is learnt.
+        .with_target("dynoxide", LevelFilter::ERROR);
     let json = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
