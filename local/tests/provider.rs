@@ -530,6 +530,22 @@ async fn stop_ends_what_has_no_end() {
     assert!(tokio::net::TcpStream::connect(rig.provider.address()).await.is_err(), "nobody listens any more");
 }
 
+#[tokio::test]
+async fn last_handle_takes_the_simulator_with_it() {
+    let rig = Rig::new().await;
+    let address = rig.provider.address();
+    let handle = rig.provider.clone();
+    drop(rig);
+    assert!(tokio::net::TcpStream::connect(address).await.is_ok(), "one handle is left");
+    drop(handle);
+    let gone = async {
+        while tokio::net::TcpStream::connect(address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("it still listens");
+}
+
 // ---- Alibaba's API
 
 const CONVERSATION: &str = "QueryConversationDetailInfo";

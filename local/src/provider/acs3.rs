@@ -1,7 +1,8 @@
 //! Alibaba Cloud's request signature, version 3 (ACS3-HMAC-SHA256), from the server's side.
 //!
-//! Document: <https://help.aliyun.com/zh/sdk/product-overview/v3-request-structure-and-signature>. This shares no code with the client in
-//! `shared/`, on purpose: a mistake would have to be made twice to go unnoticed.
+//! Document: <https://help.aliyun.com/zh/sdk/product-overview/v3-request-structure-and-signature>. This
+//! shares no code with the client in `shared/`, on purpose: a mistake would have to be made twice to go
+//! unnoticed.
 
 use super::{Credentials, UNRESERVED};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -27,7 +28,8 @@ pub(super) struct Request<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// Why a signature is refused. Codes, messages and statuses: <https://help.aliyun.com/document_detail/48054.html>.
+/// Why a signature is refused. Codes, messages and statuses:
+/// <https://help.aliyun.com/document_detail/48054.html>.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("{0} is mandatory for this action.")]
@@ -200,8 +202,8 @@ mod tests {
     const SIGNED: &str =
         "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version";
 
-    /// The step-by-step example of the document. (Its overview table shows the same signature beside another date and nonce, which do not
-    /// produce it.)
+    /// The step-by-step example of the document. (Its overview table shows the same signature beside another
+    /// date and nonce, which do not produce it.)
     struct Example {
         query: Vec<(String, String)>,
         headers: HeaderMap,

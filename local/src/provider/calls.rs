@@ -33,7 +33,8 @@ pub enum TaskStatus {
     Failed,
 }
 
-/// A call, under the names of the API's answers. The fields are what a test wants to be answered, sound or not.
+/// A call, under the names of the API's answers. The fields are what a test wants to be answered, sound or
+/// not.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// `TaskId`.
@@ -142,7 +143,8 @@ pub struct Variable {
 }
 
 impl Call {
-    /// Makes a call that was answered, lasted 16 seconds, and of which nothing is told yet but ids, numbers and times.
+    /// Makes a call that was answered, lasted 16 seconds, and of which nothing is told yet but ids, numbers
+    /// and times.
     pub fn answered(
         task_id: impl Into<String>,
         batch_id: impl Into<String>,
@@ -187,7 +189,8 @@ impl Call {
     }
 }
 
-/// All tasks and calls. Calls of one detail replace each other: the platform, too, answers for a detail with its latest call.
+/// All tasks and calls. Calls of one detail replace each other: the platform, too, answers for a detail with
+/// its latest call.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     tasks: RwLock<BTreeMap<String, Entry>>,
@@ -225,7 +228,8 @@ impl Book {
         }
     }
 
-    /// Enters a call, in place of an earlier one of its detail. A task that is unknown is entered as running since the call was imported.
+    /// Enters a call, in place of an earlier one of its detail. A task that is unknown is entered as running
+    /// since the call was imported.
     pub(super) fn put_call(&self, call: Call) {
         let mut tasks = self.tasks.write().unwrap_or_else(PoisonError::into_inner);
         let entry = tasks.entry(call.task_id.clone()).or_insert_with(|| {
@@ -253,7 +257,8 @@ impl Book {
         entry.calls.get(place).cloned()
     }
 
-    /// Returns a task's calls that were started within two instants, both included, latest first; `None` if there is no such task.
+    /// Returns a task's calls that were started within two instants, both included, latest first; `None` if
+    /// there is no such task.
     pub(super) fn calls(&self, task_id: &str, from: Timestamp, to: Timestamp) -> Option<Vec<Arc<Call>>> {
         let tasks = self.tasks.read().unwrap_or_else(PoisonError::into_inner);
         let newest_first = tasks.get(task_id)?.calls.values().rev();

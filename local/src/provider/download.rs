@@ -1,8 +1,9 @@
-//! `GET` and `HEAD /recordings/<name>`: a sound file with lengths, ranges and tags as object storage serves them, or one of the
-//! [faults](super::Fault).
+//! `GET` and `HEAD /recordings/<name>`: a sound file with lengths, ranges and tags as object storage serves
+//! them, or one of the [faults](super::Fault).
 //!
-//! Query parameters, for trying things with `curl` (they don't touch a signature): `bytes=200000` serves another length, `fault=drip:64`
-//! another behaviour than the registered one. Ranges follow RFC 9110, section 14: one range is honoured, several or malformed ones are ignored.
+//! Query parameters, for trying things with `curl` (they don't touch a signature): `bytes=200000` serves
+//! another length, `fault=drip:64` another behaviour than the registered one. Ranges follow RFC 9110, section
+//! 14: one range is honoured, several or malformed ones are ignored.
 
 use super::fault::Fault;
 use super::oss::{self, Refusal};
@@ -179,7 +180,8 @@ fn refused(simulator: &Simulator, refusal: Refusal) -> Response {
     (status, [(CONTENT_TYPE, "application/xml")], document).into_response()
 }
 
-/// The whole file, counted as completed once its last chunk was taken. (Its end may never be asked for: the length is known.)
+/// The whole file, counted as completed once its last chunk was taken. (Its end may never be asked for: the
+/// length is known.)
 fn whole(
     recording: &Recording,
     counters: &Arc<Counters>,

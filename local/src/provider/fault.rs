@@ -1,6 +1,8 @@
-//! The ways in which a recording's server misbehaves, one for each way in which recordings were lost elsewhere.
+//! The ways in which a recording's server misbehaves, one for each way in which recordings were lost
+//! elsewhere.
 //!
-//! A fault is registered with its recording, or asked for in the URL (`?fault=not-found:3`), in the same words.
+//! A fault is registered with its recording, or asked for in the URL (`?fault=not-found:3`), in the same
+//! words.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +15,8 @@ const SLOW: u64 = 16;
 /// How a recording misbehaves. The text forms of [`FromStr`] and [`fmt::Display`] are given in backticks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// `not-found:3`: 404 for the first so many requests, as when a URL is announced before its file exists; then sound.
+    /// `not-found:3`: 404 for the first so many requests, as when a URL is announced before its file exists;
+    /// then sound.
     NotFound {
         /// How many requests.
         times: u32,
@@ -29,10 +32,11 @@ pub enum Fault {
     Truncated,
     /// `stall`: the right `Content-Length`, and nothing more after half the body, the connection left open.
     Stall,
-    /// `wrong-length:longer`: a `Content-Length` of 1,000 bytes too many; the connection closes after the whole file.
+    /// `wrong-length:longer`: a `Content-Length` of 1,000 bytes too many; the connection closes after the
+    /// whole file.
     LongerLength,
-    /// `wrong-length:shorter`: a `Content-Length` of half the file, and no more than that is sent. HTTP sees nothing wrong; only the file's own
-    /// header tells of more.
+    /// `wrong-length:shorter`: a `Content-Length` of half the file, and no more than that is sent. HTTP sees
+    /// nothing wrong; only the file's own header tells of more.
     ShorterLength,
     /// `chunked`: no `Content-Length`; otherwise sound.
     Chunked,
@@ -46,7 +50,8 @@ pub enum Fault {
         /// The `Location`, as it is sent.
         to: String,
     },
-    /// `xml-200`: an OSS error document with status 200; `xml-200:audio`: the same, with the recording's media type.
+    /// `xml-200`: an OSS error document with status 200; `xml-200:audio`: the same, with the recording's
+    /// media type.
     Xml {
         /// Whether it pretends to be audio.
         as_audio: bool,

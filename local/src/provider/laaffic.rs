@@ -1,8 +1,10 @@
-//! LAAFFIC's voice API, as far as it concerns recordings: `GET /voice/getRecordingFileUrl?recordingFileId=<id>&sourceType=group|sip`.
+//! LAAFFIC's voice API, as far as it concerns recordings: `GET
+//! /voice/getRecordingFileUrl?recordingFileId=<id>&sourceType=group|sip`.
 //!
-//! Document: <https://itniotech.com/api/voice/getRecordingFileUrl> (a sister brand's; the platform is the same). Requests carry `Api-Key`,
-//! `Timestamp` (seconds) and `Sign`, the MD5 of key, secret and timestamp: <https://laaffic.com/api/ai/guide/agentGroupCall>. Every
-//! answer is status 200 with a `status` of its own; how old a timestamp may be isn't documented (here: 15 minutes).
+//! Document: <https://itniotech.com/api/voice/getRecordingFileUrl> (a sister brand's; the platform is the
+//! same). Requests carry `Api-Key`, `Timestamp` (seconds) and `Sign`, the MD5 of key, secret and timestamp:
+//! <https://laaffic.com/api/ai/guide/agentGroupCall>. Every answer is status 200 with a `status` of its own;
+//! how old a timestamp may be isn't documented (here: 15 minutes).
 
 use super::{Simulator, parse_query};
 use axum::Json;

@@ -1,13 +1,15 @@
-//! The call platforms, played: object storage with recordings in it, Alibaba's and LAAFFIC's APIs, and everything that goes wrong
-//! with them, on demand.
+//! The call platforms, played: object storage with recordings in it, Alibaba's and LAAFFIC's APIs, and
+//! everything that goes wrong with them, on demand.
 //!
-//! All state is in memory, and what isn't said follows from names: the same recording has the same bytes in every process, and a URL that
-//! was signed by one is good in the next. A [`Provider`] is told what to know, and counts what it is asked.
+//! All state is in memory, and what isn't said follows from names: the same recording has the same bytes in
+//! every process, and a URL that was signed by one is good in the next. A [`Provider`] is told what to know,
+//! and counts what it is asked.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod acs3;
 mod alibaba;
+mod answers;
 mod calls;
 mod download;
 mod fault;
@@ -106,7 +108,8 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// A running simulator. Clones are handles to the same one; it stops with [`Provider::stop`] or with the last handle.
+/// A running simulator. Clones are handles to the same one; it stops with [`Provider::stop`] or with the last
+/// handle.
 #[derive(Clone)]
 pub struct Provider {
     simulator: Arc<Simulator>,
@@ -147,8 +150,9 @@ async fn serve(listener: TcpListener, app: Router, mut stopped: watch::Receiver<
                 Ok((socket, _)) => {
                     let service = TowerToHyperService::new(app.clone());
                     connections.spawn(async move {
+                        let http = auto::Builder::new(TokioExecutor::new());
                         // It fails when a client goes away or a fault breaks it off: nothing to report.
-                        let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
+                        let _ = http.serve_connection(TokioIo::new(socket), service).await;
                     });
                 }
                 // Out of file descriptors, say: there will be some again.
@@ -162,7 +166,8 @@ async fn serve(listener: TcpListener, app: Router, mut stopped: watch::Receiver<
 }
 
 impl Provider {
-    /// Returns the base of all URLs, `http://127.0.0.1:4000`, without a slash at its end. It is the endpoint of both APIs, too.
+    /// Returns the base of all URLs, `http://127.0.0.1:4000`, without a slash at its end. It is the endpoint
+    /// of both APIs, too.
     pub fn base_url(&self) -> &str {
         &self.simulator.base_url
     }
@@ -218,8 +223,8 @@ impl Provider {
         self.simulator.calls.put_task(task);
     }
 
-    /// Knows a call of Alibaba's. A second one of the same detail is a redial: from then on both queries answer with that, whichever was
-    /// asked for, as the platform does.
+    /// Knows a call of Alibaba's. A second one of the same detail is a redial: from then on both queries
+    /// answer with that, whichever was asked for, as the platform does.
     pub fn add_call(&self, call: Call) {
         self.simulator.calls.put_call(call);
     }
@@ -235,7 +240,8 @@ impl Provider {
             .insert(file_id.into(), name);
     }
 
-    /// Answers so many requests a second to Alibaba's API, and the others with `Throttling.User`; all, if `None`.
+    /// Answers so many requests a second to Alibaba's API, and the others with `Throttling.User`; all, if
+    /// `None`.
     pub fn throttle(&self, per_second: Option<NonZeroU32>) {
         self.simulator.throttle.limit(per_second);
     }
@@ -255,7 +261,8 @@ impl Provider {
         self.simulator.throttle.throttled()
     }
 
-    /// Returns how many requests an API operation has seen, refused ones included: `QueryConversationDetailInfo`, `getRecordingFileUrl`, …
+    /// Returns how many requests an API operation has seen, refused ones included:
+    /// `QueryConversationDetailInfo`, `getRecordingFileUrl`, …
     pub fn api_requests(&self, operation: &str) -> u64 {
         let requests = self.simulator.api_requests.lock().unwrap_or_else(PoisonError::into_inner);
         requests.get(operation).copied().unwrap_or_default()

@@ -1,8 +1,9 @@
 //! An MP3 file of any length, made as it is read: silent MPEG-1 Layer III frames behind an ID3 tag.
 //!
-//! At 32 kbit/s and 32 kHz a frame is exactly 144 bytes and 36 ms, so that frames need no padding; the tag takes up what a wanted
-//! length leaves over. Silence needs no main data at all, hence all but a frame's head is free ("ancillary data"): it carries a
-//! stamp of seed and frame number, so that no two files, and no two places in one, are alike.
+//! At 32 kbit/s and 32 kHz a frame is exactly 144 bytes and 36 ms, so that frames need no padding; the tag
+//! takes up what a wanted length leaves over. Silence needs no main data at all, hence all but a frame's head
+//! is free ("ancillary data"): it carries a stamp of seed and frame number, so that no two files, and no two
+//! places in one, are alike.
 //!
 //! Formats: ISO/IEC 11172-3 section 2.4, <https://id3.org/id3v2.3.0>.
 
@@ -103,7 +104,8 @@ mod tests {
         file
     }
 
-    /// Reads the tag's length and then frame after frame as a decoder does, and returns how many frames fill the file.
+    /// Reads the tag's length and then frame after frame as a decoder does, and returns how many frames fill
+    /// the file.
     fn count_frames(file: &[u8]) -> usize {
         assert_eq!(&file[..3], b"ID3");
         let size = file[6..10].iter().fold(0, |size, byte| size << 7 | usize::from(*byte));

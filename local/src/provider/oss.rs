@@ -1,4 +1,5 @@
-//! Object storage as Alibaba's OSS does it: URLs signed with version 1 of its signature, and its error documents.
+//! Object storage as Alibaba's OSS does it: URLs signed with version 1 of its signature, and its error
+//! documents.
 //!
 //! A URL's path is `/<bucket>/<object>`; the bucket is called `recordings`.
 //! Documents: <https://www.alibabacloud.com/help/en/oss/support/0002-00000070> and
@@ -17,8 +18,8 @@ use std::fmt::Write as _;
 /// The bucket, and so the first part of each recording's path.
 pub(super) const BUCKET: &str = "recordings";
 
-/// The key the simulator signs with. It is no secret: it opens nothing but what the simulator makes up, and being always the same
-/// it lets a URL outlive the process that issued it, as OSS's do.
+/// The key the simulator signs with. It is no secret: it opens nothing but what the simulator makes up, and
+/// being always the same it lets a URL outlive the process that issued it, as OSS's do.
 const KEY_ID: &str = "callvault-simulator";
 const KEY_SECRET: &str = "callvault-simulator-signs-with-this";
 
@@ -127,8 +128,8 @@ pub(super) fn signed_path(name: &str, expires_at: Timestamp) -> String {
 
 /// Checks a request's signature if it has one, and that it has one if it needs one.
 ///
-/// The method is part of what is signed: OSS refuses a `HEAD` of a URL that was signed for `GET`, and so does this. Parameters beyond the three
-/// are not, so that `&fault=` can be appended.
+/// The method is part of what is signed: OSS refuses a `HEAD` of a URL that was signed for `GET`, and so does
+/// this. Parameters beyond the three are not, so that `&fault=` can be appended.
 pub(super) fn check(
     method: &Method,
     name: &str,

@@ -1,4 +1,5 @@
-//! A recording: its name, its length, who may fetch it, and its bytes, which follow from the name and are made as they are read.
+//! A recording: its name, its length, who may fetch it, and its bytes, which follow from the name and are
+//! made as they are read.
 
 use super::fault::Fault;
 use super::mp3::{self, Silence};
@@ -14,7 +15,8 @@ const CHUNK_BYTES: u64 = 64 * 1024;
 
 /// A recording the simulator serves at `/recordings/<name>`.
 ///
-/// Everything about it that is not said follows from its name: `.mp3` makes an MP3, all else a WAV, of 3 to 12 seconds.
+/// Everything about it that is not said follows from its name: `.mp3` makes an MP3, all else a WAV, of 3 to
+/// 12 seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
     name: String,
@@ -49,7 +51,8 @@ impl Recording {
         Recording { name, bytes: 0, access: Access::Signed, fault: None }.seconds(seconds)
     }
 
-    /// Sets its exact length in bytes, within what the format can have (an empty WAV's 44, a one-frame MP3's 174) and [`MAX_BYTES`].
+    /// Sets its exact length in bytes, within what the format can have (an empty WAV's 44, a one-frame MP3's
+    /// 174) and [`MAX_BYTES`].
     #[must_use]
     pub fn bytes(mut self, bytes: u64) -> Recording {
         let least = match self.format() {
@@ -120,13 +123,15 @@ impl Recording {
         }
     }
 
-    /// Returns a tag that changes with the bytes. (OSS's is the MD5 of the bytes, which would mean making them all for a `HEAD`.)
+    /// Returns a tag that changes with the bytes. (OSS's is the MD5 of the bytes, which would mean making
+    /// them all for a `HEAD`.)
     pub fn etag(&self) -> String {
         let digest = Sha256::digest(format!("{}\n{}", self.name, self.bytes));
         format!("\"{}\"", hex::encode_upper(&digest[..16]))
     }
 
-    /// Returns the bytes from `from` up to, not including, `to`, in chunks; `to` may lie behind the file's end, the sound goes on.
+    /// Returns the bytes from `from` up to, not including, `to`, in chunks; `to` may lie behind the file's
+    /// end, the sound goes on.
     pub(super) fn pour(&self, from: u64, to: u64) -> Pour {
         let seed = seed(&self.name);
         let audio = match self.format() {
@@ -137,7 +142,8 @@ impl Recording {
     }
 }
 
-/// Returns the SHA-256, in hex, of a recording's whole file, without serving it: the truth to hold a copy against.
+/// Returns the SHA-256, in hex, of a recording's whole file, without serving it: the truth to hold a copy
+/// against.
 pub fn sha256_of(recording: &Recording) -> String {
     let mut hasher = Sha256::new();
     for chunk in recording.pour(0, recording.length()) {

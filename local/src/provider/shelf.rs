@@ -31,7 +31,8 @@ impl Shelf {
         self.set(name.to_owned(), None);
     }
 
-    /// Returns what is under a name. What was never put there is made up, for anyone to fetch, if it is called like a sound file.
+    /// Returns what is under a name. What was never put there is made up, for anyone to fetch, if it is
+    /// called like a sound file.
     pub(super) fn source(&self, name: &str) -> Source {
         if let Some(source) = self.known(name) {
             return source;

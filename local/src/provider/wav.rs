@@ -1,4 +1,5 @@
-//! A WAV file of any length, made as it is read: a tone, PCM, 16 bit, 8 kHz, mono, behind the canonical 44-byte header.
+//! A WAV file of any length, made as it is read: a tone, PCM, 16 bit, 8 kHz, mono, behind the canonical
+//! 44-byte header.
 //!
 //! Format: <http://soundfile.sapp.org/doc/WaveFormat/>.
 
@@ -20,7 +21,8 @@ pub(super) struct Tone {
 }
 
 impl Tone {
-    /// Makes the tone of `seed` for a file of `bytes`. A sample takes two bytes: an odd last byte lies behind the sound.
+    /// Makes the tone of `seed` for a file of `bytes`. A sample takes two bytes: an odd last byte lies behind
+    /// the sound.
     pub(super) fn new(seed: u64, bytes: u64) -> Tone {
         let hertz = 300 + (seed % 2_801) as u32;
         let amplitude = 4_000.0 + ((seed >> 16) % 16_384) as f64;
