@@ -1,9 +1,11 @@
-//! The local stack: the functions behind an HTTP socket as API Gateway would call them, with embedded stores.
+//! The local stack: the functions behind an HTTP socket as API Gateway would call them, with embedded stores, and a simulator of the
+//! platforms.
 
 pub mod demo;
 pub mod dynamodb;
 pub mod functions;
 pub mod gateway;
+pub mod provider;
 pub mod s3;
 pub mod schema;
 pub mod stack;
