@@ -56,7 +56,12 @@ impl Blobs {
 
     /// Makes sure that the bytes are as durable as these blobs promise; to be called before the index names the blob.
     pub(super) fn settle(&self, staged: &StagedBlob) -> io::Result<()> {
-        if self.durable { File::open(&staged.path)?.sync_all() } else { Ok(()) }
+        if self.durable {
+            File::open(&staged.path)?.sync_all()?;
+            // Its name is the directory's.
+            File::open(&self.directory)?.sync_all()?;
+        }
+        Ok(())
     }
 
     /// Removes blobs that the index no longer names.

@@ -3,9 +3,9 @@
 //! Any credentials do; requests are path style. An object is there whole or not at all, whatever happens to the process,
 //! and with a data directory an acknowledged one is on the disk. Bytes pass through in small pieces.
 //!
-//! A request runs through [`request`] (signature off, chunks undone), the protocol layer and [`service`] (one method an
-//! operation), [`receive`] if it brings bytes, and ends at [`store`], which holds the index, and [`blob`], which holds
-//! the bytes. [`checksum`] and [`describe`] are vocabulary.
+//! A request runs through `request` (signature off, chunks undone), the protocol layer and `service` (one method an
+//! operation), `receive` if it brings bytes, and ends at `store`, which holds the index, and `blob`, which holds the
+//! bytes. `checksum` and `describe` are vocabulary.
 
 mod blob;
 mod checksum;

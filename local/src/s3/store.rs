@@ -922,3 +922,53 @@ fn now() -> Timestamp {
 fn timestamp(seconds: i64) -> Timestamp {
     Timestamp::from(UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::s3::checksum::Digester;
+
+    fn stage(store: &Store, bytes: &[u8]) -> (StagedBlob, Digest) {
+        let (blob, mut file) = store.stage().unwrap();
+        file.write_all(bytes).unwrap();
+        let mut digester = Digester::new(Algorithm::Crc64Nvme);
+        digester.update(bytes);
+        (blob, digester.finish())
+    }
+
+    /// No client can time this: a part is replaced after the completion has read it and before it commits.
+    #[test]
+    fn an_upload_is_not_completed_from_a_part_that_was_replaced_meanwhile() {
+        let store = Store::open(None).unwrap();
+        store.create_bucket("bucket", false).unwrap();
+        let attributes = UploadAttributes {
+            object: Attributes::default(),
+            algorithm: Algorithm::Crc64Nvme,
+            scope: Scope::FullObject,
+            chosen: false,
+        };
+        let id = store.create_upload("bucket", "key", &attributes).unwrap();
+        let upload = store.upload("bucket", "key", &id).unwrap();
+        let put_part = |bytes: &[u8]| {
+            let (blob, digest) = stage(&store, bytes);
+            store.put_part("bucket", &upload, 1, blob, &digest).unwrap();
+            store.parts(&upload).unwrap()
+        };
+        let complete = |used: &[Part], bytes: &[u8]| {
+            let (blob, digest) = stage(&store, bytes);
+            let etag = digest.etag();
+            let content = NewContent { blob, size: digest.length, etag, attributes: Attributes::default() };
+            store.complete_upload("bucket", &upload, used, content, &Precondition::None)
+        };
+
+        let old = put_part(b"old");
+        let new = put_part(b"new");
+        assert!(matches!(complete(&old, b"old"), Err(StoreError::PartChanged)));
+        assert!(matches!(store.read_part(&old[0]), Err(StoreError::PartChanged)));
+        assert!(matches!(store.get("bucket", "key", None), Err(StoreError::NoSuchKey)));
+        complete(&new, b"new").unwrap();
+        assert_eq!(store.get("bucket", "key", None).unwrap().content.size, 3);
+    }
+}

@@ -63,6 +63,14 @@ fn a_chunked_body_is_stored_without_its_chunks_and_only_if_its_trailer_holds() {
             let answer = exchange(&server, &chunked(trailer)).await;
             assert!(answer.starts_with("HTTP/1.1 400") && answer.contains(code), "{trailer}: {answer}");
         }
+        // Whole and sound, but not of the length that was announced.
+        let request = String::from_utf8(chunked("x-amz-checksum-crc32:DUoRhQ==")).unwrap();
+        for length in ["10", "12"] {
+            let request =
+                request.replace("decoded-content-length: 11", &format!("decoded-content-length: {length}"));
+            let answer = exchange(&server, request.as_bytes()).await;
+            assert!(answer.contains("IncompleteBody"), "{length}: {answer}");
+        }
 
         let object = client.get_object().bucket("bucket").key("key").send().await.unwrap();
         assert_eq!(object.content_encoding(), Some("gzip"));
