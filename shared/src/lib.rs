@@ -1,1 +1,3 @@
 //! common
+
+pub mod recording_url;
