@@ -1,3 +1,5 @@
 //! common
 
+#[cfg(feature = "aws")]
+pub mod outbound;
 pub mod recording_url;
