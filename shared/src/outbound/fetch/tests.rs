@@ -3,13 +3,13 @@
 //! In these tests `127.0.0.2` and `127.0.0.4` count as public; every other loopback address is as forbidden as it is.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
+use super::super::loopback::{Server, Step, send};
 use super::*;
 
 const SECRET: &str = "c2lnbmF0dXJl";
@@ -19,22 +19,6 @@ fn loopback_stands_for_public(address: IpAddr) -> Option<Refusal> {
         "127.0.0.2" | "127.0.0.4" => None,
         _ => address::refusal(address),
     }
-}
-
-/// What a server does once it has read a request.
-#[derive(Clone)]
-enum Step {
-    Send(Vec<u8>),
-    Pause(Duration),
-    /// Sends zeroes for as long as they are taken.
-    Endless,
-    /// Keeps the connection open and does nothing more.
-    Hang,
-    Close,
-}
-
-fn send(text: impl Into<String>) -> Step {
-    Step::Send(text.into().into_bytes())
 }
 
 fn ok(body: &str) -> Vec<Step> {
@@ -48,89 +32,9 @@ fn redirect_to(location: impl std::fmt::Display) -> Vec<Step> {
     vec![send(format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"))]
 }
 
-#[derive(Clone)]
-struct Server {
-    address: SocketAddr,
-    connections: Arc<AtomicUsize>,
-    requests: Arc<Mutex<Vec<String>>>,
-}
-
-impl Server {
-    async fn start(address: &str, answer: impl Fn(&str) -> Vec<Step> + Clone + Send + 'static) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let server = Self {
-            address: listener.local_addr().unwrap(),
-            connections: Arc::default(),
-            requests: Arc::default(),
-        };
-        let state = server.clone();
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                state.connections.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(converse(stream, answer.clone(), state.requests.clone()));
-            }
-        });
-        server
-    }
-
-    /// A server that must never be reached, at the port of another.
-    async fn forbidden(address: &str, port: u16) -> Self {
-        Self::start(&format!("{address}:{port}"), |_| ok("secret")).await
-    }
-
-    fn port(&self) -> u16 {
-        self.address.port()
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
-    }
-}
-
-async fn converse(
-    mut stream: TcpStream,
-    answer: impl Fn(&str) -> Vec<Step>,
-    requests: Arc<Mutex<Vec<String>>>,
-) {
-    loop {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            match stream.read_u8().await {
-                Ok(byte) => head.push(byte),
-                Err(_) => return,
-            }
-        }
-        let head = String::from_utf8(head).unwrap();
-        let steps = answer(head.split(' ').nth(1).unwrap());
-        requests.lock().unwrap().push(head);
-        for step in steps {
-            match step {
-                Step::Send(bytes) => {
-                    let bytes = fill_in_port(bytes, stream.local_addr().unwrap().port());
-                    if stream.write_all(&bytes).await.is_err() {
-                        return;
-                    }
-                }
-                Step::Pause(time) => tokio::time::sleep(time).await,
-                Step::Endless => while stream.write_all(&[0; 16 * 1024]).await.is_ok() {},
-                Step::Hang => std::future::pending().await,
-                Step::Close => return,
-            }
-        }
-    }
-}
-
-/// Writes the server's own port for `PORT`, which a script can't know.
-fn fill_in_port(bytes: Vec<u8>, port: u16) -> Vec<u8> {
-    match String::from_utf8(bytes) {
-        Ok(text) => text.replace("PORT", &port.to_string()).into_bytes(),
-        Err(not_text) => not_text.into_bytes(),
-    }
+/// A server that must never be reached, at the port of another.
+async fn forbidden(address: &str, port: u16) -> Server {
+    Server::start(&format!("{address}:{port}"), |_| ok("secret")).await
 }
 
 /// Answers each name from a script; the last answer stays.
@@ -308,7 +212,7 @@ fn only_what_no_retry_can_mend_is_permanent() {
 
 #[tokio::test]
 async fn an_address_written_out_is_refused_before_anything_is_sent() {
-    let forbidden = Server::forbidden("127.0.0.1", 0).await;
+    let forbidden = forbidden("127.0.0.1", 0).await;
     let port = forbidden.port();
     // All of them are allowed as hosts, and refused as addresses.
     let fetcher = fetcher(
@@ -342,7 +246,7 @@ async fn an_address_written_out_is_refused_before_anything_is_sent() {
 #[tokio::test]
 async fn one_forbidden_address_of_a_name_refuses_them_all() {
     let public = Server::start("127.0.0.2:0", |_| ok("public")).await;
-    let forbidden = Server::forbidden("127.0.0.3", public.port()).await;
+    let forbidden = forbidden("127.0.0.3", public.port()).await;
     for addresses in [
         &["127.0.0.3"][..],
         &["127.0.0.2", "127.0.0.3"],
@@ -365,7 +269,7 @@ async fn a_name_that_is_pointed_elsewhere_between_two_questions_reaches_nothing_
         vec![send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\npublic"), Step::Close]
     })
     .await;
-    let forbidden = Server::forbidden("127.0.0.3", public.port()).await;
+    let forbidden = forbidden("127.0.0.3", public.port()).await;
     let names = Names::default().with("media.test", &[&["127.0.0.2"], &["127.0.0.3"]]);
     let fetcher = fetcher(settings("*.test"), names.clone());
     let url = recording(format!("media.test:{}", public.port()));
@@ -381,7 +285,7 @@ async fn a_name_that_is_pointed_elsewhere_between_two_questions_reaches_nothing_
 #[tokio::test]
 async fn a_kept_connection_serves_its_own_name_only() {
     let public = Server::start("127.0.0.2:0", |_| ok("public")).await;
-    let forbidden = Server::forbidden("127.0.0.3", public.port()).await;
+    let forbidden = forbidden("127.0.0.3", public.port()).await;
     let names = Names::default()
         .with("media.test", &[&["127.0.0.2"], &["127.0.0.3"]])
         .with("other.test", &[&["127.0.0.3"]]);
@@ -448,7 +352,7 @@ async fn redirects_are_followed_three_times_and_no_more() {
 
 #[tokio::test]
 async fn a_redirect_is_checked_like_any_url() {
-    let forbidden = Server::forbidden("127.0.0.3", 0).await;
+    let forbidden = forbidden("127.0.0.3", 0).await;
     let port = forbidden.port();
     for (location, tag) in [
         (format!("http://127.0.0.3:{port}/recording?{SECRET}"), "address_refused"),
