@@ -1,6 +1,6 @@
 //! Fetches recordings from URLs that came in a push, without becoming the pusher's way into the network.
 //!
-//! The rules, each kept by [`Target`] or [`PublicOnly`] and by nothing else:
+//! The rules, each kept by `Target` or `PublicOnly` and by nothing else:
 //! - only `http` and `https`, no credentials in the URL, and a host that [`AllowedHosts`] allows;
 //! - every address that the host stands for must be public ([`super::address`]), whether the URL writes it out or the
 //!   resolver finds it; one that is not refuses them all. The check is part of the resolution from which the connection
@@ -130,7 +130,7 @@ impl Fetcher {
     }
 
     /// Applies every rule that the URL alone can break.
-    fn admit(&self, mut url: Url) -> Result<Target, FetchError> {
+    fn admit(&self, url: Url) -> Result<Target, FetchError> {
         let host = host_of(&url);
         if !matches!(url.scheme(), "http" | "https") {
             return Err(FetchError::Scheme { scheme: url.scheme().to_owned() });
@@ -151,7 +151,6 @@ impl Fetcher {
             }
             (Permit::PublicAddress, None) | (Permit::AnyAddress, _) => {}
         }
-        url.set_fragment(None);
         Ok(Target { url, host, permit })
     }
 

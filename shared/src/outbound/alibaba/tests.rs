@@ -354,6 +354,24 @@ async fn what_can_pass_is_tried_again() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_hangs_does_not_use_up_the_calls_time() {
+    let server = in_turn(vec![vec![Step::Hang], answer(200, SAMPLE)]).await;
+    let client = client_with(&server, |settings| settings.attempt_timeout = Duration::from_millis(150));
+    assert!(ask(&client).await.is_ok());
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_throttle_slows_the_client_down() {
+    let server = in_turn(vec![answer(429, ""), answer(200, SAMPLE)]).await;
+    let client = client_with(&server, |settings| settings.rate = RequestRate::per_second(5.0).unwrap());
+    let start = Instant::now();
+    ask(&client).await.unwrap();
+    // Twice the usual fifth of a second.
+    assert!(start.elapsed() >= Duration::from_millis(400));
+}
+
+#[tokio::test]
 async fn what_can_not_pass_is_not() {
     for (body, kind) in [
         (r#"{"Code":"SignatureDoesNotMatch"}"#, ApiErrorKind::Denied),

@@ -71,10 +71,11 @@ fn names() -> Names {
 
 fn settings(hosts: &str) -> FetchSettings {
     FetchSettings {
-        connect_timeout: Duration::from_secs(5),
-        response_timeout: Duration::from_secs(5),
-        idle_timeout: Duration::from_secs(5),
-        total_timeout: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(30),
+        response_timeout: Duration::from_secs(30),
+        idle_timeout: Duration::from_secs(30),
+        // Longer than `read` waits: a test that relies on another bound notices when that is gone.
+        total_timeout: Duration::from_secs(60),
         max_bytes: 1024 * 1024,
         ..FetchSettings::new(hosts.parse().unwrap())
     }
