@@ -94,18 +94,19 @@ impl Stack {
     pub async fn start(options: &Options) -> anyhow::Result<Self> {
         let api = listen(options, options.port, "--port").await?;
         let data = (!options.memory).then_some(options.data.as_path());
-        let dynamodb = match &options.dynamodb_endpoint {
-            Some(_) => None,
-            None => {
-                let listener = listen(options, options.dynamodb_port, "--dynamodb-port").await?;
-                Some(dynamodb::start(listener, data.map(|data| data.join("dynamodb")).as_deref()).await?)
-            }
-        };
+        // S3 first: it holds the lock that keeps a second stack out of the folder.
         let s3 = match &options.s3_endpoint {
             Some(_) => None,
             None => {
                 let listener = listen(options, options.s3_port, "--s3-port").await?;
                 Some(s3::start(listener, data.map(|data| data.join("s3")).as_deref()).await?)
+            }
+        };
+        let dynamodb = match &options.dynamodb_endpoint {
+            Some(_) => None,
+            None => {
+                let listener = listen(options, options.dynamodb_port, "--dynamodb-port").await?;
+                Some(dynamodb::start(listener, data.map(|data| data.join("dynamodb")).as_deref()).await?)
             }
         };
         let endpoint =

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod merge;
 pub mod model;
 pub mod normalized;
+pub mod recording_url;
 pub mod rejected;
 pub mod storable;
 pub mod telemetry;
@@ -22,6 +23,12 @@ pub mod answer;
 pub mod aws;
 #[cfg(feature = "aws")]
 pub mod bucket;
+#[cfg(feature = "aws")]
+pub mod credentials;
+#[cfg(feature = "aws")]
+pub mod deadline;
+#[cfg(feature = "aws")]
+pub mod outbound;
 #[cfg(feature = "aws")]
 pub mod push;
 #[cfg(feature = "aws")]

@@ -26,13 +26,14 @@ pub fn init(writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
         "hyper_util",
         "lambda_runtime",
         "rustls",
-        "s3s",
     ];
     let ours = Targets::new()
         .with_default(LevelFilter::INFO)
         .with_targets(libraries.map(|library| (library, LevelFilter::WARN)))
-        // It warns of every refused condition, which is how a record's stored state is learnt.
-        .with_target("dynoxide", LevelFilter::ERROR);
+        // The embedded stores: one warns of every refused condition, which is how a record's stored state is learnt; the other
+        // logs requests it refuses with what they carry.
+        .with_target("dynoxide", LevelFilter::ERROR)
+        .with_target("s3s", LevelFilter::OFF);
     let json = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)

@@ -1,0 +1,21 @@
+//! What callvault asks of others: recordings from the hosts that keep them, and the providers' APIs.
+//!
+//! Two kinds of request leave the functions, and they trust their destination differently. The URL of a recording came in
+//! a push, so [`fetch`] treats it as hostile: its host must be allowed ([`hosts`]) and every address behind the name must
+//! be public ([`address`]). The base URL of a provider's API is the operator's own setting; [`alibaba`] and [`laaffic`]
+//! sign what they send there, at a bounded rate ([`rate`]), and try again what can pass ([`api`]).
+//!
+//! Nothing here logs, and no error says more of a URL than its host: the rest of a recording's URL is a signature.
+
+pub mod acs3;
+pub mod address;
+pub mod alibaba;
+pub mod api;
+mod connector;
+pub mod fetch;
+pub mod hosts;
+pub mod laaffic;
+mod lenient;
+#[cfg(test)]
+mod loopback;
+pub mod rate;
