@@ -10,6 +10,7 @@ pub mod keys;
 pub mod merge;
 pub mod model;
 pub mod normalized;
+pub mod recording_url;
 pub mod rejected;
 pub mod storable;
 pub mod telemetry;
