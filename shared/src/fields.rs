@@ -13,11 +13,15 @@ use serde_json::{Map, Value};
 
 use crate::body::is_plain;
 use crate::model::{Instant, Money, PhoneNumber};
+use crate::recording_url;
+use crate::storable::storable_object;
 
 /// The longest text that an attribute of the model holds, in bytes; ids are part of keys. Longer text stays behind.
 const MAX_TEXT_BYTES: usize = 1024;
 /// The largest value taken over as it is, as JSON text in bytes; a larger one stays behind.
 const MAX_VALUE_BYTES: usize = 16 * 1024;
+/// The longest URL, in bytes; one that carries a temporary token in its signature may well exceed an attribute's text.
+const MAX_URL_BYTES: usize = 8 * 1024;
 
 /// The fields of one JSON object that no one has taken yet.
 #[derive(Clone, Debug)]
@@ -36,6 +40,17 @@ impl Fields {
     /// What nobody took, and the names of the enumerations that held a value which no document knows.
     pub fn into_rest(self) -> (Map<String, Value>, Vec<&'static str>) {
         (self.left, self.unknown_values)
+    }
+
+    /// What nobody took, without nulls, and with lists and objects as their JSON text: for what stands so deep in an item
+    /// already that nothing more may nest below it.
+    pub fn into_flat_rest(self) -> Map<String, Value> {
+        let flat = self.left.into_iter().filter_map(|(name, value)| match value {
+            Value::Null => None,
+            Value::Array(_) | Value::Object(_) => Some((name, Value::String(value.to_string()))),
+            scalar => Some((name, scalar)),
+        });
+        storable_object(flat.collect())
     }
 
     /// Whether a field is there, null or not.
@@ -95,9 +110,26 @@ impl Fields {
         self.take(name, |value| Money::parse(&scalar_text(value)?, currency))
     }
 
+    /// Takes a recording's URL as it came, text of at most 8 KiB that is not blank, and the moment its signature expires
+    /// if it carries one.
+    pub fn recording_url(&mut self, name: &str) -> Option<(String, Option<Instant>)> {
+        let url = self.take(name, |value| {
+            let text = value.as_str()?;
+            (!text.trim().is_empty() && text.len() <= MAX_URL_BYTES).then(|| text.to_owned())
+        })?;
+        let expires_at = recording_url::expires_at(&url)
+            .and_then(|expiry| Instant::from_epoch_millis(expiry.as_millisecond()));
+        Some((url, expires_at))
+    }
+
+    /// Takes a value of no more than 16 KiB that `read` understands.
+    pub fn small<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
+        self.take(name, |value| read(value).filter(|_| is_small(value)))
+    }
+
     /// Takes a list of texts (or numbers) of no more than 16 KiB.
     pub fn texts(&mut self, name: &str) -> Option<Vec<String>> {
-        self.take(name, |value| texts(value).filter(|_| is_small(value)))
+        self.small(name, texts)
     }
 
     /// Takes a list of any length.
@@ -118,7 +150,7 @@ impl Fields {
 
     /// Takes any value of no more than 16 KiB, as it is.
     pub fn value(&mut self, name: &str) -> Option<Value> {
-        self.take(name, |value| is_small(value).then(|| value.clone()))
+        self.small(name, |value| Some(value.clone()))
     }
 
     /// Moves one of the provider's own codes or messages into the call's status, under its own name. Gives back its text.
@@ -256,6 +288,42 @@ mod tests {
         let mut fields = fields(json!({"outId": "bb3b\n"}));
         assert_eq!(fields.trimmed_text("outId").as_deref(), Some("bb3b"));
         assert_eq!(rest(fields), json!({"outId_untrimmed": "bb3b\n"}));
+    }
+
+    #[test]
+    fn a_recordings_url_is_taken_as_it_came_with_the_expiry_of_its_signature() {
+        let signed = "http://a.example/r.wav?OSSAccessKeyId=k&amp;Expires=1749000000&amp;Signature=s";
+        let long = format!("http://a.example/{}", "a".repeat(MAX_URL_BYTES));
+        let unsigned = format!("http://a.example/{}", "a".repeat(2000));
+        let mut fields = fields(
+            json!({"a": signed, "b": unsigned, "c": " ", "d": 1, "e": ["http://a.example"], "f": long}),
+        );
+        let expiry = Instant::from_epoch_seconds(1_749_000_000);
+        assert_eq!(fields.recording_url("a"), Some((signed.to_owned(), expiry)));
+        assert_eq!(fields.recording_url("b"), Some((unsigned, None)));
+        for name in ["c", "d", "e", "f", "absent"] {
+            assert_eq!(fields.recording_url(name), None, "{name}");
+        }
+        assert_eq!(rest(fields), json!({"c": " ", "d": 1, "e": ["http://a.example"], "f": long}));
+    }
+
+    #[test]
+    fn what_is_too_large_for_an_attribute_stays_behind() {
+        let (small, large) = (json!(vec!["a"; 1024]), json!(vec!["a"; 8192]));
+        let mut fields = fields(json!({"small": small, "large": large}));
+        assert_eq!(fields.small("small", texts).map(|texts| texts.len()), Some(1024));
+        assert_eq!(fields.small("large", texts), None);
+        assert_eq!(rest(fields), json!({"large": large}));
+    }
+
+    #[test]
+    fn a_flat_rest_nests_nothing_and_drops_only_nulls() {
+        let fields =
+            fields(json!({"a": null, "b": [1, {"c": null}], "d": true, "e": 1.50, "": "f", "g": {}}));
+        assert_eq!(
+            Value::Object(fields.into_flat_rest()),
+            json!({"b": "[1,{\"c\":null}]", "d": true, "e": 1.50, " ": "f", "g": "{}"})
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Without the feature `aws` everything here is pure: no clock, no I/O, no AWS SDK. That is what normalizers are built on.
 
+pub mod alibaba;
 pub mod body;
 pub mod config;
 pub mod fields;

@@ -61,6 +61,11 @@ pub fn check_golden_outputs(push: &PushType, folder: &str) {
 /// Checks that every leaf of a sample is found outside the verbatim push: in an attribute of the model, or in `extra`. A time is
 /// found as the instant that it means; text that holds JSON, by the leaves of that JSON. A null says nothing.
 pub fn check_leaves(push: &PushType, sample: &str) {
+    check_leaves_in_other_words(push, sample, &[]);
+}
+
+/// [`check_leaves`], where the model has words of its own for some of the document's: `(theirs, ours)`.
+pub fn check_leaves_in_other_words(push: &PushType, sample: &str, words: &[(&str, &str)]) {
     let elements = push.elements(sample.as_bytes()).unwrap();
     for text in &elements.texts {
         let normalized = serde_json::to_value(push.normalized(text, &context()).unwrap()).unwrap();
@@ -71,9 +76,10 @@ pub fn check_leaves(push: &PushType, sample: &str) {
         let mut lost = Vec::new();
         leaves(&serde_json::from_str(text).unwrap(), "", &mut |path, leaf| {
             let instant = Instant::parse(leaf, context().utc_offset).map(|instant| instant.to_string());
-            let trimmed = leaf.trim().to_owned();
+            let translated = words.iter().find(|(theirs, _)| *theirs == leaf).map(|(_, ours)| *ours);
             if !kept.contains(leaf)
-                && !kept.contains(&trimmed)
+                && !kept.contains(leaf.trim())
+                && !translated.is_some_and(|ours| kept.contains(ours))
                 && !instant.is_some_and(|instant| kept.contains(&instant))
             {
                 lost.push(format!("{path} = {leaf}"));

@@ -1,0 +1,12 @@
+//! The Lambda function's process: wiring only.
+
+use lambda_http::{Error, run, service_fn};
+use shared::push::Receiver;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    shared::telemetry::init();
+    let receiver = Receiver::from_environment().await?;
+    run(service_fn(async |request| Ok::<_, Error>(ai_voice_call_record::handle(&receiver, request).await)))
+        .await
+}

@@ -1,0 +1,114 @@
+//! A call record in terms of the model.
+
+use serde_json::{Map, Value};
+use shared::fields::{Fields, scalar_text, texts};
+use shared::model::{CallFacts, ConversationFacts, HangupBy, Outcome, RecordingSource, Speaker, Tags, Turn};
+use shared::normalized::{Context, Normalized, Rejection, call_id};
+
+/// The `dataType` of a call record where the engine names it; its others are `ROBOT_CALL_JOB` and `ROBOT_CALL_SMS`.
+const CALL_RECORD: &str = "ROBOT_CALL_RECORD";
+/// The currency of `pay`, which the document states and the message doesn't.
+const CURRENCY: &str = "USD";
+
+/// Makes the model of a call record, bare or wrapped.
+///
+/// Ids and times come as numbers and as text, times moreover as seconds since 1970 and as zoneless dates. The times of the
+/// dialogue are those of a recording, in milliseconds; what the agent says has none. An unanswered call may have a
+/// recording too (of the network's announcement).
+pub(crate) fn normalize(message: Fields, context: &Context) -> Result<Normalized, Rejection> {
+    let (mut record, beside) = unwrapped(message, context)?;
+    let call_id = call_id(&mut record, "callId")
+        .or_else(|missing| call_id(&mut record, "callRecordId").map_err(|_| missing))?;
+    let mut status = Map::new();
+    let mut call = CallFacts {
+        task_id: record.text("robotCallJobId"),
+        app_id: record.text("appId"),
+        script_id: record.text("dialogFlowId"),
+        callee: record.phone("calledPhoneNumber"),
+        originated_at: record.instant("startTime"),
+        ended_at: record.instant("endTime"),
+        duration_s: record.whole("chatDuration"),
+        billed_s: record.whole("billingTime"),
+        outcome: record.code("resultStatus", &mut status, Outcome::from_ai_voice, Outcome::Other),
+        hangup_by: record.code("hangupBy", &mut status, HangupBy::from_ai_voice, HangupBy::Unknown),
+        intent_code: record.text("intentLevel"),
+        intent_name: record.text("intentLevelDetailName"),
+        tags: record.small("callRecordTagNames", tags),
+        cost: record.money("pay", CURRENCY),
+        attempt: record.whole("callCount"),
+        ..CallFacts::default()
+    };
+    call.status = (!status.is_empty()).then_some(status);
+    let conversation = ConversationFacts {
+        turns: record.take("callDetailList", |lines| turns(lines, context)),
+        ..ConversationFacts::default()
+    };
+    let call_at = call.call_at().unwrap_or(context.received_at);
+    let mut recording = |slot: &str, field: &str| {
+        let (url, signed_until) = record.recording_url(field)?;
+        Some(RecordingSource {
+            slot: slot.to_owned(),
+            url: Some(url),
+            id: None,
+            expires_at: signed_until,
+            call_at,
+        })
+    };
+    let recordings = [recording("full", "fullAudioUrl"), recording("customer", "customerAudioUrl")];
+    let recordings = recordings.into_iter().flatten().collect();
+    for (name, value) in beside {
+        let name = if record.contains(&name) { format!("{name}_beside_data") } else { name };
+        record.put_back(&name, value);
+    }
+    Ok(Normalized { call, conversation, recordings, ..Normalized::new(call_id, record) })
+}
+
+/// The call record, and what stands beside it where the engine wraps it as `{"dataType": …, "data": {…}}`.
+fn unwrapped(mut message: Fields, context: &Context) -> Result<(Fields, Map<String, Value>), Rejection> {
+    let kind = message.text("dataType");
+    if let Some(kind) = &kind {
+        if kind != CALL_RECORD {
+            return Err(Rejection::OtherMessage { field: "dataType", kind: kind.clone() });
+        }
+        message.put_back("dataType", Value::String(kind.clone()));
+    }
+    let bare = kind.is_none() && (message.contains("callId") || message.contains("callRecordId"));
+    let data = if bare { None } else { message.take("data", |data| data.as_object().cloned()) };
+    Ok(match data {
+        Some(data) => (Fields::new(data, context.utc_offset), message.into_rest().0),
+        None => (message, Map::new()),
+    })
+}
+
+fn tags(names: &Value) -> Option<Tags> {
+    texts(names).filter(|names| !names.is_empty()).map(Tags::List)
+}
+
+/// The dialogue, however long; `None` where it is empty or one of its lines is none, so that the whole is kept as it came.
+fn turns(lines: &Value, context: &Context) -> Option<Vec<Turn>> {
+    let turns: Vec<Turn> = lines.as_array()?.iter().map(|line| turn(line, context)).collect::<Option<_>>()?;
+    (!turns.is_empty()).then_some(turns)
+}
+
+fn turn(line: &Value, context: &Context) -> Option<Turn> {
+    let mut line = line.as_object()?.clone();
+    let text = match line.remove("text")? {
+        // Nothing was recognized.
+        Value::Null => String::new(),
+        text => scalar_text(&text)?,
+    };
+    let mut line = Fields::new(line, context.utc_offset);
+    let speaker = line.take("type", |speaker| match speaker.as_str()? {
+        "ROBOT" => Some(Speaker::Agent),
+        "PERSON" => Some(Speaker::Callee),
+        _ => None,
+    });
+    Some(Turn {
+        speaker,
+        text,
+        start_ms: line.whole("startOffset"),
+        end_ms: line.whole("endOffset"),
+        interrupted: false,
+        extra: line.into_flat_rest(),
+    })
+}

@@ -1,0 +1,32 @@
+//! A call note in terms of the model.
+
+use shared::alibaba;
+use shared::fields::Fields;
+use shared::model::{CallFacts, ConversationFacts};
+use shared::normalized::{Context, Normalized, Rejection, call_id};
+
+/// Makes the model of a call note.
+///
+/// Intent and tags stand on the call, to be listed by, and in the conversation, to be read with it. A conversation that
+/// would be too long for a push comes as an empty text, which stays in `extra` to tell it from none.
+pub(crate) fn normalize(mut note: Fields, _: &Context) -> Result<Normalized, Rejection> {
+    let call_id = call_id(&mut note, "callId")?;
+    let call = CallFacts {
+        task_id: note.text("taskId"),
+        batch_id: note.text("batchId"),
+        detail_id: note.text("detailId"),
+        out_id: note.trimmed_text("outId"),
+        display_number: note.phone("realCaller"),
+        intent_code: note.text("majorIntent"),
+        tags: note.small("outputTags", alibaba::tags),
+        attempt: note.whole("call_times"),
+        ..CallFacts::default()
+    };
+    let conversation = ConversationFacts {
+        turns: note.take("conversationRecord", alibaba::turns),
+        intent_code: call.intent_code.clone(),
+        tags: call.tags.clone(),
+        ..ConversationFacts::default()
+    };
+    Ok(Normalized { call, conversation, ..Normalized::new(call_id, note) })
+}
