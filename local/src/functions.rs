@@ -19,12 +19,25 @@ pub struct PushFunction {
     handle: for<'a> fn(&'a Receiver, Request) -> BoxFuture<'a, Response<Body>>,
 }
 
+/// A function's row: what it catches, its sample event, and its handler.
+macro_rules! push_function {
+    ($name:literal, $crate_:ident) => {
+        PushFunction {
+            push: $crate_::PUSH,
+            event: include_str!(concat!("../../events/", $name, ".json")),
+            handle: |receiver, request| $crate_::handle(receiver, request).boxed(),
+        }
+    };
+}
+
 /// Every function that catches pushes.
-pub const PUSH_FUNCTIONS: [PushFunction; 1] = [PushFunction {
-    push: alicom_call_report::PUSH,
-    event: include_str!("../../events/alicom-call-report.json"),
-    handle: |receiver, request| alicom_call_report::handle(receiver, request).boxed(),
-}];
+pub const PUSH_FUNCTIONS: [PushFunction; 5] = [
+    push_function!("alicom-call-report", alicom_call_report),
+    push_function!("alicom-call-record", alicom_call_record),
+    push_function!("alicom-call-note", alicom_call_note),
+    push_function!("ai-voice-call-record", ai_voice_call_record),
+    push_function!("laaffic-status-report", laaffic_status_report),
+];
 
 /// Why an invocation brought no answer.
 #[derive(Debug, thiserror::Error)]
