@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::tz::Offset;
 use serde_json::Value;
 
+use crate::body::is_plain;
 use crate::fields::{Fields, scalar_text, texts};
 use crate::model::{Speaker, Tags, Turn};
 
@@ -22,7 +23,7 @@ pub fn turns(record: &Value) -> Option<Vec<Turn>> {
     let parsed: Value;
     let list = match record {
         Value::String(text) => {
-            parsed = serde_json::from_str(text).ok()?;
+            parsed = serde_json::from_str(text).ok().filter(is_plain)?;
             &parsed
         }
         other => other,

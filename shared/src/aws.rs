@@ -1,11 +1,13 @@
 //! The AWS clients, with no more than they need and prepared for a sender that waits 700 ms.
 
+use std::error::Error;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
@@ -45,6 +47,24 @@ impl Account {
         };
         Ok(Self { region, credentials: SharedCredentialsProvider::new(credentials) })
     }
+}
+
+/// What went wrong with a request, in words fit for a log: the service's code for an error of its own (its message may repeat what
+/// was sent), the causes in turn for all else.
+pub fn brief<E>(error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    if let Some(service) = error.as_service_error() {
+        return service.code().unwrap_or("an error without a code").to_owned();
+    }
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
 }
 
 /// An HTTP client with the one TLS stack of this program.

@@ -1,16 +1,18 @@
 //! The bucket: what is rejected, what is too large for an item, and the recordings.
 
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
+
+use crate::aws;
 
 /// The bucket could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
     /// An object could not be written.
-    #[error("an object could not be written: {}", DisplayErrorContext(.0))]
+    #[error("an object could not be written: {}", aws::brief(.0))]
     Write(#[source] Box<aws_sdk_s3::error::SdkError<aws_sdk_s3::operation::put_object::PutObjectError>>),
     /// An object could not be read.
-    #[error("an object could not be read: {}", DisplayErrorContext(.0))]
+    #[error("an object could not be read: {}", aws::brief(.0))]
     Read(#[source] Box<aws_sdk_s3::error::SdkError<aws_sdk_s3::operation::get_object::GetObjectError>>),
     /// An object's bytes broke off.
     #[error("an object's bytes broke off")]

@@ -3,7 +3,7 @@
 //! They come from one AWS Secrets Manager secret, `{"alibaba":{"access_key_id","access_key_secret"},"laaffic":{"api_key","api_secret"}}`,
 //! or, for local use, from the environment. A provider without keys is not asked for anything.
 
-use aws_sdk_secretsmanager::error::{DisplayErrorContext, SdkError};
+use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use serde::Deserialize;
 
@@ -16,7 +16,7 @@ use crate::outbound::laaffic::ApiKey;
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     /// The secret could not be read.
-    #[error("the providers' secret could not be read: {}", DisplayErrorContext(.0))]
+    #[error("the providers' secret could not be read: {}", aws::brief(.0))]
     Secret(#[source] Box<SdkError<GetSecretValueError>>),
     /// The secret holds no text.
     #[error("the providers' secret holds no text")]

@@ -11,7 +11,6 @@
 use jiff::tz::Offset;
 use serde_json::{Map, Value};
 
-use crate::body::is_plain;
 use crate::model::{Instant, Money, PhoneNumber};
 use crate::recording_url;
 use crate::storable::storable_object;
@@ -127,32 +126,6 @@ impl Fields {
         self.take(name, |value| read(value).filter(|_| is_small(value)))
     }
 
-    /// Takes a list of texts (or numbers) of no more than 16 KiB.
-    pub fn texts(&mut self, name: &str) -> Option<Vec<String>> {
-        self.small(name, texts)
-    }
-
-    /// Takes a list of any length.
-    pub fn list(&mut self, name: &str) -> Option<Vec<Value>> {
-        self.take(name, |value| value.as_array().cloned())
-    }
-
-    /// Takes a list that may come as JSON inside a text. An empty text is no list.
-    pub fn list_in_text(&mut self, name: &str) -> Option<Vec<Value>> {
-        self.take(name, |value| match value {
-            Value::Array(list) => Some(list.clone()),
-            Value::String(text) => {
-                serde_json::from_str(text).ok().filter(|list: &Vec<Value>| list.iter().all(is_plain))
-            }
-            _ => None,
-        })
-    }
-
-    /// Takes any value of no more than 16 KiB, as it is.
-    pub fn value(&mut self, name: &str) -> Option<Value> {
-        self.small(name, |value| Some(value.clone()))
-    }
-
     /// Moves one of the provider's own codes or messages into the call's status, under its own name. Gives back its text.
     pub fn status(&mut self, name: &str, status: &mut Map<String, Value>) -> Option<String> {
         let value =
@@ -176,11 +149,6 @@ impl Fields {
             self.unknown_values.push(name);
             unknown
         }))
-    }
-
-    /// Notes that an enumeration held a value which no document knows.
-    pub fn count_unknown(&mut self, name: &'static str) {
-        self.unknown_values.push(name);
     }
 }
 
@@ -324,15 +292,5 @@ mod tests {
             Value::Object(fields.into_flat_rest()),
             json!({"b": "[1,{\"c\":null}]", "d": true, "e": 1.50, " ": "f", "g": "{}"})
         );
-    }
-
-    #[test]
-    fn a_list_may_be_json_inside_a_text() {
-        let mut fields = fields(json!({"a": "[1,2]", "b": [1], "c": "", "d": "[1,"}));
-        assert_eq!(fields.list_in_text("a").unwrap().len(), 2);
-        assert_eq!(fields.list_in_text("b").unwrap().len(), 1);
-        assert_eq!(fields.list_in_text("c"), None);
-        assert_eq!(fields.list_in_text("d"), None);
-        assert_eq!(rest(fields), json!({"c": "", "d": "[1,"}));
     }
 }

@@ -174,9 +174,7 @@ pub fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Unrea
 pub fn object<T: Serialize>(value: &T) -> Result<Map<String, Value>, UnreadableItem> {
     match serde_json::to_value(value)? {
         Value::Object(object) => Ok(object),
-        other => {
-            Err(serde::de::Error::custom(format!("not an object: {}", kind(&other)))).map_err(UnreadableItem)
-        }
+        other => Err(UnreadableItem(serde::de::Error::custom(format!("not an object: {}", kind(&other))))),
     }
 }
 

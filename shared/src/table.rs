@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -16,6 +16,7 @@ use aws_sdk_dynamodb::types::{
 use serde_json::{Map, Number, Value};
 use tokio::sync::Semaphore;
 
+use crate::aws;
 use crate::item::{Item, UnreadableItem, VERSION};
 use crate::keys;
 
@@ -35,19 +36,19 @@ pub enum TableError {
     #[error("DynamoDB refuses the item: {0}")]
     Refused(String),
     /// An item could not be written.
-    #[error("an item could not be written: {}", DisplayErrorContext(.0))]
+    #[error("an item could not be written: {}", aws::brief(.0))]
     Put(#[source] Box<SdkError<PutItemError>>),
     /// A batch could not be written.
-    #[error("a batch could not be written: {}", DisplayErrorContext(.0))]
+    #[error("a batch could not be written: {}", aws::brief(.0))]
     Batch(#[source] Box<SdkError<BatchWriteItemError>>),
     /// DynamoDB left items of a batch unprocessed, again and again.
     #[error("{0} items of a batch were left unprocessed")]
     Unprocessed(usize),
     /// An item could not be read.
-    #[error("an item could not be read: {}", DisplayErrorContext(.0))]
+    #[error("an item could not be read: {}", aws::brief(.0))]
     Get(#[source] Box<SdkError<GetItemError>>),
     /// A query failed.
-    #[error("a query failed: {}", DisplayErrorContext(.0))]
+    #[error("a query failed: {}", aws::brief(.0))]
     Query(#[source] Box<SdkError<QueryError>>),
     /// Others kept changing the record.
     #[error("a record was changed by others {MAX_MERGES} times in a row")]

@@ -1,6 +1,11 @@
 //! Pushes from HTTP to the stores, through the handlers, the SDK and the embedded stores, as a platform would send them.
 
+#![allow(clippy::unwrap_used, reason = "this is test code")]
+
+mod faults;
 mod hostile;
+mod indexes;
+mod merging;
 mod process;
 mod report;
 mod support;

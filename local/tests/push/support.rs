@@ -52,10 +52,12 @@ pub(crate) async fn items(stack: &Stack, id: &str) -> Vec<Item> {
     stack.store().table().query(&keys::call_pk(&call(Provider::Alicom, id))).await.unwrap()
 }
 
-/// The item without what tells when it was received.
+/// The items without what tells when they were received, and how often they were written.
 pub(crate) fn without_stamps(mut items: Vec<Item>) -> Vec<Item> {
     for item in &mut items {
-        for stamp in ["received_at", "first_received_at", "updated_at", "version"] {
+        for stamp in
+            ["received_at", "first_received_at", "updated_at", "version", "next_attempt_at", "due_at"]
+        {
             item.remove(stamp);
         }
         for (_, source) in item.get_mut("sources").and_then(Value::as_object_mut).into_iter().flatten() {
