@@ -148,13 +148,13 @@ pub async fn handle(archiver: &Archiver, now: Instant, deadline: Deadline) -> Re
     };
     let mut refused_hosts = RefusedHosts::new();
     let mut failures = Failures::default();
-    let mut worked_on = stream::iter(&due)
-        .map(async |entry| (entry, run.work_on(entry).await))
+    let mut worked_on = stream::iter(due)
+        .map(|entry| run.work_on(entry))
         .buffer_unordered(archiver.config.concurrency * CLAIMED_PER_COPY);
     while let Some((entry, result)) = worked_on.next().await {
         let outcome = result.unwrap_or_else(|error| failures.count(&error));
         report.count(&outcome);
-        report.expiring_soon += u64::from(expires_soon(entry) && !outcome.is_settled());
+        report.expiring_soon += u64::from(expires_soon(&entry) && !outcome.is_settled());
         if let Outcome::Retried { refused_host: Some(host) } = outcome {
             *refused_hosts.entry(host).or_default() += 1;
         }

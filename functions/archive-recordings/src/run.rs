@@ -46,11 +46,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Works on one entry of the index. What goes wrong with the recording is noted there.
-    ///
-    /// # Errors
-    /// If the table fails. Then the claim lapses by itself.
-    pub(crate) async fn work_on(&self, entry: &Entry) -> Result<Outcome, ClaimError> {
+    /// Works on one entry of the index, and gives it back with what came of it. What goes wrong with the recording is noted there;
+    /// an error is the table's, and the claim then lapses by itself.
+    pub(crate) async fn work_on(&self, entry: Entry) -> (Entry, Result<Outcome, ClaimError>) {
+        let result = self.try_to_work_on(&entry).await;
+        (entry, result)
+    }
+
+    async fn try_to_work_on(&self, entry: &Entry) -> Result<Outcome, ClaimError> {
         if time::Instant::now() >= self.start_until {
             return Ok(Outcome::Left);
         }
