@@ -138,7 +138,7 @@ impl Served {
         let mut child = Command::new(env!("CARGO_BIN_EXE_callvault"))
             .envs(settings.iter().copied())
             .arg("serve")
-            .args(["--port", "0", "--dynamodb-port", "0", "--s3-port", "0"])
+            .args(["--port", "0", "--dynamodb-port", "0", "--s3-port", "0", "--provider-port", "0"])
             .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
