@@ -9,6 +9,7 @@ pub mod fields;
 pub mod item;
 pub mod keys;
 pub mod merge;
+pub mod metrics;
 pub mod model;
 pub mod normalized;
 pub mod recording_url;
