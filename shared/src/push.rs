@@ -1,7 +1,5 @@
 //! The way of a push, from the HTTP request to the answer.
 
-use std::num::NonZeroU32;
-
 use futures_util::future::join_all;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::Value;
@@ -9,7 +7,7 @@ use serde_json::Value;
 use crate::answer::Answer;
 use crate::aws::Account;
 use crate::body::{Elements, NoElements};
-use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, process_environment};
+use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, expiry, process_environment};
 use crate::model::{CallKey, Instant};
 use crate::normalized::{Context, PushType, Rejection};
 use crate::rejected::Rejected;
@@ -140,7 +138,7 @@ impl Receiver {
                         key: CallKey { provider: push.provider, call_id: normalized.call_id.clone() },
                         function: push.function,
                         received_at,
-                        expires: self.config.retention_days.map(|days| expiry(received_at, days)),
+                        expires: expiry(received_at, self.config.retention_days),
                         text: (*text).to_owned(),
                         envelope: elements.envelope.clone(),
                         normalized: normalized.clone(),
@@ -181,10 +179,6 @@ impl Receiver {
         let json = serde_json::to_vec(&rejected).unwrap_or_default();
         Ok(self.store.bucket().put_json_if_absent(&rejected.key(), json).await?)
     }
-}
-
-fn expiry(received_at: Instant, days: NonZeroU32) -> i64 {
-    received_at.epoch_millis() / 1000 + i64::from(days.get()) * 86_400
 }
 
 fn log(push: &PushType, answer: &Answer, tally: &Tally, received_at: Instant, request_id: &str) {
