@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use archive_recordings::Archiver;
 use clap::Args;
-use shared::aws::Account;
+use shared::aws::{Account, Patience};
 use shared::config::{Environment, StoreConfig};
 use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
@@ -174,7 +174,8 @@ impl Stack {
         };
         let environment = Environment::new(&look_up);
         let stores = StoreConfig::read(&environment)?;
-        let store = Store::new(stores.clone(), Account::of_function(&environment, &stores)?);
+        let store =
+            Store::new(stores.clone(), Account::of_function(&environment, &stores)?, Patience::Nobody);
         schema::create_table(store.table()).await?;
         schema::create_bucket(store.bucket()).await?;
 

@@ -7,7 +7,7 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::Value;
 
 use crate::answer::Answer;
-use crate::aws::Account;
+use crate::aws::{Account, Patience};
 use crate::body::{Elements, NoElements};
 use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, expiry, process_environment};
 use crate::metrics::{Metrics, PushCounts};
@@ -52,14 +52,14 @@ impl Receiver {
         let account = Account::of_function(environment, &stores)?;
         Ok(Self {
             config: PushConfig::read(environment)?,
-            store: Store::new(stores, account),
+            store: Store::new(stores, account, Patience::Sender),
             metrics: Metrics::read(environment),
         })
     }
 
     /// A receiver for an operator, who stores again what was received before. It lets nobody push.
     pub fn for_operator(environment: &Environment<'_>, account: Account) -> Result<Self, ConfigError> {
-        let store = Store::new(StoreConfig::read(environment)?, account);
+        let store = Store::new(StoreConfig::read(environment)?, account, Patience::Nobody);
         Ok(Self {
             config: PushConfig::for_operator(environment)?,
             store,

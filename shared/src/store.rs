@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Map, Value};
 
-use crate::aws::{self, Account};
+use crate::aws::{self, Account, Patience};
 use crate::bucket::{Bucket, BucketError};
 use crate::config::StoreConfig;
 use crate::inquiry;
@@ -80,8 +80,8 @@ type Written = (Vec<usize>, Result<(), Arc<StoreError>>);
 
 impl Store {
     /// The stores that the settings name.
-    pub fn new(config: StoreConfig, account: Account) -> Self {
-        let client = aws::dynamodb(&account, &config, aws::http_client());
+    pub fn new(config: StoreConfig, account: Account, patience: Patience) -> Self {
+        let client = aws::dynamodb(&account, &config, aws::http_client(), patience);
         let table = Table::new(client, config.table_name.clone());
         Self { table, account, config, bucket: OnceLock::new() }
     }

@@ -15,12 +15,9 @@ mod report;
 mod retry;
 mod run;
 
-use std::time::Duration;
-
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_smithy_runtime_api::client::dns::ResolveDns;
 use futures_util::{StreamExt, stream};
-use shared::aws::{self, Account};
+use shared::aws::{self, Account, Patience};
 use shared::bucket::Bucket;
 use shared::config::{ConfigError, Environment, StoreConfig, process_environment};
 use shared::credentials::{CredentialsError, ProviderCredentials};
@@ -110,22 +107,15 @@ impl Archiver {
         };
         let fetcher = Fetcher::new(config.fetch.clone(), resolver);
         Ok(Self {
-            table: patient_table(&account, &stores),
+            table: Table::new(
+                aws::dynamodb(&account, &stores, aws::http_client(), Patience::Nobody),
+                stores.table_name.clone(),
+            ),
             copier: Copier { fetcher, bucket, min_bytes: config.min_bytes },
             renewals: Renewals::new(&config, credentials),
             config,
         })
     }
-}
-
-/// The table, through a client that waits longer than a push function's: nobody waits for the archiver.
-fn patient_table(account: &Account, stores: &StoreConfig) -> Table {
-    let hasty = aws::dynamodb(account, stores, aws::http_client());
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .operation_attempt_timeout(Duration::from_secs(10));
-    let config = hasty.config().to_builder().timeout_config(timeouts.build()).build();
-    Table::new(aws_sdk_dynamodb::Client::from_conf(config), stores.table_name.clone())
 }
 
 /// Archives what is due, as far as the time allows.

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use shared::aws::Account;
+use shared::aws::{Account, Patience};
 use shared::config::{Environment, StoreConfig};
 use shared::item::Item;
 use shared::keys;
@@ -191,7 +191,7 @@ impl Served {
         let environment = Environment::new(&look_up);
         let stores = StoreConfig::read(&environment).unwrap();
         let account = Account::of_function(&environment, &stores).unwrap();
-        Store::new(stores, account)
+        Store::new(stores, account, Patience::Nobody)
     }
 
     /// Ends it with a signal, and gives back its exit status, if it ended by itself, and its log.

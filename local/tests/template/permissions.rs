@@ -92,7 +92,7 @@ async fn calls_of_pushes() -> BTreeSet<Call> {
     // While it starts, as `Receiver::from_environment` does with the process's environment.
     let config = StoreConfig::read(&environment).unwrap();
     let account = Account::of_function(&environment, &config).unwrap();
-    Store::new(config, account).table().connect().await.unwrap();
+    Store::new(config, account, shared::aws::Patience::Sender).table().connect().await.unwrap();
 
     let receiver = Receiver::new(&environment).unwrap();
     let large = json!([{"callId": "large", "unknown": "x".repeat(100_000)}]).to_string();
