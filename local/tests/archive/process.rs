@@ -4,6 +4,7 @@
 //! plays Lambda's Runtime API to it.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
 use crate::object::aws_cli;
-use crate::support::{Rig, full, within_limit};
+use crate::support::{Rig, alicom, full, within_limit};
 
 const PROCESS: &str = "CALLVAULT_TEST_ARCHIVER";
 
@@ -201,36 +202,39 @@ fn a_long_recording_takes_little_memory() {
         let bytes: u64 = if full() { 1024 * 1024 * 1024 } else { 96 * 1024 * 1024 };
         let mut rig = Rig::new().await;
         rig.set("MAX_RECORDING_BYTES", 2 * bytes);
-        rig.serve(vec![Served::new("long.wav").bytes(bytes)]).await;
-        let url = rig.recording(&crate::support::alicom("long.wav")).await.source_url.unwrap();
         let mut lambda = Lambda::start().await;
         let process = lambda.spawn(rig.settings());
-        let begun = Instant::now();
-        let answer = lambda.invoke().await;
-        let took = begun.elapsed();
-        assert_eq!((&answer["archived"], &answer["bytes"]), (&1.into(), &bytes.into()), "{answer}");
-        let peak = process.peak_memory_bytes();
-        assert!(peak < 100 * 1024 * 1024, "{} MiB", peak / 1024 / 1024);
-        if full() {
-            let mut pipe = Command::new("sh");
-            pipe.arg("-c")
-                .arg(format!("curl -sS '{url}' | \"$@\" s3 cp - s3://callvault/compare"))
-                .arg("sh")
-                .arg(aws_cli("").get_program())
-                .args(["--endpoint-url", &rig.s3.endpoint()])
-                .envs(aws_cli("").get_envs().filter_map(|(name, value)| Some((name, value?))))
-                .stdout(Stdio::null());
+        let (mut took, mut compared) = (Vec::new(), Vec::new());
+        // Twice, since something else may happen on this machine meanwhile.
+        for name in ["long-1.wav", "long-2.wav"] {
+            rig.serve(vec![Served::new(name).bytes(bytes)]).await;
+            let url = rig.recording(&alicom(name)).await.source_url.unwrap();
             let begun = Instant::now();
-            assert!(tokio::task::spawn_blocking(move || pipe.status()).await.unwrap().unwrap().success());
-            let compared = begun.elapsed();
-            assert!(took < 2 * compared, "{took:?}, curl and the AWS CLI {compared:?}");
-            tell(peak, took, compared);
+            let answer = lambda.invoke().await;
+            took.push(begun.elapsed());
+            assert_eq!((&answer["archived"], &answer["bytes"]), (&1.into(), &bytes.into()), "{answer}");
+            if full() {
+                let endpoint = rig.s3.endpoint();
+                let begun = Instant::now();
+                tokio::task::spawn_blocking(move || pipe(&url, &endpoint)).await.unwrap();
+                compared.push(begun.elapsed());
+            }
+        }
+        let peak_mib = process.peak_memory_bytes() / 1024 / 1024;
+        assert!(peak_mib < 100, "{peak_mib} MiB");
+        if let (Some(took), Some(compared)) = (took.iter().min(), compared.iter().min()) {
+            let mut out = std::io::stderr();
+            writeln!(out, "1 GiB: {peak_mib} MiB, {took:.1?}; curl | aws s3 cp: {compared:.1?}").unwrap();
+            assert!(*took < 2 * *compared, "{took:?}, {compared:?}");
         }
     });
 }
 
-fn tell(peak: u64, took: Duration, compared: Duration) {
-    use std::io::Write as _;
-    let mib = peak / 1024 / 1024;
-    let _ = writeln!(std::io::stderr(), "1 GiB: {mib} MiB, {took:.1?}; curl | aws s3 cp: {compared:.1?}");
+/// What the archiver's pace is held against: `curl <url> | aws s3 cp - <object>`.
+fn pipe(url: &str, s3: &str) {
+    let mut curl = Command::new("curl").args(["-sS", url]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut aws = aws_cli(s3);
+    aws.args(["s3", "cp", "-", "s3://callvault/compared"]).stdin(curl.stdout.take().unwrap());
+    assert!(aws.status().unwrap().success());
+    assert!(curl.wait().unwrap().success());
 }

@@ -43,7 +43,8 @@ pub(crate) fn within_limit<F: Future<Output = ()>>(test: F) {
 
 /// The stores, a provider, and the settings of archivers between them.
 pub(crate) struct Rig {
-    pub(crate) dynamodb: DynamoDb,
+    /// Ends with the rig.
+    _dynamodb: DynamoDb,
     pub(crate) s3: S3,
     pub(crate) provider: Provider,
     pub(crate) store: Store,
@@ -78,7 +79,7 @@ impl Rig {
         let store = Store::new(stores.clone(), Account::of_function(&environment, &stores).unwrap());
         schema::create_table(store.table()).await.unwrap();
         schema::create_bucket(store.bucket()).await.unwrap();
-        Self { dynamodb, s3, provider, store, settings, start: Instant::now() }
+        Self { _dynamodb: dynamodb, s3, provider, store, settings, start: Instant::now() }
     }
 
     /// Changes a setting of the archivers to come.
