@@ -1,8 +1,8 @@
 //! Archives recordings: copies them from the URLs that pushes gave to the bucket, before those URLs expire.
 //!
-//! Scheduled. A run reads what is due from the index `by-due` ([`due`]), soonest expiry first; claims each recording for itself
-//! ([`claim`]), so that runs may overlap and a run may die; tries it once ([`attempt`]): finds it in the bucket, or copies it there
-//! ([`copy`]), from a fresh URL if need be ([`renew`]); and notes what became of it, or when to try again ([`retry`]).
+//! Scheduled. A run (`run`) reads what is due from the index `by-due` (`due`), soonest expiry first; claims each recording for
+//! itself (`claim`), so that runs may overlap and a run may die; tries it once (`attempt`): finds it in the bucket, or copies it there
+//! (`copy`, `audio`), from a fresh URL if need be (`renew`); and notes what became of it, or when to try again (`retry`).
 
 mod attempt;
 mod audio;
@@ -16,7 +16,6 @@ mod retry;
 mod run;
 
 use aws_smithy_runtime_api::client::dns::ResolveDns;
-use futures_util::{StreamExt, stream};
 use shared::aws::{self, Account, Patience};
 use shared::bucket::Bucket;
 use shared::config::{ConfigError, Environment, StoreConfig, process_environment};
@@ -30,19 +29,12 @@ pub use config::{ArchiveConfig, DEFAULT_HOSTS};
 pub use due::DueError;
 pub use report::Report;
 
-use claim::ClaimError;
 use copy::Copier;
 use renew::Renewals;
-use report::{Outcome, RefusedHosts};
 use run::Run;
 
 /// The function's name.
 pub const FUNCTION: &str = "archive-recordings";
-
-/// How many recordings are claimed for each that can be copied at once: those of a busy host wait, others go on.
-const CLAIMED_PER_COPY: usize = 4;
-/// What expires within this time and is not archived is worth an alarm, in seconds.
-const SOON_S: i64 = 24 * 3_600;
 
 /// The archiver could not do its work. What goes wrong with a recording is no such error: it is noted with the recording.
 #[derive(Debug, thiserror::Error)]
@@ -124,54 +116,8 @@ impl Archiver {
 /// [`ArchiveError`], when the table fails; what is copied by then is archived all the same.
 pub async fn handle(archiver: &Archiver, now: Instant, deadline: Deadline) -> Result<Report, ArchiveError> {
     let run = Run::new(archiver, now, &deadline);
-    archiver.copier.sweep(now.plus_seconds(-archiver.config.lease_s)).await;
+    run.sweep().await;
     let entries = due::entries(&archiver.table).await?;
-    let (due, waiting): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.due_at <= now);
-
-    let expires_soon = |entry: &due::Entry| {
-        entry.source_expires_at.is_some_and(|expires_at| expires_at <= now.plus_seconds(SOON_S))
-    };
-    let mut report = Report {
-        oldest_due: due.iter().map(|entry| entry.due_at).min(),
-        expiring_soon: waiting.iter().filter(|entry| expires_soon(entry)).count() as u64,
-        ..Report::default()
-    };
-    let mut refused_hosts = RefusedHosts::new();
-    let mut failures = Failures::default();
-    let mut worked_on = stream::iter(due)
-        .map(|entry| run.work_on(entry))
-        .buffer_unordered(archiver.config.concurrency * CLAIMED_PER_COPY);
-    while let Some((entry, result)) = worked_on.next().await {
-        let outcome = result.unwrap_or_else(|error| failures.count(&error));
-        report.count(&outcome);
-        report.expiring_soon += u64::from(expires_soon(&entry) && !outcome.is_settled());
-        if let Outcome::Retried { refused_host: Some(host) } = outcome {
-            *refused_hosts.entry(host).or_default() += 1;
-        }
-    }
-    report.time_left_ms = u64::try_from(deadline.left().as_millis()).unwrap_or(u64::MAX);
-    report.log(&refused_hosts);
-    failures.into_result(report)
-}
-
-/// What went wrong between the archiver and the table.
-#[derive(Default)]
-struct Failures {
-    count: u64,
-    first: Option<String>,
-}
-
-impl Failures {
-    fn count(&mut self, error: &ClaimError) -> Outcome {
-        self.count += 1;
-        self.first.get_or_insert_with(|| error.to_string());
-        Outcome::Left
-    }
-
-    fn into_result(self, report: Report) -> Result<Report, ArchiveError> {
-        match self.first {
-            Some(first) => Err(ArchiveError::Table { failures: self.count, first }),
-            None => Ok(report),
-        }
-    }
+    let ledger = run.work_through(entries).await;
+    ledger.close(deadline)
 }

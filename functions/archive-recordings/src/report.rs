@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use shared::deadline::Deadline;
 use shared::model::Instant;
 
-/// The hosts that would have to be allowed, and for how many recordings.
-pub(crate) type RefusedHosts = BTreeMap<String, u64>;
+use crate::claim::ClaimError;
+use crate::due::Entry;
+use crate::{ArchiveError, FUNCTION};
+
+/// What expires within this time and is not archived is worth an alarm, in seconds.
+const SOON_S: i64 = 24 * 3_600;
 
 /// What a run came to: the function's answer, and its line in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -64,43 +69,88 @@ impl Outcome {
     }
 }
 
-impl Report {
-    /// Counts one entry.
-    pub(crate) fn count(&mut self, outcome: &Outcome) {
+/// What came of the entries, as it is entered.
+pub(crate) struct Ledger {
+    report: Report,
+    soon: Instant,
+    refused_hosts: BTreeMap<String, u64>,
+    failures: u64,
+    first_failure: Option<String>,
+}
+
+impl Ledger {
+    /// A ledger for a run that begins now.
+    pub(crate) fn new(now: Instant, due: &[Entry], waiting: &[Entry]) -> Self {
+        let mut ledger = Self {
+            report: Report { oldest_due: due.iter().map(|entry| entry.due_at).min(), ..Report::default() },
+            soon: now.plus_seconds(SOON_S),
+            refused_hosts: BTreeMap::new(),
+            failures: 0,
+            first_failure: None,
+        };
+        ledger.report.expiring_soon =
+            waiting.iter().filter(|entry| ledger.expires_soon(entry)).count() as u64;
+        ledger
+    }
+
+    fn expires_soon(&self, entry: &Entry) -> bool {
+        entry.source_expires_at.is_some_and(|expires_at| expires_at <= self.soon)
+    }
+
+    /// Enters what came of one.
+    pub(crate) fn enter(&mut self, entry: &Entry, result: Result<Outcome, ClaimError>) {
+        let outcome = result.unwrap_or_else(|error| {
+            self.failures += 1;
+            self.first_failure.get_or_insert_with(|| error.to_string());
+            Outcome::Left
+        });
+        self.report.expiring_soon += u64::from(self.expires_soon(entry) && !outcome.is_settled());
         match outcome {
             Outcome::Archived(bytes) => {
-                self.archived += 1;
-                self.bytes += bytes;
+                self.report.archived += 1;
+                self.report.bytes += bytes;
             }
             Outcome::Retried { refused_host } => {
-                self.retried += 1;
-                self.host_not_allowed += u64::from(refused_host.is_some());
+                self.report.retried += 1;
+                if let Some(host) = refused_host {
+                    self.report.host_not_allowed += 1;
+                    *self.refused_hosts.entry(host).or_default() += 1;
+                }
             }
-            Outcome::Expired => self.expired += 1,
-            Outcome::Failed => self.failed += 1,
-            Outcome::Left => self.left += 1,
+            Outcome::Expired => self.report.expired += 1,
+            Outcome::Failed => self.report.failed += 1,
+            Outcome::Left => self.report.left += 1,
             Outcome::Elsewhere => {}
         }
     }
 
     /// Logs the run, and every host that an operator would have to allow.
-    pub(crate) fn log(&self, refused_hosts: &RefusedHosts) {
-        for (host, recordings) in refused_hosts {
-            tracing::warn!(function = crate::FUNCTION, host, recordings, "host_not_allowed");
+    ///
+    /// # Errors
+    /// If the table failed on the way.
+    pub(crate) fn close(self, deadline: Deadline) -> Result<Report, ArchiveError> {
+        let time_left_ms = u64::try_from(deadline.left().as_millis()).unwrap_or(u64::MAX);
+        let report = Report { time_left_ms, ..self.report };
+        for (host, recordings) in &self.refused_hosts {
+            tracing::warn!(function = FUNCTION, host, recordings, "host_not_allowed");
         }
         tracing::info!(
-            function = crate::FUNCTION,
-            archived = self.archived,
-            retried = self.retried,
-            expired = self.expired,
-            failed = self.failed,
-            bytes = self.bytes,
-            host_not_allowed = self.host_not_allowed,
-            left = self.left,
-            expiring_soon = self.expiring_soon,
-            oldest_due = self.oldest_due.map(|due_at| due_at.to_string()),
-            time_left_ms = self.time_left_ms,
+            function = FUNCTION,
+            archived = report.archived,
+            retried = report.retried,
+            expired = report.expired,
+            failed = report.failed,
+            bytes = report.bytes,
+            host_not_allowed = report.host_not_allowed,
+            left = report.left,
+            expiring_soon = report.expiring_soon,
+            oldest_due = report.oldest_due.map(|due_at| due_at.to_string()),
+            time_left_ms = report.time_left_ms,
             "archive"
         );
+        match self.first_failure {
+            Some(first) => Err(ArchiveError::Table { failures: self.failures, first }),
+            None => Ok(report),
+        }
     }
 }

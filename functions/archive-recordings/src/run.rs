@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use shared::deadline::Deadline;
 use shared::model::{Instant, Recording, RecordingState};
 use shared::recording_url::clean_url;
@@ -14,13 +15,16 @@ use crate::Archiver;
 use crate::attempt::Mishap;
 use crate::claim::{Claim, ClaimError, Claims, Settled};
 use crate::due::Entry;
-use crate::report::Outcome;
+use crate::report::{Ledger, Outcome};
 use crate::retry::Verdict;
 
 /// So long before the deadline no copy is begun any more; less where the function has little time at all.
 const START_RESERVE: Duration = Duration::from_secs(60);
 /// So long before the deadline what is still under way is cut off.
 const CUT_RESERVE: Duration = Duration::from_secs(15);
+
+/// How many recordings are claimed for each that can be copied at once: those of a busy host wait, others go on.
+const CLAIMED_PER_COPY: usize = 4;
 
 /// One run of the archiver.
 pub(crate) struct Run<'a> {
@@ -46,9 +50,28 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Removes what dead runs left in the bucket. A run that lives has its uploads from after its claims.
+    pub(crate) async fn sweep(&self) {
+        self.archiver.copier.sweep(self.clock.now.plus_seconds(-self.archiver.config.lease_s)).await;
+    }
+
+    /// Works on every entry that is due, in their order, and tells what came of them.
+    pub(crate) async fn work_through(&self, entries: Vec<Entry>) -> Ledger {
+        let now = self.clock.now;
+        let (due, waiting): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.due_at <= now);
+        let mut ledger = Ledger::new(now, &due, &waiting);
+        let mut worked_on = stream::iter(due)
+            .map(|entry| self.work_on(entry))
+            .buffer_unordered(self.archiver.config.concurrency * CLAIMED_PER_COPY);
+        while let Some((entry, result)) = worked_on.next().await {
+            ledger.enter(&entry, result);
+        }
+        ledger
+    }
+
     /// Works on one entry of the index, and gives it back with what came of it. What goes wrong with the recording is noted there;
     /// an error is the table's, and the claim then lapses by itself.
-    pub(crate) async fn work_on(&self, entry: Entry) -> (Entry, Result<Outcome, ClaimError>) {
+    async fn work_on(&self, entry: Entry) -> (Entry, Result<Outcome, ClaimError>) {
         let result = self.try_to_work_on(&entry).await;
         (entry, result)
     }
