@@ -5,6 +5,7 @@ pub mod demo;
 pub mod dynamodb;
 pub mod functions;
 pub mod gateway;
+pub mod operator;
 pub mod provider;
 pub mod s3;
 pub mod schema;

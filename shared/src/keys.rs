@@ -100,23 +100,42 @@ pub fn rejected_key(function: &str, received_at: Instant, bytes: &[u8]) -> Strin
     )
 }
 
-/// Where a part that is too large for an item lies in the bucket: named by its content, so that a repeat falls on it.
-pub fn large_key(bytes: &[u8]) -> String {
-    format!("large/{}.json", hex::encode(Sha256::digest(bytes)))
+/// Where the parts of a call's items lie in the bucket that are too large for them.
+pub fn large_prefix(key: &CallKey) -> String {
+    format!("large/{}/{}/", key.provider, path_segment(key.call_id.as_str()))
+}
+
+/// Where one such part lies: named by its content, so that a repeat falls on it.
+pub fn large_key(key: &CallKey, bytes: &[u8]) -> String {
+    format!("{}{}.json", large_prefix(key), hex::encode(Sha256::digest(bytes)))
 }
 
 /// Kept as they are in an object's key: what needs no escape in a URL.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Where an archived recording lies in the bucket; `extension` without a dot.
+/// The longest id that is spelled out in an object's key, in bytes once escaped: a key has at most 1,024.
+const MAX_SEGMENT_BYTES: usize = 400;
+
+/// An id as part of an object's key: percent-encoded, or its SHA-256 where it is too long. (`=` is always escaped, so that
+/// no id looks like another's digest.)
+fn path_segment(id: &str) -> String {
+    let escaped = utf8_percent_encode(id, UNRESERVED).to_string();
+    if escaped.len() <= MAX_SEGMENT_BYTES {
+        escaped
+    } else {
+        format!("sha256={}", hex::encode(Sha256::digest(id)))
+    }
+}
+
+/// Where a call's recordings lie in the bucket.
+pub fn recording_prefix(key: &CallKey, call_at: Instant) -> String {
+    let call = path_segment(key.call_id.as_str());
+    format!("recordings/provider={}/date={}/{call}/", key.provider, call_at.date())
+}
+
+/// Where one archived recording lies; `extension` without a dot.
 pub fn recording_key(key: &CallKey, call_at: Instant, slot: &str, extension: &str) -> String {
-    format!(
-        "recordings/provider={}/date={}/{}/{}.{extension}",
-        key.provider,
-        call_at.date(),
-        utf8_percent_encode(key.call_id.as_str(), UNRESERVED),
-        utf8_percent_encode(slot, UNRESERVED),
-    )
+    format!("{}{}.{extension}", recording_prefix(key, call_at), path_segment(slot))
 }
 
 #[cfg(test)]
@@ -156,13 +175,14 @@ mod tests {
     proptest! {
         #[test]
         fn different_recordings_have_different_keys_and_none_leaves_its_folder(
-            a in "\\PC{1,30}", b in "\\PC{1,30}", slot_a in "\\PC{1,20}", slot_b in "\\PC{1,20}",
+            a in "\\PC{1,300}", b in "\\PC{1,300}", slot_a in "\\PC{1,200}", slot_b in "\\PC{1,200}",
         ) {
             prop_assume!(CallId::new(a.clone()).is_some() && CallId::new(b.clone()).is_some());
             let key_a = recording_key(&call(&a), at(), &slot_a, "wav");
             let key_b = recording_key(&call(&b), at(), &slot_b, "wav");
             prop_assert_eq!(key_a == key_b, (a, slot_a) == (b, slot_b));
             prop_assert_eq!(key_a.matches('/').count(), 4);
+            prop_assert!(key_a.len() <= 1024, "S3 takes no longer key");
         }
 
         #[test]

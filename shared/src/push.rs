@@ -58,6 +58,26 @@ impl Receiver {
         })
     }
 
+    /// A receiver for an operator, who stores again what was received before. It lets nobody push.
+    pub fn for_operator(environment: &Environment<'_>, account: Account) -> Result<Self, ConfigError> {
+        let store = Store::new(StoreConfig::read(environment)?, account);
+        Ok(Self { config: PushConfig::for_operator(environment)?, store })
+    }
+
+    /// The stores.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Receives again what was received before, and was authorized then.
+    pub async fn receive_again(&self, push: &PushType, body: &[u8], received_at: Instant) -> Answer {
+        match push.elements(body) {
+            Ok(elements) => self.keep(push, elements, received_at, &mut Tally::default()).await,
+            Err(NoElements::NotJson { line, column }) => Answer::NotJson { line, column },
+            Err(NoElements::WrongShape) => Answer::WrongShape,
+        }
+    }
+
     /// Receives a push: checks who sends it, stores what it says, answers. A 200 means that every element of it is durable.
     pub async fn receive(&self, push: &PushType, request: Request) -> Response<Body> {
         let received_at = Instant::now();

@@ -268,9 +268,9 @@ fn parts(element: Element) -> Result<Parts, TableError> {
     let Normalized { call_id: _, call, conversation, recordings, extra, unknown_values: _ } = normalized;
     let mut large = BTreeMap::new();
     let mut outsource = |bytes: Vec<u8>| {
-        let key = keys::large_key(&bytes);
-        large.insert(key.clone(), bytes);
-        key
+        let name = keys::large_key(&key, &bytes);
+        large.insert(name.clone(), bytes);
+        name
     };
     let digest = keys::element_digest(&text);
 

@@ -6,6 +6,7 @@ mod faults;
 mod hostile;
 mod indexes;
 mod merging;
+mod operator;
 mod process;
 mod report;
 mod support;

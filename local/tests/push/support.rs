@@ -10,9 +10,12 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
+use shared::aws::Account;
+use shared::config::{Environment, StoreConfig};
 use shared::item::Item;
 use shared::keys;
 use shared::model::{CallId, CallKey, Provider};
+use shared::store::Store;
 
 /// The document's own sample.
 pub(crate) const SAMPLE: &str = include_str!("../../../functions/alicom-call-report/test_data/sample.json");
@@ -21,9 +24,25 @@ pub(crate) const SAMPLE_ID: &str = "10000161****^1000018****";
 /// Where call reports are pushed to.
 pub(crate) const REPORTS: &str = "/push/alicom-call-report/local";
 
-/// A stack in memory.
+/// Other stores than the embedded ones to run on, for a second opinion: their endpoints.
+const OTHER_DYNAMODB: &str = "CALLVAULT_TEST_DYNAMODB_ENDPOINT";
+const OTHER_S3: &str = "CALLVAULT_TEST_S3_ENDPOINT";
+
+/// A stack with stores of its own: in memory, or on other stores under a name of its own.
 pub(crate) async fn stack() -> Stack {
-    Stack::start(&Options::in_memory()).await.unwrap()
+    Stack::start(&options()).await.unwrap()
+}
+
+pub(crate) fn options() -> Options {
+    let unique = format!("callvault-{:016x}", fastrand::u64(..));
+    let other = |variable: &str| std::env::var(variable).ok().filter(|endpoint| !endpoint.is_empty());
+    Options {
+        dynamodb_endpoint: other(OTHER_DYNAMODB),
+        s3_endpoint: other(OTHER_S3),
+        table: unique.clone(),
+        bucket: unique,
+        ..Options::in_memory()
+    }
 }
 
 /// Posts a body, and gives back status and answer.
@@ -69,7 +88,11 @@ pub(crate) fn without_stamps(mut items: Vec<Item>) -> Vec<Item> {
 
 /// What is kept as rejected: key and content.
 pub(crate) async fn rejected(stack: &Stack) -> Vec<(String, Value)> {
-    let bucket = stack.store().bucket();
+    rejected_in(stack.store()).await
+}
+
+pub(crate) async fn rejected_in(store: &Store) -> Vec<(String, Value)> {
+    let bucket = store.bucket();
     let list = bucket.client.list_objects_v2().bucket(&bucket.name).prefix("rejected/").send().await.unwrap();
     let mut rejected = Vec::new();
     for object in list.contents() {
@@ -81,7 +104,11 @@ pub(crate) async fn rejected(stack: &Stack) -> Vec<(String, Value)> {
 
 /// Every item of the table.
 pub(crate) async fn all_items(stack: &Stack) -> Vec<Item> {
-    let (client, table) = stack.store().table().client();
+    all_items_in(stack.store()).await
+}
+
+pub(crate) async fn all_items_in(store: &Store) -> Vec<Item> {
+    let (client, table) = store.table().client();
     let mut pages = client.scan().table_name(table).into_paginator().items().send();
     let mut items = Vec::new();
     while let Some(item) = pages.next().await {
@@ -95,6 +122,7 @@ pub(crate) struct Served {
     child: Child,
     pub(crate) url: String,
     pub(crate) dynamodb: String,
+    pub(crate) s3: String,
     log: Arc<Mutex<String>>,
     reader: Option<std::thread::JoinHandle<()>>,
 }
@@ -102,9 +130,15 @@ pub(crate) struct Served {
 impl Served {
     /// Starts it with these options, and waits until it is ready.
     pub(crate) fn start(options: &[&str]) -> Self {
+        Self::start_with(options, &[])
+    }
+
+    /// Starts it with these options and settings, and waits until it is ready.
+    pub(crate) fn start_with(options: &[&str], settings: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_callvault"))
+            .envs(settings.iter().copied())
             .arg("serve")
-            .args(["--port", "0", "--dynamodb-port", "0", "--s3-port", "0"])
+            .args(["--port", "0", "--dynamodb-port", "0", "--s3-port", "0", "--provider-port", "0"])
             .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -126,10 +160,38 @@ impl Served {
                 lines.find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("no {name}"));
             line.split_whitespace().nth(1).unwrap().to_owned()
         };
-        let (url, dynamodb) = (endpoint("API"), endpoint("DynamoDB"));
+        let (url, dynamodb, s3) = (endpoint("API"), endpoint("DynamoDB"), endpoint("S3"));
         // The rest is read too, lest the process wait for a reader.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url, dynamodb, log, reader: Some(reader) }
+        Self { child, url, dynamodb, s3, log, reader: Some(reader) }
+    }
+
+    /// Runs an operator's command on its stores, and gives back whether it succeeded, and what it said.
+    pub(crate) fn operate(&self, arguments: &[&str]) -> (bool, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_callvault"))
+            .args(arguments)
+            .env("TABLE_NAME", "callvault")
+            .env("BUCKET_NAME", "callvault")
+            .env("DYNAMODB_ENDPOINT", &self.dynamodb)
+            .env("S3_ENDPOINT", &self.s3)
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    }
+
+    /// The stores' clients: everything in them can be looked at, version by version.
+    pub(crate) fn store(&self) -> Store {
+        let look_up = |variable: &str| match variable {
+            "TABLE_NAME" | "BUCKET_NAME" => Some("callvault".to_owned()),
+            "DYNAMODB_ENDPOINT" => Some(self.dynamodb.clone()),
+            "S3_ENDPOINT" => Some(self.s3.clone()),
+            _ => None,
+        };
+        let environment = Environment::new(&look_up);
+        let stores = StoreConfig::read(&environment).unwrap();
+        let account = Account::of_function(&environment, &stores).unwrap();
+        Store::new(stores, account)
     }
 
     /// Ends it with a signal, and gives back its exit status, if it ended by itself, and its log.

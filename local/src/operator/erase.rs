@@ -1,0 +1,190 @@
+//! `callvault erase`: removes all that is stored of a person.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use anyhow::{Context, bail};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use clap::Args;
+use serde_json::Value;
+use shared::bucket::Bucket;
+use shared::item::{self, Item};
+use shared::keys;
+use shared::model::{CallId, CallKey, Provider, Recording};
+use shared::table::Table;
+
+use super::Target;
+
+/// Whom to erase.
+#[derive(Args, Clone, Debug)]
+pub struct EraseOptions {
+    #[command(flatten)]
+    target: Target,
+    /// The person's number, as the provider writes it; several may be given.
+    #[arg(long, required = true, value_name = "NUMBER")]
+    callee: Vec<String>,
+    /// Only tell what would be removed.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What was removed, and what could not be.
+#[derive(Default)]
+struct Tally {
+    calls: usize,
+    items: usize,
+    objects: usize,
+    kept: Vec<String>,
+}
+
+/// Erases: every call whose callee has one of the numbers, with its conversation, its recordings in all versions and its verbatim
+/// pushes, and every reject that holds one of the numbers. It fails where something could not be removed.
+pub async fn erase(options: EraseOptions) -> anyhow::Result<()> {
+    let receiver = options.target.receiver().await?;
+    let (table, bucket) = (receiver.store().table(), receiver.store().bucket());
+    let mut tally = Tally::default();
+    for number in options.callee.iter().map(|number| number.trim()).filter(|number| !number.is_empty()) {
+        for pk in calls_of(table, number).await? {
+            let items = table.query(&pk).await?;
+            tally.calls += 1;
+            // Objects first: as long as the items are there, an erasure that broke off can be repeated.
+            for prefix in prefixes(&items)? {
+                remove_objects(bucket, &prefix, &mut tally, options.dry_run, async |_| Ok(true)).await?;
+            }
+            for item in &items {
+                remove_item(table, item, options.dry_run).await?;
+                tally.items += 1;
+            }
+        }
+        let mentions = async |key: &str| mentions(bucket, key, number).await;
+        remove_objects(bucket, "rejected/", &mut tally, options.dry_run, mentions).await?;
+    }
+    report(&tally, options.dry_run)
+}
+
+fn report(tally: &Tally, dry_run: bool) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let removed = if dry_run { "would remove" } else { "removed" };
+    let Tally { calls, items, objects, kept } = tally;
+    writeln!(out, "{removed} {items} items of {calls} calls, and {objects} versions of objects")?;
+    for key in kept {
+        writeln!(out, "could not be removed (Object Lock, or no permission): {key}")?;
+    }
+    writeln!(out, "What this can't reach:")?;
+    writeln!(
+        out,
+        "  - the table's point-in-time backups, which forget it after their retention (35 days at most)"
+    )?;
+    writeln!(out, "  - calls whose number the provider masked, or never told")?;
+    writeln!(out, "  - what the provider itself keeps, and may push again")?;
+    if !kept.is_empty() {
+        bail!("{} versions of objects could not be removed", kept.len());
+    }
+    Ok(())
+}
+
+/// The partitions of the calls of a number.
+async fn calls_of(table: &Table, number: &str) -> anyhow::Result<BTreeSet<String>> {
+    let (client, name) = table.client();
+    let mut items = client
+        .query()
+        .table_name(name)
+        .index_name("by-callee")
+        .key_condition_expression("#callee = :callee")
+        .expression_attribute_names("#callee", "callee_key")
+        .expression_attribute_values(":callee", AttributeValue::S(number.to_owned()))
+        .into_paginator()
+        .items()
+        .send();
+    let mut calls = BTreeSet::new();
+    while let Some(item) = items.next().await {
+        let item = item.context("the index by-callee can't be read")?;
+        calls.extend(item.get(keys::PK).and_then(|pk| pk.as_s().ok()).cloned());
+    }
+    Ok(calls)
+}
+
+/// Under which keys the bucket holds what belongs to a call.
+fn prefixes(items: &[Item]) -> anyhow::Result<BTreeSet<String>> {
+    let mut prefixes = BTreeSet::new();
+    for item in items {
+        let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default();
+        let provider: Provider =
+            serde_json::from_value(text("provider").into()).context("an item without a provider")?;
+        let call_id = CallId::new(text("call_id").to_owned()).context("an item without a call id")?;
+        let key = CallKey { provider, call_id };
+        prefixes.insert(keys::large_prefix(&key));
+        if text(keys::SK).starts_with("recording#") {
+            let recording: Recording = item::typed(item.clone())?;
+            prefixes.insert(keys::recording_prefix(&key, recording.call_at));
+            prefixes.extend(recording.object_key);
+        }
+    }
+    Ok(prefixes)
+}
+
+async fn remove_item(table: &Table, item: &Item, dry_run: bool) -> anyhow::Result<()> {
+    let (client, name) = table.client();
+    if dry_run {
+        return Ok(());
+    }
+    let key = |attribute: &str| AttributeValue::S(item[attribute].as_str().unwrap_or_default().to_owned());
+    let delete =
+        client.delete_item().table_name(name).key(keys::PK, key(keys::PK)).key(keys::SK, key(keys::SK));
+    delete.send().await.context("an item can't be removed")?;
+    Ok(())
+}
+
+/// Removes all versions of the objects under a prefix for which `concerns` holds.
+async fn remove_objects(
+    bucket: &Bucket,
+    prefix: &str,
+    tally: &mut Tally,
+    dry_run: bool,
+    concerns: impl AsyncFn(&str) -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    let Bucket { client, name } = bucket;
+    let mut pages = client.list_object_versions().bucket(name).prefix(prefix);
+    loop {
+        let page =
+            pages.clone().send().await.with_context(|| format!("the versions in {name} can't be listed"))?;
+        let versions = page.versions().iter().map(|version| (version.key(), version.version_id(), false));
+        let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id(), true));
+        for (key, version, is_marker) in versions.chain(markers) {
+            let (Some(key), Some(version)) = (key, version) else { continue };
+            if is_marker || !concerns(&format!("{key}?versionId={version}")).await? {
+                continue;
+            }
+            tally.objects += 1;
+            if dry_run {
+                continue;
+            }
+            match client.delete_object().bucket(name).key(key).version_id(version).send().await {
+                Ok(_) => {}
+                Err(error) if error.code() == Some("AccessDenied") => {
+                    tally.objects -= 1;
+                    tally.kept.push(format!("{key} (version {version})"));
+                }
+                Err(error) => return Err(error).with_context(|| format!("{key} can't be removed")),
+            }
+        }
+        if page.is_truncated() != Some(true) {
+            return Ok(());
+        }
+        pages = pages
+            .set_key_marker(page.next_key_marker().map(str::to_owned))
+            .set_version_id_marker(page.next_version_id_marker().map(str::to_owned));
+    }
+}
+
+/// Whether an object's version holds a number.
+async fn mentions(bucket: &Bucket, key_and_version: &str, number: &str) -> anyhow::Result<bool> {
+    let (key, version) = key_and_version.split_once("?versionId=").unwrap_or((key_and_version, ""));
+    let object = bucket.client.get_object().bucket(&bucket.name).key(key).version_id(version).send().await;
+    let body = object.with_context(|| format!("{key} can't be read"))?.body.collect().await?.to_vec();
+    let rejected: shared::rejected::Rejected =
+        serde_json::from_slice(&body).context("not a reject of ours")?;
+    let bytes = rejected.bytes().unwrap_or_default();
+    Ok(bytes.windows(number.len()).any(|window| window == number.as_bytes()))
+}

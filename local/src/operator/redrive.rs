@@ -1,0 +1,117 @@
+//! `callvault redrive`: what lies under `rejected/` goes through its function again.
+
+use std::fmt;
+use std::io::Write;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use shared::answer::Answer;
+use shared::bucket::Bucket;
+use shared::normalized::{Context as PushContext, PushType};
+use shared::push::Receiver;
+use shared::rejected::Rejected;
+
+use super::Target;
+use crate::functions::PUSH_FUNCTIONS;
+
+/// What to redrive.
+#[derive(Args, Clone, Debug)]
+pub struct RedriveOptions {
+    #[command(flatten)]
+    target: Target,
+    /// Only what lies under this key, `rejected/alicom-call-report/2025/06/01/`.
+    #[arg(long, default_value = "rejected/")]
+    prefix: String,
+    /// Only tell what would be stored.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What became of a reject.
+enum Redriven {
+    /// Every element of it is stored, and the reject is removed (or would be).
+    Stored,
+    /// It is still rejected, for this reason, and stays.
+    Rejected(String),
+    /// It could not be tried, or not be stored, and stays.
+    Failed(anyhow::Error),
+}
+
+impl fmt::Display for Redriven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stored => f.write_str("stored"),
+            Self::Rejected(reason) => write!(f, "still rejected: {reason}"),
+            Self::Failed(error) => write!(f, "failed: {error:#}"),
+        }
+    }
+}
+
+/// Redrives, and tells of each reject what became of it. It fails where one could not be tried or stored.
+pub async fn redrive(options: RedriveOptions) -> anyhow::Result<()> {
+    let receiver = options.target.receiver().await?;
+    let bucket = receiver.store().bucket();
+    let prefix = match options.prefix.strip_prefix("rejected/") {
+        Some(_) => options.prefix.clone(),
+        None => format!("rejected/{}", options.prefix),
+    };
+    let mut out = std::io::stdout().lock();
+    let (mut stored, mut rejected, mut failed) = (0, 0, 0);
+    for key in keys(bucket, &prefix).await? {
+        let redriven = redrive_one(&receiver, &key, options.dry_run).await.unwrap_or_else(Redriven::Failed);
+        writeln!(out, "{key}  {redriven}")?;
+        match redriven {
+            Redriven::Stored => stored += 1,
+            Redriven::Rejected(_) => rejected += 1,
+            Redriven::Failed(_) => failed += 1,
+        }
+    }
+    let would_be = if options.dry_run { "would be " } else { "" };
+    writeln!(out, "{would_be}stored {stored}, still rejected {rejected}, failed {failed}")?;
+    ensure!(failed == 0, "{failed} rejects could not be redriven");
+    Ok(())
+}
+
+async fn redrive_one(receiver: &Receiver, key: &str, dry_run: bool) -> anyhow::Result<Redriven> {
+    let bucket = receiver.store().bucket();
+    let rejected: Rejected =
+        serde_json::from_slice(&bucket.get(key).await?).context("not a reject of ours")?;
+    let function = PUSH_FUNCTIONS.into_iter().find(|function| function.push.function == rejected.function);
+    let push = function.with_context(|| format!("there is no function {}", rejected.function))?.push;
+    let bytes = rejected.bytes().context("its base64 is damaged")?;
+    if dry_run {
+        return Ok(tried(&push, &bytes, &rejected));
+    }
+    match receiver.receive_again(&push, &bytes, rejected.received_at).await {
+        Answer::Kept { rejected: 0, .. } => {
+            bucket.client.delete_object().bucket(&bucket.name).key(key).send().await?;
+            Ok(Redriven::Stored)
+        }
+        Answer::NotStored(error) => Err(error.into()),
+        refused => Ok(Redriven::Rejected(refused.message())),
+    }
+}
+
+/// What would become of a reject, as far as can be told without storing it.
+fn tried(push: &PushType, bytes: &[u8], rejected: &Rejected) -> Redriven {
+    let context =
+        PushContext { received_at: rejected.received_at, utc_offset: jiff::tz::Offset::constant(8) };
+    let Ok(elements) = push.elements(bytes) else {
+        return Redriven::Rejected("not a list of elements".to_owned());
+    };
+    match elements.texts.iter().find_map(|text| push.normalized(text, &context).err()) {
+        Some(rejection) => Redriven::Rejected(rejection.to_string()),
+        None => Redriven::Stored,
+    }
+}
+
+async fn keys(bucket: &Bucket, prefix: &str) -> anyhow::Result<Vec<String>> {
+    let mut pages =
+        bucket.client.list_objects_v2().bucket(&bucket.name).prefix(prefix).into_paginator().send();
+    let mut keys = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.with_context(|| format!("the bucket {} can't be listed", bucket.name))?;
+        keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+    }
+    Ok(keys)
+}

@@ -1,0 +1,129 @@
+//! The operator's commands, as processes of their own on a served stack's stores.
+
+use serde_json::{Value, json};
+use shared::store::Store;
+
+use crate::support::{Served, all_items_in, post, rejected_in};
+
+#[tokio::test]
+async fn what_was_rejected_is_stored_by_redriving_once_the_cause_is_mended_and_then_gone() {
+    let served = Served::start_with(&["--memory"], &[("MAX_BODY_BYTES", "40")]);
+    let url = format!("{}/push/alicom-call-report/local", served.url);
+    for call in 0..10 {
+        let body = json!([{"callId": format!("{call}"), "statusMsg": "longer than the forty bytes allowed"}]);
+        assert_eq!(post(&url, body.to_string()).await.0, 413);
+    }
+    assert_eq!(post(&url, r#"[{"duration":1}]"#).await.1["msg"], "stored 0, rejected 1");
+    let store = served.store();
+    let received: Vec<Value> =
+        rejected_in(&store).await.iter().map(|(_, reject)| reject["received_at"].clone()).collect();
+    assert_eq!(received.len(), 11);
+
+    let (succeeded, said) = served.operate(&["redrive", "--dry-run"]);
+    assert!(succeeded && said.ends_with("would be stored 10, still rejected 1, failed 0\n"), "{said}");
+    assert_eq!(all_items_in(&store).await.len(), 0, "a dry run stores nothing");
+
+    let (succeeded, said) = served.operate(&["redrive", "--prefix", "alicom-call-note/"]);
+    assert!(succeeded && said == "stored 0, still rejected 0, failed 0\n", "{said}");
+    let (succeeded, said) = served.operate(&["redrive"]);
+    assert!(succeeded && said.ends_with("stored 10, still rejected 1, failed 0\n"), "{said}");
+    let items = all_items_in(&store).await;
+    assert_eq!(items.len(), 20);
+    for item in items.iter().filter(|item| item["sk"] == "call") {
+        assert!(received.contains(&item["first_received_at"]), "the original receipt time is kept");
+    }
+    let left = rejected_in(&store).await;
+    assert_eq!(left.len(), 1, "what is stored is gone from rejected/");
+    assert_eq!(left[0].1["reason"], "no usable call id in callId");
+
+    let (succeeded, said) = served.operate(&["redrive"]);
+    assert!(succeeded && said.ends_with("stored 0, still rejected 1, failed 0\n"), "{said}");
+    assert_eq!(all_items_in(&store).await, items, "a second redrive changes nothing");
+}
+
+/// Every version of every object, with its bytes.
+async fn all_versions(store: &Store) -> Vec<(String, Vec<u8>)> {
+    let bucket = store.bucket();
+    let list = bucket.client.list_object_versions().bucket(&bucket.name).send().await.unwrap();
+    let mut versions = Vec::new();
+    for version in list.versions() {
+        let key = version.key().unwrap();
+        let get = bucket
+            .client
+            .get_object()
+            .bucket(&bucket.name)
+            .key(key)
+            .version_id(version.version_id().unwrap());
+        versions.push((key.to_owned(), get.send().await.unwrap().body.collect().await.unwrap().to_vec()));
+    }
+    versions
+}
+
+#[tokio::test]
+async fn erasing_leaves_nothing_of_the_person_and_everything_of_the_others() {
+    let (person, other) = ("13912345678", "13987654321");
+    let served = Served::start(&["--memory"]);
+    let push = async |function: &str, body: Value| {
+        let (status, _) = post(&format!("{}/push/{function}/local", served.url), body.to_string()).await;
+        assert_eq!(status, 200);
+    };
+    for (call, callee) in [("a^1", person), ("b^1", other)] {
+        push("alicom-call-report", json!([{"callId": call, "callee": callee}])).await;
+        push("alicom-call-record", json!([{"callId": call, "recordFile": "http://a.aliyuncs.com/1"}])).await;
+        let turns = json!([{"role": "user", "content": format!("my number is {callee}")}]).to_string();
+        push("alicom-call-note", json!([{"callId": call, "conversationRecord": turns}])).await;
+        let long = json!({"callId": format!("long {call}"), "calledPhoneNumber": callee, "notes": callee.repeat(9000)});
+        push("ai-voice-call-record", long).await;
+        push(
+            "laaffic-status-report",
+            json!({"array": [{"voiceId": call, "callee": callee}, {"callee": callee}]}),
+        )
+        .await;
+    }
+    let store = served.store();
+    // An archived recording, in two versions.
+    let bucket = store.bucket();
+    let call = crate::support::call(shared::model::Provider::Alicom, "a^1");
+    let recording = all_items_in(&store)
+        .await
+        .into_iter()
+        .find(|item| item["pk"] == "call#alicom#a^1" && item["sk"] == "recording#main");
+    let recording: shared::model::Recording = shared::item::typed(recording.unwrap()).unwrap();
+    let key = shared::keys::recording_key(&call, recording.call_at, "main", "wav");
+    for version in ["first", "second"] {
+        let body = format!("{version} recording of {person}").into_bytes();
+        bucket.client.put_object().bucket(&bucket.name).key(&key).body(body.into()).send().await.unwrap();
+    }
+    let of = |number: &str, items: &[shared::item::Item], versions: &[(String, Vec<u8>)]| {
+        let items = items.iter().filter(|item| serde_json::to_string(item).unwrap().contains(number)).count();
+        let versions =
+            versions.iter().filter(|(_, bytes)| String::from_utf8_lossy(bytes).contains(number)).count();
+        (items, versions)
+    };
+    let (items, versions) = (all_items_in(&store).await, all_versions(&store).await);
+    let before = of(other, &items, &versions);
+    assert!(of(person, &items, &versions) > (5, 4), "there is something to erase");
+
+    let (succeeded, said) = served.operate(&["erase", "--callee", person, "--dry-run"]);
+    assert!(
+        succeeded && said.starts_with("would remove 10 items of 3 calls, and 5 versions of objects\n"),
+        "{said}"
+    );
+    assert_eq!(all_items_in(&store).await.len(), items.len(), "a dry run removes nothing");
+
+    let (succeeded, said) = served.operate(&["erase", "--callee", person]);
+    assert!(
+        succeeded && said.starts_with("removed 10 items of 3 calls, and 5 versions of objects\n"),
+        "{said}"
+    );
+    assert!(said.contains("point-in-time backups"), "it names what it can't reach: {said}");
+    let (items, versions) = (all_items_in(&store).await, all_versions(&store).await);
+    assert_eq!(of(person, &items, &versions), (0, 0), "nothing of the person is left");
+    assert_eq!(of(other, &items, &versions), before, "nothing of anybody else is gone");
+
+    let (succeeded, said) = served.operate(&["erase", "--callee", person]);
+    assert!(
+        succeeded && said.starts_with("removed 0 items of 0 calls, and 0 versions of objects\n"),
+        "{said}"
+    );
+}
