@@ -60,8 +60,11 @@ impl Receiver {
 
     /// A receiver for an operator, who stores again what was received before. It lets nobody push.
     pub fn for_operator(environment: &Environment<'_>, account: Account) -> Result<Self, ConfigError> {
-        let store = Store::new(StoreConfig::read(environment)?, account);
-        Ok(Self { config: PushConfig::for_operator(environment)?, store })
+        Ok(Self {
+            config: PushConfig::for_operator(environment)?,
+            store: Store::new(StoreConfig::read(environment)?, account),
+            metrics: Metrics::read(environment),
+        })
     }
 
     /// The stores.
