@@ -6,6 +6,7 @@ pub mod alibaba;
 pub mod body;
 pub mod config;
 pub mod fields;
+pub mod inquiry;
 pub mod item;
 pub mod keys;
 pub mod merge;

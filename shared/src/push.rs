@@ -1,6 +1,5 @@
 //! The way of a push, from the HTTP request to the answer.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -10,7 +9,7 @@ use serde_json::Value;
 use crate::answer::Answer;
 use crate::aws::Account;
 use crate::body::{Elements, NoElements};
-use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, process_environment};
+use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, expiry, process_environment};
 use crate::metrics::{Metrics, PushCounts};
 use crate::model::{CallKey, Instant};
 use crate::normalized::{Context, PushType, Rejection};
@@ -60,9 +59,10 @@ impl Receiver {
 
     /// A receiver for an operator, who stores again what was received before. It lets nobody push.
     pub fn for_operator(environment: &Environment<'_>, account: Account) -> Result<Self, ConfigError> {
+        let store = Store::new(StoreConfig::read(environment)?, account);
         Ok(Self {
             config: PushConfig::for_operator(environment)?,
-            store: Store::new(StoreConfig::read(environment)?, account),
+            store,
             metrics: Metrics::read(environment),
         })
     }
@@ -154,7 +154,7 @@ impl Receiver {
                         key: CallKey { provider: push.provider, call_id: normalized.call_id.clone() },
                         function: push.function,
                         received_at,
-                        expires: self.config.retention_days.map(|days| expiry(received_at, days)),
+                        expires: expiry(received_at, self.config.retention_days),
                         text: (*text).to_owned(),
                         envelope: elements.envelope.clone(),
                         normalized: normalized.clone(),
@@ -196,10 +196,6 @@ impl Receiver {
         let json = serde_json::to_vec(&rejected).unwrap_or_default();
         Ok(self.store.bucket().put_json_if_absent(&rejected.key(), json).await?)
     }
-}
-
-fn expiry(received_at: Instant, days: NonZeroU32) -> i64 {
-    received_at.epoch_millis() / 1000 + i64::from(days.get()) * 86_400
 }
 
 /// What is counted of a push, beside what is logged of it.
