@@ -25,6 +25,7 @@ use shared::bucket::Bucket;
 use shared::config::{ConfigError, Environment, StoreConfig, process_environment};
 use shared::credentials::{CredentialsError, ProviderCredentials};
 use shared::deadline::Deadline;
+use shared::metrics::Metrics;
 use shared::model::Instant;
 use shared::outbound::fetch::{Fetcher, SystemResolver};
 use shared::table::Table;
@@ -81,6 +82,7 @@ pub struct Archiver {
     table: Table,
     copier: Copier,
     renewals: Renewals,
+    metrics: Metrics,
 }
 
 impl Archiver {
@@ -113,6 +115,7 @@ impl Archiver {
             table: patient_table(&account, &stores),
             copier: Copier { fetcher, bucket, min_bytes: config.min_bytes },
             renewals: Renewals::new(&config, credentials),
+            metrics: Metrics::read(environment),
             config,
         })
     }
@@ -144,6 +147,7 @@ pub async fn handle(archiver: &Archiver, now: Instant, deadline: Deadline) -> Re
     let mut report = Report {
         oldest_due: due.iter().map(|entry| entry.due_at).min(),
         expiring_soon: waiting.iter().filter(|entry| expires_soon(entry)).count() as u64,
+        next_expiry: waiting.iter().filter_map(|entry| entry.source_expires_at).min(),
         ..Report::default()
     };
     let mut refused_hosts = RefusedHosts::new();
@@ -154,13 +158,17 @@ pub async fn handle(archiver: &Archiver, now: Instant, deadline: Deadline) -> Re
     while let Some((entry, result)) = worked_on.next().await {
         let outcome = result.unwrap_or_else(|error| failures.count(&error));
         report.count(&outcome);
-        report.expiring_soon += u64::from(expires_soon(&entry) && !outcome.is_settled());
+        if !outcome.is_settled() {
+            report.expiring_soon += u64::from(expires_soon(&entry));
+            report.next_expiry = report.next_expiry.into_iter().chain(entry.source_expires_at).min();
+        }
         if let Outcome::Retried { refused_host: Some(host) } = outcome {
             *refused_hosts.entry(host).or_default() += 1;
         }
     }
     report.time_left_ms = u64::try_from(deadline.left().as_millis()).unwrap_or(u64::MAX);
     report.log(&refused_hosts);
+    archiver.metrics.archive_run(now, &report.counts(now));
     failures.into_result(report)
 }
 

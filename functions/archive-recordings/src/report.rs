@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use shared::metrics::ArchiveCounts;
 use shared::model::Instant;
 
 /// The hosts that would have to be allowed, and for how many recordings.
@@ -30,6 +31,9 @@ pub struct Report {
     /// Since when the oldest was due that the run found; absent where nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_due: Option<Instant>,
+    /// When the next of those that are not archived expires, due or not; absent where none is known to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_expiry: Option<Instant>,
     /// How much time was left at the end, in milliseconds.
     pub time_left_ms: u64,
 }
@@ -83,6 +87,20 @@ impl Report {
         }
     }
 
+    /// What of it is a metric.
+    pub(crate) fn counts(&self, now: Instant) -> ArchiveCounts {
+        let hours = |at: Instant| (at.epoch_millis() - now.epoch_millis()) as f64 / 3_600_000.0;
+        ArchiveCounts {
+            archived: self.archived,
+            bytes: self.bytes,
+            retried: self.retried,
+            expired: self.expired,
+            failed: self.failed,
+            hosts_not_allowed: self.host_not_allowed,
+            hours_to_expiry: self.next_expiry.map(hours),
+        }
+    }
+
     /// Logs the run, and every host that an operator would have to allow.
     pub(crate) fn log(&self, refused_hosts: &RefusedHosts) {
         for (host, recordings) in refused_hosts {
@@ -98,6 +116,7 @@ impl Report {
             host_not_allowed = self.host_not_allowed,
             left = self.left,
             expiring_soon = self.expiring_soon,
+            next_expiry = self.next_expiry.map(|expires_at| expires_at.to_string()),
             oldest_due = self.oldest_due.map(|due_at| due_at.to_string()),
             time_left_ms = self.time_left_ms,
             "archive"

@@ -139,9 +139,7 @@ async fn calls_of_archiving() -> BTreeSet<Call> {
         simulator.add_recording(recording.public());
         json!({"callId": name, "recordFile": simulator.recording_url(&name)})
     });
-    let record =
-        PUSH_FUNCTIONS.iter().find(|function| function.push.function == "alicom-call-record").unwrap();
-    let mut event: Value = serde_json::from_str(record.event).unwrap();
+    let mut event = read_json("events/alicom-call-record.json");
     event["body"] = json!(urls).to_string().into();
     let answer = stack.functions().invoke("alicom-call-record", event).await.unwrap();
     assert_eq!(answer["statusCode"], 200);
