@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use callvault::stack::Options;
-use callvault::{demo, operator, stack, token};
+use callvault::{demo, operator, simulate, stack, token};
 use clap::{Parser, Subcommand};
 
 /// Catches what AI outbound-call platforms push about each call. Without a command: serve.
@@ -26,6 +26,8 @@ enum Command {
     Redrive(operator::RedriveOptions),
     /// Remove all that is stored of a person.
     Erase(operator::EraseOptions),
+    /// Play the platforms: push made-up calls, and hold the stores against them.
+    Simulate(simulate::Options),
     /// Mint a push token, and the SHA-256 of it to configure.
     Token,
 }
@@ -39,6 +41,7 @@ async fn main() -> ExitCode {
         Some(Command::Demo) => demo::run().await,
         Some(Command::Redrive(options)) => operator::redrive(options).await,
         Some(Command::Erase(options)) => operator::erase(options).await,
+        Some(Command::Simulate(options)) => simulate::run(options).await,
         Some(Command::Token) => token::run(),
     };
     match result {

@@ -1,0 +1,71 @@
+//! Running the scheduled functions, through Lambda's Invoke operation, until nothing is due.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use serde_json::Value;
+
+use super::http::Http;
+use super::sender::Target;
+
+/// How long one run may take: Lambda's longest.
+const RUN_TIMEOUT: Duration = Duration::from_secs(900);
+/// How long the functions are run in all.
+const LONGEST: Duration = Duration::from_secs(600);
+/// How long is waited for what will be due again in a moment.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How many runs in a row have to find nothing to do.
+const QUIET_RUNS: u32 = 3;
+
+/// The counts of an answer that tell of work done.
+const WORK: [&str; 7] = ["archived", "retried", "expired", "failed", "fetched", "reconciled", "throttled"];
+
+/// Runs each scheduled function until it finds nothing to do, and gives back whether recordings were archived: whether there
+/// is a function that does.
+pub(super) async fn run(target: &Target) -> anyhow::Result<bool> {
+    let archives = until_nothing_is_due(target, "archive-recordings").await?;
+    if until_nothing_is_due(target, "fetch-conversations").await? && archives {
+        // A conversation may bring a fresher URL.
+        until_nothing_is_due(target, "archive-recordings").await?;
+    }
+    Ok(archives)
+}
+
+/// `false`: there is no such function.
+async fn until_nothing_is_due(target: &Target, function: &str) -> anyhow::Result<bool> {
+    let http = Http::new();
+    let url = format!("{}/2015-03-31/functions/{function}/invocations", target.base);
+    let began = Instant::now();
+    let mut quiet = 0;
+    while quiet < QUIET_RUNS {
+        let (status, body) = http.post(&url, "{}".to_owned(), RUN_TIMEOUT).await?;
+        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        match status {
+            404 => {
+                note(&format!("{function} can't be invoked at the URL: what it does is not looked at"));
+                return Ok(false);
+            }
+            200 if answer.get("errorType").is_none() => {}
+            _ => bail!("{function} failed: {status} {}", answer["errorType"]),
+        }
+        let done = WORK.iter().any(|count| answer[*count].as_u64().is_some_and(|count| count > 0));
+        quiet = if done { 0 } else { quiet + 1 };
+        if began.elapsed() > LONGEST {
+            note(&format!("{function} still has work after {} s", LONGEST.as_secs()));
+            break;
+        }
+        let all_done = !done && answer.get("oldest_due").is_none_or(Value::is_null);
+        match (done, all_done) {
+            (true, _) => {}
+            (false, true) => break,
+            (false, false) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    Ok(true)
+}
+
+fn note(text: &str) {
+    // Nobody reads it: no reason to stop.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
