@@ -15,11 +15,11 @@ const RUN_TIMEOUT: Duration = Duration::from_secs(900);
 const LONGEST: Duration = Duration::from_secs(600);
 /// How long is waited for what will be due again in a moment.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How many runs in a row have to find nothing to do.
-const QUIET_RUNS: u32 = 3;
+/// How many runs in a row may find that what is due is somebody else's, whose claim may yet lapse.
+const MAX_IDLE_RUNS: u32 = 60;
 
-/// The counts of an answer that tell of work done.
-const WORK: [&str; 7] = ["archived", "retried", "expired", "failed", "fetched", "reconciled", "throttled"];
+/// The counts of an answer that tell of work after which there may be more.
+const WORK: [&str; 4] = ["archived", "retried", "expired", "fetched"];
 
 /// Runs each scheduled function until it finds nothing to do, and gives back whether recordings were archived: whether there
 /// is a function that does.
@@ -37,8 +37,8 @@ async fn until_nothing_is_due(target: &Target, function: &str) -> anyhow::Result
     let http = Http::new();
     let url = format!("{}/2015-03-31/functions/{function}/invocations", target.base);
     let began = Instant::now();
-    let mut quiet = 0;
-    while quiet < QUIET_RUNS {
+    let mut idle_runs = 0;
+    while idle_runs < MAX_IDLE_RUNS {
         let (status, body) = http.post(&url, "{}".to_owned(), RUN_TIMEOUT).await?;
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         match status {
@@ -49,18 +49,19 @@ async fn until_nothing_is_due(target: &Target, function: &str) -> anyhow::Result
             200 if answer.get("errorType").is_none() => {}
             _ => bail!("{function} failed: {status} {}", answer["errorType"]),
         }
-        let done = WORK.iter().any(|count| answer[*count].as_u64().is_some_and(|count| count > 0));
-        quiet = if done { 0 } else { quiet + 1 };
         if began.elapsed() > LONGEST {
             note(&format!("{function} still has work after {} s", LONGEST.as_secs()));
             break;
         }
-        let all_done = !done && answer.get("oldest_due").is_none_or(Value::is_null);
-        match (done, all_done) {
-            (true, _) => {}
-            (false, true) => break,
-            (false, false) => tokio::time::sleep(PAUSE).await,
+        if WORK.iter().any(|count| answer[*count].as_u64().is_some_and(|count| count > 0)) {
+            idle_runs = 0;
+            continue;
         }
+        if answer.get("oldest_due").is_none_or(Value::is_null) {
+            break;
+        }
+        idle_runs += 1;
+        tokio::time::sleep(PAUSE).await;
     }
     Ok(true)
 }
