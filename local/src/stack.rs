@@ -49,6 +49,12 @@ pub struct Options {
     /// The token that pushes have to carry.
     #[arg(long, default_value = "local")]
     pub token: String,
+    /// The table's name.
+    #[arg(long, env = "TABLE_NAME", default_value = "callvault", hide_env_values = true)]
+    pub table: String,
+    /// The bucket's name.
+    #[arg(long, env = "BUCKET_NAME", default_value = "callvault", hide_env_values = true)]
+    pub bucket: String,
     /// Don't run the scheduled functions.
     #[arg(long)]
     pub no_schedule: bool,
@@ -71,6 +77,8 @@ impl Options {
             data: PathBuf::new(),
             memory: true,
             token: "local".to_owned(),
+            table: "callvault".to_owned(),
+            bucket: "callvault".to_owned(),
             no_schedule: true,
             dynamodb_endpoint: None,
             s3_endpoint: None,
@@ -118,7 +126,8 @@ impl Stack {
         let look_up = |variable: &str| match variable {
             "DYNAMODB_ENDPOINT" => dynamodb_endpoint.clone().or_else(|| options.dynamodb_endpoint.clone()),
             "S3_ENDPOINT" => s3_endpoint.clone().or_else(|| options.s3_endpoint.clone()),
-            "TABLE_NAME" | "BUCKET_NAME" => Some(set(variable).unwrap_or_else(|| "callvault".to_owned())),
+            "TABLE_NAME" => Some(options.table.clone()),
+            "BUCKET_NAME" => Some(options.bucket.clone()),
             "PUSH_TOKEN_SHA256" => Some(set(variable).unwrap_or_else(|| token::digest(&options.token))),
             _ => set(variable),
         };

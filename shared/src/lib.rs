@@ -32,7 +32,7 @@ pub mod deadline;
 pub mod outbound;
 #[cfg(feature = "aws")]
 pub mod push;
-#[cfg(feature = "aws")]
+#[cfg(feature = "request")]
 pub mod request;
 #[cfg(feature = "aws")]
 pub mod store;

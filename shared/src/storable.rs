@@ -24,6 +24,8 @@ pub fn storable_object(object: Map<String, Value>) -> Map<String, Value> {
 fn without_misfits(value: Value) -> Value {
     match value {
         Value::Number(number) if !number_fits(number.as_str()) => Value::String(number.to_string()),
+        // Negative zero is zero, to DynamoDB as to everybody.
+        Value::Number(number) if number.as_str() == "-0" => Value::from(0),
         Value::Array(list) => Value::Array(list.into_iter().map(without_misfits).collect()),
         Value::Object(map) if map.contains_key("") => Value::String(Value::Object(map).to_string()),
         Value::Object(map) => {
@@ -109,7 +111,7 @@ mod tests {
 
     #[test]
     fn making_storable_twice_changes_nothing_more() {
-        let value: Value = serde_json::from_str(r#"{"a":[1e400,{"":[]}],"b":null,"c":"x"}"#).unwrap();
+        let value: Value = serde_json::from_str(r#"{"a":[1e400,-0,{"":[]}],"b":null,"c":"x"}"#).unwrap();
         let once = storable(value);
         assert_eq!(storable(once.clone()), once);
     }

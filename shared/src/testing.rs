@@ -11,8 +11,11 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use crate::model::Instant;
+use crate::config::PushConfig;
+use crate::item;
+use crate::model::{CallFacts, ConversationFacts, Instant};
 use crate::normalized::{Context, PushType};
+use crate::storable::storable_object;
 
 /// The context of every fixture: received on 2025-06-01 at 10:05:33.120 in China.
 pub fn context() -> Context {
@@ -120,10 +123,35 @@ pub fn check_no_panic(push: &PushType, sample: &str) {
     ];
     runner
         .run(&bodies, |body| {
-            prop_assert_eq!(outcome_of(push, &body), outcome_of(push, &body));
+            check_body(push, &body);
             Ok(())
         })
         .unwrap();
+}
+
+/// Checks that the same is made of a body each time, and that what is made of it reads back from an item as it was.
+pub fn check_body(push: &PushType, body: &[u8]) {
+    assert_eq!(outcome_of(push, body), outcome_of(push, body));
+    let Ok(elements) = push.elements(body) else { return };
+    for normalized in elements.texts.iter().filter_map(|text| push.normalized(text, &context()).ok()) {
+        let call = storable_object(item::object(&normalized.call).unwrap());
+        let read: CallFacts = item::typed(call.clone()).unwrap();
+        assert_eq!(storable_object(item::object(&read).unwrap()), call);
+        let conversation = storable_object(item::object(&normalized.conversation).unwrap());
+        let read: ConversationFacts = item::typed(conversation.clone()).unwrap();
+        assert_eq!(storable_object(item::object(&read).unwrap()), conversation);
+    }
+}
+
+/// Settings of a push function that accepts the tokens with these digests.
+pub fn push_config(token_digests: Vec<[u8; 32]>) -> PushConfig {
+    PushConfig {
+        token_digests,
+        allowed_sources: Vec::new(),
+        max_body_bytes: 4 * 1024 * 1024,
+        utc_offset: Offset::constant(8),
+        retention_days: None,
+    }
 }
 
 /// JSON of any shape.

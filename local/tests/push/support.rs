@@ -24,9 +24,25 @@ pub(crate) const SAMPLE_ID: &str = "10000161****^1000018****";
 /// Where call reports are pushed to.
 pub(crate) const REPORTS: &str = "/push/alicom-call-report/local";
 
-/// A stack in memory.
+/// Other stores than the embedded ones to run on, for a second opinion: their endpoints.
+const OTHER_DYNAMODB: &str = "CALLVAULT_TEST_DYNAMODB_ENDPOINT";
+const OTHER_S3: &str = "CALLVAULT_TEST_S3_ENDPOINT";
+
+/// A stack with stores of its own: in memory, or on other stores under a name of its own.
 pub(crate) async fn stack() -> Stack {
-    Stack::start(&Options::in_memory()).await.unwrap()
+    Stack::start(&options()).await.unwrap()
+}
+
+pub(crate) fn options() -> Options {
+    let unique = format!("callvault-{:016x}", fastrand::u64(..));
+    let other = |variable: &str| std::env::var(variable).ok().filter(|endpoint| !endpoint.is_empty());
+    Options {
+        dynamodb_endpoint: other(OTHER_DYNAMODB),
+        s3_endpoint: other(OTHER_S3),
+        table: unique.clone(),
+        bucket: unique,
+        ..Options::in_memory()
+    }
 }
 
 /// Posts a body, and gives back status and answer.

@@ -1,0 +1,5 @@
+//! A body of `alicom-call-report`: whatever it holds, the same is made of it each time, and it can be stored.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|body: &[u8]| shared::testing::check_body(&alicom_call_report::PUSH, body));
