@@ -10,4 +10,5 @@ mod merging;
 mod operator;
 mod process;
 mod report;
+mod simulation;
 mod support;

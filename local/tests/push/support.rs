@@ -62,6 +62,12 @@ pub(crate) async fn post_with(url: &str, body: impl Into<Bytes>, headers: &[(&st
     (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
 }
 
+/// A port that was free a moment ago: for what has to be found at the same port again after a restart.
+pub(crate) fn free_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port().to_string()
+}
+
 pub(crate) fn call(provider: Provider, id: &str) -> CallKey {
     CallKey { provider, call_id: CallId::new(id.to_owned()).unwrap() }
 }
@@ -135,10 +141,12 @@ impl Served {
 
     /// Starts it with these options and settings, and waits until it is ready.
     pub(crate) fn start_with(options: &[&str], settings: &[(&str, &str)]) -> Self {
+        let ports = ["--port", "--dynamodb-port", "--s3-port"].into_iter();
+        let free_ports = ports.filter(|port| !options.contains(port)).flat_map(|port| [port, "0"]);
         let mut child = Command::new(env!("CARGO_BIN_EXE_callvault"))
             .envs(settings.iter().copied())
             .arg("serve")
-            .args(["--port", "0", "--dynamodb-port", "0", "--s3-port", "0"])
+            .args(free_ports)
             .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -164,6 +172,13 @@ impl Served {
         // The rest is read too, lest the process wait for a reader.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, url, dynamodb, s3, log, reader: Some(reader) }
+    }
+
+    /// How much memory it has in use, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// Runs an operator's command on its stores, and gives back whether it succeeded, and what it said.
