@@ -20,10 +20,14 @@ struct Cli {
 enum Command {
     /// Serve the functions, with DynamoDB and S3 embedded, until Ctrl-C or SIGTERM.
     Serve(Options),
-    /// Push the sample of every document through a stack in memory, and show the calls that result.
+    /// Push the sample of every document through a stack in memory, archive a recording, and show the calls that result.
     Demo,
+    /// Run the provider simulator alone.
+    Provider(stack::ProviderOptions),
     /// Store what was rejected, once the cause is mended.
     Redrive(operator::RedriveOptions),
+    /// Read stored pushes anew, after a mapping was mended.
+    Replay(operator::ReplayOptions),
     /// Remove all that is stored of a person.
     Erase(operator::EraseOptions),
     /// Play the platforms: push made-up calls, and hold the stores against them.
@@ -39,7 +43,9 @@ async fn main() -> ExitCode {
         None => stack::serve(cli.serve).await,
         Some(Command::Serve(options)) => stack::serve(options).await,
         Some(Command::Demo) => demo::run().await,
+        Some(Command::Provider(options)) => stack::serve_provider(options).await,
         Some(Command::Redrive(options)) => operator::redrive(options).await,
+        Some(Command::Replay(options)) => operator::replay(options).await,
         Some(Command::Erase(options)) => operator::erase(options).await,
         Some(Command::Simulate(options)) => simulate::run(options).await,
         Some(Command::Token) => token::run(),

@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 use ipnet::IpNet;
 use jiff::tz::Offset;
 
+use crate::model::Instant;
+
 /// A setting that is missing or wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -70,6 +72,8 @@ pub struct StoreConfig {
     pub dynamodb_endpoint: Option<String>,
     /// `S3_ENDPOINT`: another endpoint than AWS's, addressed by path.
     pub s3_endpoint: Option<String>,
+    /// `CONVERSATION_DELAY_SECONDS`: how long after a call was first heard of its provider is asked for what is missing.
+    pub conversation_delay_s: u32,
 }
 
 impl StoreConfig {
@@ -80,6 +84,9 @@ impl StoreConfig {
             bucket_name: environment.required("BUCKET_NAME")?,
             dynamodb_endpoint: environment.get("DYNAMODB_ENDPOINT"),
             s3_endpoint: environment.get("S3_ENDPOINT"),
+            conversation_delay_s: environment.parse("CONVERSATION_DELAY_SECONDS", 300, |seconds| {
+                seconds.parse().map_err(|_| "not a number of seconds".to_owned())
+            })?,
         })
     }
 }
@@ -125,12 +132,22 @@ impl PushConfig {
                     .filter(|bytes| *bytes > 0)
                     .ok_or_else(|| "not a number of bytes".to_owned())
             })?,
-            utc_offset: environment.parse("ALIBABA_UTC_OFFSET", Offset::constant(8), utc_offset)?,
-            retention_days: environment.parse("PUSH_RETENTION_DAYS", None, |days| {
-                days.parse().map(Some).map_err(|_| "not a number of days".to_owned())
-            })?,
+            utc_offset: alibaba_utc_offset(environment)?,
+            retention_days: retention_days(environment)?,
         })
     }
+}
+
+/// When a push may be forgotten that was received at `received_at`, in seconds since 1970.
+pub fn expiry(received_at: Instant, retention_days: Option<NonZeroU32>) -> Option<i64> {
+    retention_days.map(|days| received_at.epoch_millis() / 1000 + i64::from(days.get()) * 86_400)
+}
+
+/// Reads `PUSH_RETENTION_DAYS`.
+pub fn retention_days(environment: &Environment<'_>) -> Result<Option<NonZeroU32>, ConfigError> {
+    environment.parse("PUSH_RETENTION_DAYS", None, |days| {
+        days.parse().map(Some).map_err(|_| "not a number of days".to_owned())
+    })
 }
 
 // The messages name no value: somebody may have set the token itself in the place of its digest.
@@ -146,6 +163,11 @@ fn source_network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
         .map_err(|_| format!("not a list of networks (203.0.113.0/24, separated by commas): {text}"))
+}
+
+/// Reads `ALIBABA_UTC_OFFSET`: the zone of times that carry none.
+pub fn alibaba_utc_offset(environment: &Environment<'_>) -> Result<Offset, ConfigError> {
+    environment.parse("ALIBABA_UTC_OFFSET", Offset::constant(8), utc_offset)
 }
 
 /// Reads `+08:00`, `-05:30` or `Z`.

@@ -6,9 +6,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::inquiry::{self, Inquiry};
 use crate::keys;
 use crate::merge::Record;
-use crate::model::{CallFacts, CallKey, Instant, Recording};
+use crate::model::{CallFacts, CallKey, Instant, Provider, Recording};
 
 /// An item of the table.
 pub type Item = Map<String, Value>;
@@ -17,7 +18,7 @@ pub type Item = Map<String, Value>;
 pub const VERSION: &str = "version";
 
 /// The attributes of a call's or a conversation's item that are no facts: keys, and the record's bookkeeping.
-const NO_FACTS: [&str; 16] = [
+const NO_FACTS: [&str; 18] = [
     keys::PK,
     keys::SK,
     keys::TTL,
@@ -28,6 +29,8 @@ const NO_FACTS: [&str; 16] = [
     "sources",
     "first_received_at",
     "updated_at",
+    "asked",
+    "next_ask_at",
     "task_key",
     "callee_key",
     "day",
@@ -50,19 +53,38 @@ struct Bookkeeping {
     sources: std::collections::BTreeMap<String, crate::merge::Source>,
     first_received_at: Instant,
     updated_at: Instant,
+    #[serde(default, skip_serializing_if = "never")]
+    asked: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_ask_at: Option<Instant>,
 }
 
-/// The item of a call.
-pub fn call_item(key: &CallKey, record: Record) -> Result<Item, UnreadableItem> {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn never(asked: &u32) -> bool {
+    *asked == 0
+}
+
+/// The item of a call. One of Alibaba's that is not complete `inquiry_delay_s` seconds after it was first heard of is due
+/// to be asked for then.
+pub fn call_item(key: &CallKey, record: Record, inquiry_delay_s: i64) -> Result<Item, UnreadableItem> {
     let facts: CallFacts = typed(record.facts.clone())?;
     let call_at = facts.call_at().unwrap_or(record.first_received_at);
     let task_key = facts.task_id.as_deref().map(|task| keys::task_key(key.provider, task));
     let callee_key = facts.callee.as_ref().and_then(keys::callee_key);
+    let ask_at = match key.provider {
+        Provider::Alicom => inquiry::ask_at(&record, inquiry_delay_s),
+        // Neither has an interface to ask.
+        Provider::AiVoice | Provider::Laaffic => None,
+    };
     let mut item = record_item(key, keys::CALL, record)?;
     item.insert("call_at".to_owned(), call_at.to_string().into());
     item.insert("day".to_owned(), keys::day_key(call_at, key).into());
     item.extend(task_key.map(|task_key| ("task_key".to_owned(), task_key.into())));
     item.extend(callee_key.map(|callee_key| ("callee_key".to_owned(), callee_key.into())));
+    if let Some(ask_at) = ask_at {
+        item.insert("due".to_owned(), keys::conversation_due_key(key).into());
+        item.insert("due_at".to_owned(), ask_at.to_string().into());
+    }
     Ok(item)
 }
 
@@ -72,8 +94,10 @@ pub fn conversation_item(key: &CallKey, record: Record) -> Result<Item, Unreadab
 }
 
 fn record_item(key: &CallKey, sk: &str, record: Record) -> Result<Item, UnreadableItem> {
-    let Record { facts, extra, sources, first_received_at, updated_at } = record;
-    let mut item = object(&Bookkeeping { extra, sources, first_received_at, updated_at })?;
+    let Record { facts, extra, sources, inquiry, first_received_at, updated_at } = record;
+    let Inquiry { asked, next_ask_at } = inquiry;
+    let bookkeeping = Bookkeeping { extra, sources, first_received_at, updated_at, asked, next_ask_at };
+    let mut item = object(&bookkeeping)?;
     item.retain(|_, value| value.as_object().is_none_or(|object| !object.is_empty()));
     item.extend(facts.into_iter().map(|(name, value)| match value.get(LARGE_KEY) {
         Some(large_key) if name == TURNS => (TURNS_KEY.to_owned(), large_key.clone()),
@@ -89,11 +113,13 @@ pub fn record(mut item: Item) -> Result<Record, UnreadableItem> {
     for name in NO_FACTS {
         bookkeeping.extend(item.remove(name).map(|value| (name.to_owned(), value)));
     }
-    let Bookkeeping { extra, sources, first_received_at, updated_at } = typed(bookkeeping)?;
+    let Bookkeeping { extra, sources, first_received_at, updated_at, asked, next_ask_at } =
+        typed(bookkeeping)?;
     if let Some(large_key) = item.remove(TURNS_KEY) {
         item.insert(TURNS.to_owned(), Value::Object(Map::from_iter([(LARGE_KEY.to_owned(), large_key)])));
     }
-    Ok(Record { facts: item, extra, sources, first_received_at, updated_at })
+    let inquiry = Inquiry { asked, next_ask_at };
+    Ok(Record { facts: item, extra, sources, inquiry, first_received_at, updated_at })
 }
 
 /// The item of a recording.

@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-use crate::model::{CallKey, Instant, PhoneNumber, Provider};
+use crate::model::{CallId, CallKey, Instant, PhoneNumber, Provider};
 
 /// The partition key.
 pub const PK: &str = "pk";
@@ -15,6 +15,9 @@ pub const CALL: &str = "call";
 pub const CONVERSATION: &str = "conversation";
 /// By which attribute items expire, in seconds since 1970; set only where a retention is configured.
 pub const TTL: &str = "ttl";
+
+/// The index of what is due.
+pub const BY_DUE: &str = "by-due";
 
 /// A global secondary index. All of its attributes are text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub const INDEXES: [Index; 4] = [
     Index { name: "by-task", partition: "task_key", sort: "call_at", projects: &[] },
     Index { name: "by-callee", partition: "callee_key", sort: "call_at", projects: &[] },
     Index { name: "by-day", partition: "day", sort: "call_at", projects: &[] },
-    Index { name: "by-due", partition: "due", sort: "due_at", projects: &["source_expires_at"] },
+    Index { name: BY_DUE, partition: "due", sort: "due_at", projects: &["source_expires_at"] },
 ];
 
 /// Over how many partitions a day, and the work that is due, are spread.
@@ -44,6 +47,14 @@ pub const SHARDS: u8 = 8;
 /// The partition key under which all that is known of a call lies.
 pub fn call_pk(key: &CallKey) -> String {
     format!("call#{}#{}", key.provider, key.call_id.as_str())
+}
+
+/// The call whose partition key this is, if it is one.
+pub fn call_of_pk(pk: &str) -> Option<CallKey> {
+    let (provider, call_id) = pk.strip_prefix("call#")?.split_once('#')?;
+    let providers = [Provider::Alicom, Provider::AiVoice, Provider::Laaffic];
+    let provider = providers.into_iter().find(|known| known.as_str() == provider)?;
+    Some(CallKey { provider, call_id: CallId::new(call_id.to_owned())? })
 }
 
 /// The sort key of a verbatim push.
@@ -79,6 +90,24 @@ pub fn archive_due_key(key: &CallKey) -> String {
 /// The partition of `by-due` for conversations to ask for.
 pub fn conversation_due_key(key: &CallKey) -> String {
     format!("conversation#{}", shard(key))
+}
+
+/// All partitions of `by-due` for conversations to ask for.
+pub fn conversation_due_keys() -> impl Iterator<Item = String> {
+    (0..SHARDS).map(|shard| format!("conversation#{shard}"))
+}
+
+/// The partition key under which it is marked how far a provider's own lists of calls were read.
+pub fn reconciled_pk(provider: Provider) -> String {
+    format!("reconciled#{provider}")
+}
+
+/// The sort key of the mark that all tasks' lists were read.
+pub const ALL_TASKS: &str = "all";
+
+/// The sort key of one task's mark.
+pub fn task_mark_sk(task_id: &str) -> String {
+    format!("task#{task_id}")
 }
 
 /// Which of the [`SHARDS`] a call belongs to.
@@ -141,7 +170,6 @@ pub fn recording_key(key: &CallKey, call_at: Instant, slot: &str, extension: &st
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::CallId;
     use proptest::prelude::*;
 
     fn call(id: &str) -> CallKey {
@@ -156,6 +184,11 @@ mod tests {
     fn keys_are_as_the_design_has_them() {
         let call = call("10000161****^1000018****");
         assert_eq!(call_pk(&call), "call#alicom#10000161****^1000018****");
+        assert_eq!(call_of_pk(&call_pk(&call)), Some(call.clone()));
+        assert_eq!(call_of_pk("call#alicom##1").unwrap().call_id.as_str(), "#1");
+        assert!(
+            ["call#alicom#", "call#other#1", "reconciled#alicom"].iter().all(|pk| call_of_pk(pk).is_none())
+        );
         assert_eq!(push_sk("alicom-call-report", "ab"), "push#alicom-call-report#ab");
         assert_eq!(task_key(Provider::Laaffic, "7"), "laaffic#7");
         assert!(day_key(at(), &call).starts_with("2025-06-01#"));

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::inquiry::{HAS, Inquiry};
 use crate::model::Instant;
 
 /// AlicomAgentCallReport.
@@ -95,6 +96,8 @@ pub struct Record {
     pub extra: BTreeMap<String, Map<String, Value>>,
     /// By function: what it has contributed.
     pub sources: BTreeMap<String, Source>,
+    /// How often a call was asked for. No push changes it, so merging leaves it as it is.
+    pub inquiry: Inquiry,
     /// When the first push was received.
     pub first_received_at: Instant,
     /// When the push that last changed the record was received.
@@ -108,6 +111,7 @@ pub fn merge(writers: Writers, stored: Option<&Record>, contribution: &Contribut
         facts: Map::new(),
         extra: BTreeMap::new(),
         sources: BTreeMap::new(),
+        inquiry: Inquiry::default(),
         first_received_at: received_at,
         updated_at: received_at,
     });
@@ -141,6 +145,30 @@ pub fn merge(writers: Writers, stored: Option<&Record>, contribution: &Contribut
     record.first_received_at = record.first_received_at.min(received_at);
     record.updated_at = record.updated_at.max(received_at);
     Some(record)
+}
+
+/// The record that comes of the same bodies as `stored`, read anew: `contribution` gives each body's, by function and digest. What is no
+/// word of a body (receipt times, how often the call was asked for) stays as it is. `None` where a body is not to be had any more.
+pub fn rebuilt(
+    writers: Writers,
+    stored: &Record,
+    contribution: impl Fn(&str, &str) -> Option<Contribution>,
+) -> Option<Record> {
+    let mut record: Option<Record> = None;
+    for (function, source) in &stored.sources {
+        for body in &source.bodies {
+            // The bodies are in order of time, and of equally old ones the later wins.
+            let contribution =
+                Contribution { received_at: source.received_at, ..contribution(function, body)? };
+            record = merge(writers, record.as_ref(), &contribution).or(record);
+        }
+    }
+    Some(Record {
+        inquiry: stored.inquiry,
+        first_received_at: stored.first_received_at,
+        updated_at: stored.updated_at,
+        ..record?
+    })
 }
 
 /// By function: its values of the attributes that several functions write.
@@ -206,11 +234,14 @@ fn writer(writers: Writers, attribute: &str, function: &str) -> Option<&'static 
     ranking.iter().find(|(name, _)| *name == function).map(|(_, field)| *field)
 }
 
-/// Adds values to an object: over those that are there, or only where none is. Objects among them are added to likewise.
+/// The attributes that every function adds to.
+const UNIONS: [&str; 2] = ["status", HAS];
+
+/// Adds values to an object: over those that are there, or only where none is. To [`UNIONS`] is added likewise.
 fn overlay(base: &mut Map<String, Value>, values: Map<String, Value>, over: bool) {
     for (key, value) in values {
         match (base.get_mut(&key), value) {
-            (Some(Value::Object(base)), Value::Object(value)) if key == "status" => {
+            (Some(Value::Object(base)), Value::Object(value)) if UNIONS.contains(&key.as_str()) => {
                 overlay(base, value, over)
             }
             (Some(_), _) if !over => {}
@@ -319,6 +350,9 @@ mod tests {
             |(function, body, facts, extra)| {
                 let mut contribution = contribution(function, body, json!({}), json!({}));
                 contribution.facts.insert("status".to_owned(), json!({function: body}));
+                contribution
+                    .facts
+                    .insert(HAS.to_owned(), json!({function: true, format!("{function} {body}"): true}));
                 contribution.facts.insert(format!("only {function}"), json!(extra));
                 contribution.extra.insert(format!("unknown {extra}"), json!(body));
                 for (attribute, value) in facts {
@@ -350,11 +384,21 @@ mod tests {
         ) {
             let (in_order, shuffled) = (merged(&contributions), merged(&shuffled));
             prop_assert_eq!(&in_order.facts, &shuffled.facts);
+            for contribution in &contributions {
+                let has = shuffled.facts[HAS].as_object().unwrap();
+                let added = contribution.facts[HAS].as_object().unwrap();
+                prop_assert!(added.keys().all(|what| has.contains_key(what)), "{added:?} in {has:?}");
+            }
             prop_assert_eq!(&in_order.extra, &shuffled.extra);
             prop_assert_eq!(&in_order.first_received_at, &shuffled.first_received_at);
             for contribution in &contributions {
                 prop_assert_eq!(merge(CALL_WRITERS, Some(&shuffled), contribution), None);
             }
+            let again = rebuilt(CALL_WRITERS, &shuffled, |function, body| {
+                contributions.iter().find(|one| one.function == function && one.body == body).cloned()
+            });
+            prop_assert_eq!(again.as_ref(), Some(&shuffled), "what is read as before comes to the same");
+            prop_assert_eq!(rebuilt(CALL_WRITERS, &shuffled, |_, _| None), None);
         }
     }
 }

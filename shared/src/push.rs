@@ -1,15 +1,16 @@
 //! The way of a push, from the HTTP request to the answer.
 
-use std::num::NonZeroU32;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::Value;
 
 use crate::answer::Answer;
-use crate::aws::Account;
+use crate::aws::{Account, Patience};
 use crate::body::{Elements, NoElements};
-use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, process_environment};
+use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, expiry, process_environment};
+use crate::metrics::{Metrics, PushCounts};
 use crate::model::{CallKey, Instant};
 use crate::normalized::{Context, PushType, Rejection};
 use crate::rejected::Rejected;
@@ -22,6 +23,7 @@ use crate::table::TableError;
 pub struct Receiver {
     config: PushConfig,
     store: Store,
+    metrics: Metrics,
 }
 
 /// How a body was divided and stored.
@@ -30,6 +32,7 @@ struct Tally {
     elements: usize,
     rejections: Vec<&'static str>,
     unknown_values: Vec<&'static str>,
+    store_time: Option<Duration>,
 }
 
 impl Receiver {
@@ -47,18 +50,31 @@ impl Receiver {
     pub fn new(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         let stores = StoreConfig::read(environment)?;
         let account = Account::of_function(environment, &stores)?;
-        Ok(Self { config: PushConfig::read(environment)?, store: Store::new(stores, account) })
+        Ok(Self {
+            config: PushConfig::read(environment)?,
+            store: Store::new(stores, account, Patience::Sender),
+            metrics: Metrics::read(environment),
+        })
     }
 
     /// A receiver for an operator, who stores again what was received before. It lets nobody push.
     pub fn for_operator(environment: &Environment<'_>, account: Account) -> Result<Self, ConfigError> {
-        let store = Store::new(StoreConfig::read(environment)?, account);
-        Ok(Self { config: PushConfig::for_operator(environment)?, store })
+        let store = Store::new(StoreConfig::read(environment)?, account, Patience::Nobody);
+        Ok(Self {
+            config: PushConfig::for_operator(environment)?,
+            store,
+            metrics: Metrics::read(environment),
+        })
     }
 
     /// The stores.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The zone of times that carry none.
+    pub fn utc_offset(&self) -> jiff::tz::Offset {
+        self.config.utc_offset
     }
 
     /// Receives again what was received before, and was authorized then.
@@ -81,6 +97,7 @@ impl Receiver {
             Err(denial) => denial.into(),
         };
         log(push, &answer, &tally, received_at, &request_id);
+        self.metrics.push(&counts(push, &answer, &tally, received_at));
         answer.into_response()
     }
 
@@ -103,6 +120,7 @@ impl Receiver {
                 Err(NoElements::WrongShape) => Answer::WrongShape,
             }
         };
+        tally.rejections.push(refusal.tag());
         let rejected = Rejected::new(push.function, received_at, refusal.message(), None, body);
         match self.keep_rejected(rejected).await {
             Ok(()) => refusal,
@@ -131,6 +149,7 @@ impl Receiver {
                 Err(rejection) => rejected.push((*text, rejection)),
             }
         }
+        let storing = std::time::Instant::now();
         let results = self
             .store
             .store(
@@ -140,7 +159,7 @@ impl Receiver {
                         key: CallKey { provider: push.provider, call_id: normalized.call_id.clone() },
                         function: push.function,
                         received_at,
-                        expires: self.config.retention_days.map(|days| expiry(received_at, days)),
+                        expires: expiry(received_at, self.config.retention_days),
                         text: (*text).to_owned(),
                         envelope: elements.envelope.clone(),
                         normalized: normalized.clone(),
@@ -148,6 +167,7 @@ impl Receiver {
                     .collect(),
             )
             .await;
+        tally.store_time = (!sound.is_empty()).then(|| storing.elapsed());
         for ((text, _), result) in sound.iter().zip(results) {
             match result {
                 Ok(()) => {}
@@ -183,8 +203,27 @@ impl Receiver {
     }
 }
 
-fn expiry(received_at: Instant, days: NonZeroU32) -> i64 {
-    received_at.epoch_millis() / 1000 + i64::from(days.get()) * 86_400
+/// What is counted of a push, beside what is logged of it.
+fn counts<'a>(push: &PushType, answer: &Answer, tally: &'a Tally, received_at: Instant) -> PushCounts<'a> {
+    let (stored, denied, kept) = match answer {
+        Answer::Kept { stored, .. } => (*stored, None, true),
+        Answer::UnknownToken | Answer::AddressNotAllowed => (0, Some(answer.tag()), true),
+        Answer::NotJson { .. } | Answer::WrongShape | Answer::Encoded | Answer::TooLarge { .. } => {
+            (0, None, true)
+        }
+        // It will come again.
+        Answer::NotStored(_) => (0, None, false),
+    };
+    PushCounts {
+        function: push.function,
+        received_at,
+        denied,
+        elements: tally.elements,
+        stored,
+        rejections: if kept { &tally.rejections } else { &[] },
+        unknown_values: if kept { &tally.unknown_values } else { &[] },
+        store_ms: tally.store_time.map(|time| time.as_secs_f64() * 1000.0),
+    }
 }
 
 fn log(push: &PushType, answer: &Answer, tally: &Tally, received_at: Instant, request_id: &str) {

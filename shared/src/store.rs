@@ -3,24 +3,29 @@
 //! All writes of one element are independent of each other and under way at the same time; each can be repeated. When one of
 //! them is missing after a crash, the repeated push makes up for it.
 
+mod replay;
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Map, Value};
 
-use crate::aws::{self, Account};
+use crate::aws::{self, Account, Patience};
 use crate::bucket::{Bucket, BucketError};
 use crate::config::StoreConfig;
+use crate::inquiry;
 use crate::item::{self, Item, LARGE_KEY, PushItem, TURNS, Verbatim};
 use crate::keys;
-use crate::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution};
+use crate::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record};
 use crate::model::{CallKey, Instant, Recording, RecordingSource};
 use crate::normalized::Normalized;
 use crate::storable::storable_object;
 use crate::table::{MAX_BATCH, Table, TableError};
+
+pub use replay::Replayed;
 
 /// From this size on a part of an item lies in the bucket instead, in bytes.
 const LARGE_BYTES: usize = 64 * 1024;
@@ -79,8 +84,8 @@ type Written = (Vec<usize>, Result<(), Arc<StoreError>>);
 
 impl Store {
     /// The stores that the settings name.
-    pub fn new(config: StoreConfig, account: Account) -> Self {
-        let client = aws::dynamodb(&account, &config, aws::http_client());
+    pub fn new(config: StoreConfig, account: Account, patience: Patience) -> Self {
+        let client = aws::dynamodb(&account, &config, aws::http_client(), patience);
         let table = Table::new(client, config.table_name.clone());
         Self { table, account, config, bucket: OnceLock::new() }
     }
@@ -96,6 +101,48 @@ impl Store {
             client: aws::s3(&self.account, &self.config, aws::http_client()),
             name: self.config.bucket_name.clone(),
         })
+    }
+
+    /// What is stored of calls; those that are not are left out.
+    pub async fn calls(&self, calls: &[CallKey]) -> Result<BTreeMap<CallKey, Record>, TableError> {
+        let keys: Vec<_> = calls.iter().map(|key| (keys::call_pk(key), keys::CALL.to_owned())).collect();
+        let mut found = BTreeMap::new();
+        for item in self.table.get_all(&keys).await? {
+            let key = item.get(keys::PK).and_then(Value::as_str).and_then(keys::call_of_pk);
+            if let Some(key) = key {
+                found.insert(key, item::record(item)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// When a call is to be asked for, as it is stored.
+    pub fn ask_at(&self, call: &Record) -> Option<Instant> {
+        inquiry::ask_at(call, self.config.conversation_delay_s.into())
+    }
+
+    /// Notes that a call was asked for at `now`, for the time after `asked`, and gives back what is known of it by now. If
+    /// that is not all, it is due again after a pause.
+    pub async fn postpone_inquiry(
+        &self,
+        key: &CallKey,
+        asked: u32,
+        now: Instant,
+    ) -> Result<Option<Record>, TableError> {
+        let latest = std::sync::Mutex::new(None);
+        let postponed = |stored: Option<Item>| {
+            let Some(mut record) = stored.map(item::record).transpose()? else { return Ok(None) };
+            let due = self.ask_at(&record).is_some() && record.inquiry.asked == asked;
+            record.inquiry = if due { record.inquiry.postponed(now) } else { record.inquiry };
+            *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(record.clone());
+            Ok(due.then(|| self.call_item(key, record)).transpose()?)
+        };
+        self.table.update(&keys::call_pk(key), keys::CALL, postponed).await?;
+        Ok(latest.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn call_item(&self, key: &CallKey, record: Record) -> Result<Item, item::UnreadableItem> {
+        item::call_item(key, record, self.config.conversation_delay_s.into())
     }
 
     /// Stores elements. The answer has a result for each, in their order: `Ok` means that all of it is durable.
@@ -188,7 +235,7 @@ impl Store {
             Ok(())
         };
         let merge =
-            |stored| merged(stored, CALL_WRITERS, &call.contributions, |record| item::call_item(key, record));
+            |stored| merged(stored, CALL_WRITERS, &call.contributions, |record| self.call_item(key, record));
         tokio::try_join!(self.table.upsert(&pk, keys::CALL, merge), conversation, recordings)?;
         Ok(())
     }
@@ -292,7 +339,10 @@ fn parts(element: Element) -> Result<Parts, TableError> {
 
     let contribution =
         |facts, extra| Contribution { function, body: digest.clone(), received_at, facts, extra };
-    let call = contribution(storable_object(item::object(&call)?), extra);
+    let mut call = storable_object(item::object(&call)?);
+    let has = inquiry::has_fact(conversation.contains_key(TURNS), !recordings.is_empty());
+    call.extend(has.map(|has| (inquiry::HAS.to_owned(), has)));
+    let call = contribution(call, extra);
     let conversation = (!conversation.is_empty()).then(|| contribution(conversation, Map::new()));
     let push = PushItem { key, function, digest, received_at, expires, body, envelope };
     Ok(Parts { push, call, conversation, recordings, large })

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
+    AttributeValue, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
 };
 use serde_json::{Map, Number, Value};
 use tokio::sync::Semaphore;
@@ -19,9 +20,12 @@ use tokio::sync::Semaphore;
 use crate::aws;
 use crate::item::{Item, UnreadableItem, VERSION};
 use crate::keys;
+use crate::model::Instant;
 
 /// The most items that one BatchWriteItem takes.
 pub const MAX_BATCH: usize = 25;
+/// The most items that one BatchGetItem takes.
+pub const MAX_BATCH_GET: usize = 100;
 /// How many requests are under way at once: as many connections are opened at most.
 const MAX_REQUESTS: usize = 16;
 /// How often a record is merged anew when others keep changing it meanwhile.
@@ -47,6 +51,9 @@ pub enum TableError {
     /// An item could not be read.
     #[error("an item could not be read: {}", aws::brief(.0))]
     Get(#[source] Box<SdkError<GetItemError>>),
+    /// Items could not be read.
+    #[error("items could not be read: {}", aws::brief(.0))]
+    BatchGet(#[source] Box<SdkError<BatchGetItemError>>),
     /// A query failed.
     #[error("a query failed: {}", aws::brief(.0))]
     Query(#[source] Box<SdkError<QueryError>>),
@@ -127,6 +134,66 @@ impl Table {
         Ok(items)
     }
 
+    /// Reads items with different keys, consistently and in any order; those that are there.
+    pub async fn get_all(&self, keys: &[(String, String)]) -> Result<Vec<Item>, TableError> {
+        let mut items = Vec::new();
+        for keys in keys.chunks(MAX_BATCH_GET) {
+            let keys = keys.iter().map(|(pk, sk)| {
+                HashMap::from([
+                    (keys::PK.to_owned(), AttributeValue::S(pk.clone())),
+                    (keys::SK.to_owned(), AttributeValue::S(sk.clone())),
+                ])
+            });
+            let wanted = KeysAndAttributes::builder().set_keys(Some(keys.collect())).consistent_read(true);
+            let mut wanted = Some(wanted.build().map_err(|error| TableError::Refused(error.to_string()))?);
+            let _permit = self.requests.acquire().await;
+            for round in 0..MAX_BATCH_ROUNDS {
+                let Some(rest) = wanted.take() else { break };
+                pause_before(round).await;
+                let output = self
+                    .client
+                    .batch_get_item()
+                    .request_items(&self.name, rest)
+                    .send()
+                    .await
+                    .map_err(|error| TableError::BatchGet(Box::new(error)))?;
+                let found = output.responses.unwrap_or_default().remove(&self.name).unwrap_or_default();
+                items.extend(found.into_iter().map(from_attributes));
+                wanted = output.unprocessed_keys.unwrap_or_default().remove(&self.name);
+            }
+            if let Some(rest) = wanted {
+                return Err(TableError::Unprocessed(rest.keys.len()));
+            }
+        }
+        Ok(items)
+    }
+
+    /// The partition keys of at most `limit` items of a partition of the index `by-due` that are due at `now`, those first
+    /// that have been due the longest. The index may be behind the table by a moment.
+    pub async fn due(&self, partition: &str, now: Instant, limit: usize) -> Result<Vec<String>, TableError> {
+        let _permit = self.requests.acquire().await;
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(keys::BY_DUE)
+            .key_condition_expression("#due = :due AND #due_at <= :now")
+            .expression_attribute_names("#due", "due")
+            .expression_attribute_names("#due_at", "due_at")
+            .expression_attribute_values(":due", AttributeValue::S(partition.to_owned()))
+            .expression_attribute_values(":now", AttributeValue::S(now.to_string()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut due = Vec::new();
+        while due.len() < limit {
+            let Some(item) = pages.next().await else { break };
+            let item = item.map_err(|error| TableError::Query(Box::new(error)))?;
+            due.extend(item.get(keys::PK).and_then(|pk| pk.as_s().ok()).cloned());
+        }
+        Ok(due)
+    }
+
     /// Puts at most [`MAX_BATCH`] items with different keys, whatever was there before. What DynamoDB leaves unprocessed is
     /// sent again after a growing pause.
     pub async fn put_batch(&self, items: Vec<Item>) -> Result<(), TableError> {
@@ -181,7 +248,26 @@ impl Table {
         sk: &str,
         merge: impl Fn(Option<Item>) -> Result<Option<Item>, TableError>,
     ) -> Result<(), TableError> {
-        let mut stored: Option<Item> = None;
+        self.write(pk, sk, None, merge).await
+    }
+
+    /// Brings an item up to date that is known to be there: [`Table::upsert`], but it is read first.
+    pub async fn update(
+        &self,
+        pk: &str,
+        sk: &str,
+        merge: impl Fn(Option<Item>) -> Result<Option<Item>, TableError>,
+    ) -> Result<(), TableError> {
+        self.write(pk, sk, self.get(pk, sk).await?, merge).await
+    }
+
+    async fn write(
+        &self,
+        pk: &str,
+        sk: &str,
+        mut stored: Option<Item>,
+        merge: impl Fn(Option<Item>) -> Result<Option<Item>, TableError>,
+    ) -> Result<(), TableError> {
         for round in 0..MAX_MERGES {
             // The first refusal is the usual way to learn of the stored item.
             pause_before(round.saturating_sub(1)).await;

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use shared::aws::Account;
+use shared::aws::{Account, Patience};
 use shared::config::{Environment, StoreConfig};
 use shared::item::Item;
 use shared::keys;
@@ -141,7 +141,7 @@ impl Served {
 
     /// Starts it with these options and settings, and waits until it is ready.
     pub(crate) fn start_with(options: &[&str], settings: &[(&str, &str)]) -> Self {
-        let ports = ["--port", "--dynamodb-port", "--s3-port"].into_iter();
+        let ports = ["--port", "--dynamodb-port", "--s3-port", "--provider-port"].into_iter();
         let free_ports = ports.filter(|port| !options.contains(port)).flat_map(|port| [port, "0"]);
         let mut child = Command::new(env!("CARGO_BIN_EXE_callvault"))
             .envs(settings.iter().copied())
@@ -206,7 +206,7 @@ impl Served {
         let environment = Environment::new(&look_up);
         let stores = StoreConfig::read(&environment).unwrap();
         let account = Account::of_function(&environment, &stores).unwrap();
-        Store::new(stores, account)
+        Store::new(stores, account, Patience::Nobody)
     }
 
     /// Ends it with a signal, and gives back its exit status, if it ended by itself, and its log.

@@ -16,17 +16,43 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::acs3::{AccessKey, RpcCall};
-use super::api::{Answer, ApiError, ApiSettings, Caller};
+use super::api::{Answer, ApiError, ApiSettings, Caller, InvalidBaseUrl};
 use super::lenient::Fields;
+use super::rate::InvalidRate;
+use crate::config::{ConfigError, Environment};
 
 mod answers;
+mod renewal;
 #[cfg(test)]
 mod tests;
+
+pub use renewal::{DetailIds, FreshUrl, RenewalError};
 
 pub use answers::{CallDetail, ConversationDetail, DetailPage, OutputTag, Task, TaskPage, Variable};
 
 /// Where the API is, unless configured otherwise.
 pub const BASE_URL: &str = "https://aiccs.aliyuncs.com";
+
+/// Well below what the platform is known to allow.
+const DEFAULT_REQUESTS_PER_SECOND: &str = "5";
+
+/// Reads `ALIBABA_ENDPOINT` and `ALIBABA_REQUESTS_PER_SECOND`: where the API is, and how often it is called.
+pub fn api_settings(environment: &Environment<'_>) -> Result<ApiSettings, ConfigError> {
+    let rate = environment.get("ALIBABA_REQUESTS_PER_SECOND");
+    let rate = rate.as_deref().unwrap_or(DEFAULT_REQUESTS_PER_SECOND).parse();
+    let base_url = environment.get("ALIBABA_ENDPOINT");
+    let base_url = base_url.as_deref().unwrap_or(BASE_URL).parse();
+    Ok(ApiSettings::new(
+        base_url.map_err(|error: InvalidBaseUrl| ConfigError::Invalid {
+            variable: "ALIBABA_ENDPOINT",
+            problem: error.to_string(),
+        })?,
+        rate.map_err(|error: InvalidRate| ConfigError::Invalid {
+            variable: "ALIBABA_REQUESTS_PER_SECOND",
+            problem: error.to_string(),
+        })?,
+    ))
+}
 
 const VERSION: &str = "2019-10-15";
 
@@ -176,6 +202,11 @@ impl Alibaba {
     /// Prepares to ask with the given key.
     pub fn new(settings: ApiSettings, key: AccessKey) -> Self {
         Self { caller: Caller::new(settings), key }
+    }
+
+    /// How often the platform answered that it was asked too often.
+    pub fn throttles(&self) -> u64 {
+        self.caller.throttles()
     }
 
     /// Asks for one call in full. Each answer has a fresh URL of the recording. The call in it is not always the one asked

@@ -255,6 +255,10 @@ impl Caller {
         Self { settings, limiter, connector }
     }
 
+    pub(super) fn throttles(&self) -> u64 {
+        self.limiter.throttles()
+    }
+
     pub(super) fn base_url(&self) -> &BaseUrl {
         &self.settings.base_url
     }

@@ -68,6 +68,11 @@ impl RateLimiter {
         self.pace().slow_down(Instant::now());
     }
 
+    /// How often the provider said so.
+    pub fn throttles(&self) -> u64 {
+        self.pace().throttles
+    }
+
     /// Speeds up again, little by little, as far as the rate allows.
     pub fn answered(&self) {
         self.pace().speed_up();
@@ -89,11 +94,12 @@ struct Pace {
     interval: Duration,
     next: Option<Instant>,
     slowed_at: Option<Instant>,
+    throttles: u64,
 }
 
 impl Pace {
     fn new(usual: Duration) -> Self {
-        Self { usual, interval: usual, next: None, slowed_at: None }
+        Self { usual, interval: usual, next: None, slowed_at: None, throttles: 0 }
     }
 
     fn reserve(&mut self, now: Instant, deadline: Instant) -> Option<Instant> {
@@ -106,6 +112,7 @@ impl Pace {
     }
 
     fn slow_down(&mut self, now: Instant) {
+        self.throttles += 1;
         // Requests that were under way together are throttled together: that is one reason to slow down, not many.
         if self.slowed_at.is_some_and(|slowed_at| now < slowed_at + self.interval) {
             return;
@@ -158,7 +165,7 @@ mod tests {
         pace.slow_down(start + SECOND / 10);
         assert_eq!(turns(&mut pace, start, 2), [2 * SECOND, 4 * SECOND]);
         pace.slow_down(start + 3 * SECOND);
-        assert_eq!(pace.interval, 4 * SECOND);
+        assert_eq!((pace.interval, pace.throttles), (4 * SECOND, 3));
     }
 
     #[test]

@@ -443,3 +443,46 @@ async fn a_key_that_fits_into_no_header_is_told_once() {
     assert_eq!(ask(&client).await.unwrap_err().to_string(), "a setting does not fit into a request");
     assert_eq!(server.connections(), 0);
 }
+
+fn ids() -> DetailIds {
+    DetailIds { task_id: "138".to_owned(), batch_id: "B202".to_owned(), detail_id: "9662".to_owned() }
+}
+
+#[tokio::test]
+async fn a_fresh_url_is_the_calls_own_or_none() {
+    let signed = SAMPLE.replace(
+        "https://********",
+        "https://a.example/r.wav?OSSAccessKeyId=k&Expires=1749000000&Signature=s",
+    );
+    let no_recording = SAMPLE.replace("https://********", "");
+    let server = in_turn([&signed, &signed, &no_recording].map(|body| answer(200, body)).to_vec()).await;
+    let client = client(&server);
+    let ask = async |call_id: &str| client.fresh_recording_url(&ids(), call_id, soon()).await;
+
+    let fresh = ask("1231231231213^11231231231").await.unwrap();
+    assert!(fresh.url.ends_with("Signature=s"));
+    assert_eq!(fresh.expires_at.unwrap().to_string(), "2025-06-04T01:20:00.000Z");
+    assert!(!format!("{fresh:?}").contains("Signature"));
+    assert!(matches!(ask("1231231231213^1").await, Err(RenewalError::OtherCall)));
+    assert!(matches!(ask("1231231231213^11231231231").await, Err(RenewalError::NoRecording)));
+}
+
+#[test]
+fn settings_have_defaults_and_a_wrong_one_is_named() {
+    let read = |settings: &[(&str, &str)]| {
+        let look_up = |name: &str| {
+            settings.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+        };
+        api_settings(&Environment::new(&look_up)).map_err(|error| error.to_string())
+    };
+    assert_eq!(read(&[]).unwrap().base_url.to_string(), "https://aiccs.aliyuncs.com/");
+    assert_eq!(read(&[]).unwrap().rate, RequestRate::per_second(5.0).unwrap());
+    assert_eq!(
+        read(&[("ALIBABA_REQUESTS_PER_SECOND", "0.5")]).unwrap().rate,
+        RequestRate::per_second(0.5).unwrap()
+    );
+    for (variable, value) in [("ALIBABA_ENDPOINT", "aiccs"), ("ALIBABA_REQUESTS_PER_SECOND", "0")] {
+        let error = read(&[(variable, value)]).unwrap_err();
+        assert!(error.starts_with(variable), "{error}");
+    }
+}

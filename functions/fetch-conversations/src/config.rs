@@ -1,0 +1,67 @@
+//! The function's settings.
+
+use std::num::NonZeroU32;
+
+use jiff::tz::Offset;
+use shared::config::{ConfigError, Environment, alibaba_utc_offset, retention_days};
+use shared::outbound::alibaba;
+use shared::outbound::api::ApiSettings;
+
+/// The settings beside those of the stores, which hold `CONVERSATION_DELAY_SECONDS`.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// `ALIBABA_ENDPOINT`, `ALIBABA_REQUESTS_PER_SECOND`: how Alibaba's API is called.
+    pub(crate) alibaba: ApiSettings,
+    /// `RECONCILE_DAYS`: how far back lists of calls are read; 0 for not at all.
+    pub(crate) reconcile_days: u16,
+    /// `ALIBABA_UTC_OFFSET`: the zone of times that carry none.
+    pub(crate) utc_offset: Offset,
+    /// `PUSH_RETENTION_DAYS`: how long verbatim answers are kept; `None` for ever.
+    pub(crate) retention_days: Option<NonZeroU32>,
+}
+
+impl Config {
+    pub(crate) fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            alibaba: alibaba::api_settings(environment)?,
+            reconcile_days: environment.parse("RECONCILE_DAYS", 7, |days| {
+                days.parse().map_err(|_| "not a number of days".to_owned())
+            })?,
+            utc_offset: alibaba_utc_offset(environment)?,
+            retention_days: retention_days(environment)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(settings: &[(&str, &str)]) -> Result<Config, String> {
+        let look_up = |name: &str| {
+            settings.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+        };
+        Config::read(&Environment::new(&look_up)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_stand_where_nothing_is_set() {
+        let config = read(&[]).unwrap();
+        assert_eq!((config.reconcile_days, config.retention_days), (7, None));
+        assert_eq!(config.utc_offset, Offset::constant(8));
+    }
+
+    #[test]
+    fn a_wrong_value_is_an_error_that_names_the_variable() {
+        for (variable, value) in [
+            ("RECONCILE_DAYS", "a week"),
+            ("ALIBABA_ENDPOINT", "aiccs.aliyuncs.com"),
+            ("ALIBABA_REQUESTS_PER_SECOND", "0"),
+            ("ALIBABA_UTC_OFFSET", "8"),
+            ("PUSH_RETENTION_DAYS", "0"),
+        ] {
+            let error = read(&[(variable, value)]).unwrap_err();
+            assert!(error.starts_with(variable), "{error}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The Lambda function's process: wiring only.
+
+use fetch_conversations::Conversations;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::Value;
+use shared::config::process_environment;
+use shared::deadline::Deadline;
+use shared::model::Instant;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    shared::telemetry::init(std::io::stdout);
+    let conversations = Conversations::new(&process_environment())?;
+    run(service_fn(async |event: LambdaEvent<Value>| {
+        // Read anew each time, so that a key that was replaced needs no restart.
+        let credentials = conversations.credentials(&process_environment()).await?;
+        let deadline = Deadline::of_context(event.context.deadline);
+        let summary =
+            fetch_conversations::handle(&conversations, &credentials, deadline, Instant::now()).await?;
+        Ok::<_, Error>(summary)
+    }))
+    .await
+}

@@ -1,0 +1,251 @@
+//! One run: what it has at hand, and how it asks for one call and stores the answer.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use shared::aws::Account;
+use shared::config::{ConfigError, Environment, StoreConfig, expiry};
+use shared::credentials::{CredentialsError, ProviderCredentials};
+use shared::deadline::Deadline;
+use shared::model::{CallKey, Instant, Provider};
+use shared::normalized::Context;
+use shared::outbound::alibaba::{Alibaba, DetailIds};
+use shared::outbound::api::{ApiError, ApiErrorKind};
+use shared::store::{Element, Store, StoreError};
+use shared::table::TableError;
+
+use crate::config::Config;
+use crate::summary::Summary;
+use crate::{ANSWER, due, reconcile};
+
+/// How many questions are under way at once; the pace is the client's.
+pub(crate) const CONCURRENCY: usize = 8;
+/// How long before the deadline nothing more is asked, so that the last answers are stored.
+const RESERVE: Duration = Duration::from_secs(10);
+/// After so many questions in a row that the platform could not answer the run ends: the next one may find it well again.
+const MAX_STREAK: u32 = 16;
+
+/// The run could not read or write the table.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The table failed.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+/// What the function has at hand from its start on.
+#[derive(Debug)]
+pub struct Conversations {
+    config: Config,
+    store: Store,
+    account: Account,
+}
+
+impl Conversations {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn new(environment: &Environment<'_>) -> Result<Self, ConfigError> {
+        let stores = StoreConfig::read(environment)?;
+        let account = Account::of_function(environment, &stores)?;
+        Ok(Self { config: Config::read(environment)?, store: Store::new(stores, account.clone()), account })
+    }
+
+    /// Reads the keys to the providers' APIs.
+    ///
+    /// # Errors
+    /// [`CredentialsError`]; none where there are no keys.
+    pub async fn credentials(
+        &self,
+        environment: &Environment<'_>,
+    ) -> Result<ProviderCredentials, CredentialsError> {
+        ProviderCredentials::load(environment, &self.account).await
+    }
+}
+
+/// Asks for every call that is due at `now`, then reads the platform's lists for calls of which no push came. Without keys
+/// it does nothing, and says so.
+///
+/// # Errors
+/// [`RunError`]. A platform that fails, or refuses the keys, is no error: it is counted.
+pub async fn handle(
+    conversations: &Conversations,
+    credentials: &ProviderCredentials,
+    deadline: Deadline,
+    now: Instant,
+) -> Result<Summary, RunError> {
+    let Some(key) = credentials.alibaba.clone() else {
+        tracing::info!(function = ANSWER.function, "no keys to Alibaba's API are set: nothing is asked for");
+        return Ok(Summary { time_left_ms: millis(deadline.left()), ..Summary::default() });
+    };
+    let run = Run {
+        store: &conversations.store,
+        config: &conversations.config,
+        alibaba: Alibaba::new(conversations.config.alibaba.clone(), key),
+        now,
+        deadline: deadline.less(RESERVE),
+        tally: Mutex::default(),
+    };
+    let ended = async {
+        let tasks = due::ask_for_due_calls(&run).await?;
+        reconcile::reconcile(&run, &tasks).await
+    };
+    let ended = ended.await;
+    let summary = run.into_summary(deadline);
+    summary.log();
+    ended.map(|()| summary)
+}
+
+/// One run.
+pub(crate) struct Run<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) config: &'a Config,
+    pub(crate) alibaba: Alibaba,
+    /// The time of the run, which all that it receives is dated by.
+    pub(crate) now: Instant,
+    /// When the last question may be asked.
+    pub(crate) deadline: tokio::time::Instant,
+    tally: Mutex<Tally>,
+}
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) summary: Summary,
+    /// How many questions in a row the platform could not answer.
+    streak: u32,
+}
+
+/// Why a call is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It is due.
+    Due,
+    /// The platform lists it and the table does not have it, or not all of it.
+    Reconciliation,
+}
+
+/// What became of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The answer is stored under the call that it names.
+    Told(CallKey),
+    /// There is an answer, and it is of no use: asking again soon would bring the same.
+    InVain,
+    /// There is no answer, and that says nothing about the call.
+    NotNow,
+}
+
+impl Run<'_> {
+    /// Changes the counts.
+    pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing more is to be asked.
+    pub(crate) fn is_over(&self) -> bool {
+        let tally = self.tally();
+        tally.summary.denied > 0 || tally.streak >= MAX_STREAK || tokio::time::Instant::now() >= self.deadline
+    }
+
+    /// Asks for a call, and merges the answer into the call that it names: after a redial that is not the one asked for.
+    pub(crate) async fn ask(&self, ids: &DetailIds, reason: Reason, deadline: tokio::time::Instant) -> Asked {
+        if self.is_over() {
+            return Asked::NotNow;
+        }
+        let DetailIds { task_id, batch_id, detail_id } = ids;
+        let answer =
+            self.alibaba.query_conversation_detail_info(task_id, batch_id, detail_id, deadline).await;
+        let data = match answer {
+            Ok(answer) => answer.data,
+            Err(error) => return self.judge(&error),
+        };
+        self.tally().streak = 0;
+        let context = Context { received_at: self.now, utc_offset: self.config.utc_offset };
+        let mut normalized = match ANSWER.normalized(data.get(), &context) {
+            Ok(normalized) => normalized,
+            Err(rejection) => {
+                self.fail("the answer is about no call", &rejection);
+                return Asked::InVain;
+            }
+        };
+        normalized.call.task_id = Some(task_id.clone());
+        normalized.call.batch_id = Some(batch_id.clone());
+        normalized.call.detail_id = Some(detail_id.clone());
+        if reason == Reason::Reconciliation {
+            normalized.extra.insert("found_by".to_owned(), "reconciliation".into());
+        }
+        let key = CallKey { provider: Provider::Alicom, call_id: normalized.call_id.clone() };
+        let element = Element {
+            key: key.clone(),
+            function: ANSWER.function,
+            received_at: self.now,
+            expires: expiry(self.now, self.config.retention_days),
+            text: data.get().to_owned(),
+            envelope: None,
+            normalized,
+        };
+        let stored = self.store.store(vec![element]).await.into_iter().find_map(Result::err);
+        match stored.as_deref() {
+            None => Asked::Told(key),
+            Some(error) => {
+                self.fail("the answer could not be stored", error);
+                match error {
+                    StoreError::Table(TableError::Refused(_)) => Asked::InVain,
+                    StoreError::Table(_) | StoreError::Bucket(_) => Asked::NotNow,
+                }
+            }
+        }
+    }
+
+    /// Takes note of an error of the API's, and tells what it means for what was asked.
+    pub(crate) fn judge(&self, error: &ApiError) -> Asked {
+        match error.kind() {
+            ApiErrorKind::Denied => {
+                let mut tally = self.tally();
+                if tally.summary.denied == 0 {
+                    tracing::error!(
+                        function = ANSWER.function,
+                        error = %error,
+                        "Alibaba refuses the keys: nothing is asked for until they are mended"
+                    );
+                }
+                tally.summary.denied = 1;
+                Asked::NotNow
+            }
+            ApiErrorKind::Throttled => {
+                self.tally().streak += 1;
+                Asked::NotNow
+            }
+            ApiErrorKind::Unavailable => {
+                if !matches!(error, ApiError::NoTime) {
+                    self.fail("the platform gave no answer", error);
+                    self.tally().streak += 1;
+                }
+                Asked::NotNow
+            }
+            ApiErrorKind::NotFound | ApiErrorKind::BadParameter | ApiErrorKind::Unexpected => {
+                self.fail("the platform refused to answer", error);
+                self.tally().streak = 0;
+                Asked::InVain
+            }
+        }
+    }
+
+    /// Counts a failure and writes it down.
+    pub(crate) fn fail(&self, what: &'static str, error: &dyn std::error::Error) {
+        self.tally().summary.failed += 1;
+        tracing::warn!(function = ANSWER.function, error = %error, "{what}");
+    }
+
+    fn into_summary(self, deadline: Deadline) -> Summary {
+        let throttled = self.alibaba.throttles();
+        let tally = self.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Summary { throttled, time_left_ms: millis(deadline.left()), ..tally.summary }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
