@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use callvault::stack::Options;
-use callvault::{demo, operator, stack, token};
+use callvault::{demo, operator, simulate, stack, token};
 use clap::{Parser, Subcommand};
 
 /// Catches what AI outbound-call platforms push about each call. Without a command: serve.
@@ -26,10 +26,10 @@ enum Command {
     Provider(stack::ProviderOptions),
     /// Store what was rejected, once the cause is mended.
     Redrive(operator::RedriveOptions),
-    /// Read stored pushes anew, after a mapping was mended.
-    Replay(operator::ReplayOptions),
     /// Remove all that is stored of a person.
     Erase(operator::EraseOptions),
+    /// Play the platforms: push made-up calls, and hold the stores against them.
+    Simulate(simulate::Options),
     /// Mint a push token, and the SHA-256 of it to configure.
     Token,
 }
@@ -43,8 +43,8 @@ async fn main() -> ExitCode {
         Some(Command::Demo) => demo::run().await,
         Some(Command::Provider(options)) => stack::serve_provider(options).await,
         Some(Command::Redrive(options)) => operator::redrive(options).await,
-        Some(Command::Replay(options)) => operator::replay(options).await,
         Some(Command::Erase(options)) => operator::erase(options).await,
+        Some(Command::Simulate(options)) => simulate::run(options).await,
         Some(Command::Token) => token::run(),
     };
     match result {

@@ -1,8 +1,9 @@
 //! The way of a push, from the HTTP request to the answer.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::Value;
 
@@ -17,6 +18,9 @@ use crate::rejected::Rejected;
 use crate::request::{Authorized, authorize};
 use crate::store::{Element, Store, StoreError};
 use crate::table::TableError;
+
+/// How many rejected elements are being kept at once: each takes a connection, and a body can hold any number of them.
+const MAX_REJECTIONS_AT_ONCE: usize = 16;
 
 /// Catches pushes: what a push function has at hand from its start on.
 #[derive(Debug)]
@@ -70,11 +74,6 @@ impl Receiver {
     /// The stores.
     pub fn store(&self) -> &Store {
         &self.store
-    }
-
-    /// The zone of times that carry none.
-    pub fn utc_offset(&self) -> jiff::tz::Offset {
-        self.config.utc_offset
     }
 
     /// Receives again what was received before, and was authorized then.
@@ -140,7 +139,15 @@ impl Receiver {
         tally.elements = elements.texts.len();
         let mut sound = Vec::new();
         let mut rejected = Vec::new();
-        for text in &elements.texts {
+        // The same element again is the same item: a body of a million of them is no more work than one.
+        let mut repeats: HashMap<&str, usize> = HashMap::new();
+        let mut distinct = elements.texts.clone();
+        distinct.retain(|text| {
+            let times = repeats.entry(text).or_default();
+            *times += 1;
+            *times == 1
+        });
+        for text in &distinct {
             match push.normalized(text, &context) {
                 Ok(normalized) => {
                     tally.unknown_values.extend(&normalized.unknown_values);
@@ -180,19 +187,20 @@ impl Receiver {
             }
         }
         tally.rejections.extend(rejected.iter().map(|(_, rejection)| rejection.tag()));
-        let kept = join_all(rejected.iter().map(|(text, rejection)| {
-            self.keep_rejected(Rejected::new(
-                push.function,
-                received_at,
-                rejection.to_string(),
-                rejection.field(),
-                text.as_bytes(),
-            ))
-        }))
-        .await;
+        let to_keep: Vec<_> = rejected
+            .iter()
+            .map(|(text, rejection)| {
+                let (reason, field) = (rejection.to_string(), rejection.field());
+                Rejected::new(push.function, received_at, reason, field, text.as_bytes())
+            })
+            .collect();
+        let keeping = stream::iter(to_keep).map(|rejected| self.keep_rejected(rejected));
+        let kept: Vec<_> = keeping.buffer_unordered(MAX_REJECTIONS_AT_ONCE).collect().await;
+        let times: usize =
+            rejected.iter().map(|(text, _)| repeats.get(text).copied().unwrap_or_default()).sum();
         match kept.into_iter().find_map(Result::err) {
             Some(error) => Answer::NotStored(error.into()),
-            None => Answer::Kept { stored: elements.texts.len() - rejected.len(), rejected: rejected.len() },
+            None => Answer::Kept { stored: elements.texts.len() - times, rejected: times },
         }
     }
 

@@ -15,7 +15,6 @@ use shared::config::{Environment, StoreConfig};
 use shared::item::Item;
 use shared::keys;
 use shared::model::{CallId, CallKey, Provider};
-use shared::push::Receiver;
 use shared::store::Store;
 
 /// The document's own sample.
@@ -61,6 +60,12 @@ pub(crate) async fn post_with(url: &str, body: impl Into<Bytes>, headers: &[(&st
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+/// A port that was free a moment ago: for what has to be found at the same port again after a restart.
+pub(crate) fn free_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port().to_string()
 }
 
 pub(crate) fn call(provider: Provider, id: &str) -> CallKey {
@@ -136,10 +141,12 @@ impl Served {
 
     /// Starts it with these options and settings, and waits until it is ready.
     pub(crate) fn start_with(options: &[&str], settings: &[(&str, &str)]) -> Self {
+        let ports = ["--port", "--dynamodb-port", "--s3-port", "--provider-port"].into_iter();
+        let free_ports = ports.filter(|port| !options.contains(port)).flat_map(|port| [port, "0"]);
         let mut child = Command::new(env!("CARGO_BIN_EXE_callvault"))
             .envs(settings.iter().copied())
             .arg("serve")
-            .args(["--port", "0", "--dynamodb-port", "0", "--s3-port", "0", "--provider-port", "0"])
+            .args(free_ports)
             .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -167,6 +174,13 @@ impl Served {
         Self { child, url, dynamodb, s3, log, reader: Some(reader) }
     }
 
+    /// How much memory it has in use, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     /// Runs an operator's command on its stores, and gives back whether it succeeded, and what it said.
     pub(crate) fn operate(&self, arguments: &[&str]) -> (bool, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_callvault"))
@@ -183,30 +197,16 @@ impl Served {
 
     /// The stores' clients: everything in them can be looked at, version by version.
     pub(crate) fn store(&self) -> Store {
-        let (stores, account) = self.with_environment(|environment| {
-            let stores = StoreConfig::read(environment).unwrap();
-            let account = Account::of_function(environment, &stores).unwrap();
-            (stores, account)
-        });
-        Store::new(stores, account, Patience::Nobody)
-    }
-
-    /// What stores again what was received before.
-    pub(crate) fn receiver(&self) -> Receiver {
-        self.with_environment(|environment| {
-            let stores = StoreConfig::read(environment).unwrap();
-            Receiver::for_operator(environment, Account::of_function(environment, &stores).unwrap()).unwrap()
-        })
-    }
-
-    fn with_environment<T>(&self, read: impl FnOnce(&Environment<'_>) -> T) -> T {
         let look_up = |variable: &str| match variable {
             "TABLE_NAME" | "BUCKET_NAME" => Some("callvault".to_owned()),
             "DYNAMODB_ENDPOINT" => Some(self.dynamodb.clone()),
             "S3_ENDPOINT" => Some(self.s3.clone()),
             _ => None,
         };
-        read(&Environment::new(&look_up))
+        let environment = Environment::new(&look_up);
+        let stores = StoreConfig::read(&environment).unwrap();
+        let account = Account::of_function(&environment, &stores).unwrap();
+        Store::new(stores, account, Patience::Nobody)
     }
 
     /// Ends it with a signal, and gives back its exit status, if it ended by itself, and its log.
