@@ -72,20 +72,39 @@ pub fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
-/// A client for DynamoDB. A connection that died while the function was frozen costs one short attempt: the SDK's defaults
-/// would wait 3.1 s to connect and up to a second before trying again.
-pub fn dynamodb(account: &Account, stores: &StoreConfig, http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
+/// Who waits for DynamoDB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// A sender, for 700 ms.
+    Push,
+    /// Nobody: a scheduled function, which reads by the page.
+    Schedule,
+}
+
+impl Patience {
+    fn timeouts(self) -> TimeoutConfig {
+        let (connect, attempt) = match self {
+            Self::Push => (Duration::from_millis(300), Duration::from_millis(400)),
+            Self::Schedule => (Duration::from_secs(2), Duration::from_secs(10)),
+        };
+        TimeoutConfig::builder().connect_timeout(connect).operation_attempt_timeout(attempt).build()
+    }
+}
+
+/// A client for DynamoDB. Where a sender waits, a connection that died while the function was frozen costs one short
+/// attempt: the SDK's defaults would wait 3.1 s to connect and up to a second before trying again.
+pub fn dynamodb(
+    account: &Account,
+    stores: &StoreConfig,
+    http: SharedHttpClient,
+    patience: Patience,
+) -> aws_sdk_dynamodb::Client {
     let mut config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
         .region(aws_sdk_dynamodb::config::Region::new(account.region.clone()))
         .credentials_provider(account.credentials.clone())
         .http_client(http)
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_millis(300))
-                .operation_attempt_timeout(Duration::from_millis(400))
-                .build(),
-        )
+        .timeout_config(patience.timeouts())
         .retry_config(
             RetryConfig::standard()
                 .with_max_attempts(6)

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Map, Value};
 
-use crate::aws::{self, Account};
+use crate::aws::{self, Account, Patience};
 use crate::bucket::{Bucket, BucketError};
 use crate::config::StoreConfig;
 use crate::inquiry;
@@ -79,9 +79,18 @@ struct Parts {
 type Written = (Vec<usize>, Result<(), Arc<StoreError>>);
 
 impl Store {
-    /// The stores that the settings name.
+    /// The stores that the settings name, for a function whose sender waits.
     pub fn new(config: StoreConfig, account: Account) -> Self {
-        let client = aws::dynamodb(&account, &config, aws::http_client());
+        Self::with_patience(config, account, Patience::Push)
+    }
+
+    /// The stores that the settings name, for a function that nobody waits for.
+    pub fn for_schedule(config: StoreConfig, account: Account) -> Self {
+        Self::with_patience(config, account, Patience::Schedule)
+    }
+
+    fn with_patience(config: StoreConfig, account: Account, patience: Patience) -> Self {
+        let client = aws::dynamodb(&account, &config, aws::http_client(), patience);
         let table = Table::new(client, config.table_name.clone());
         Self { table, account, config, bucket: OnceLock::new() }
     }

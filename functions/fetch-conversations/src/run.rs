@@ -49,7 +49,11 @@ impl Conversations {
     pub fn new(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         let stores = StoreConfig::read(environment)?;
         let account = Account::of_function(environment, &stores)?;
-        Ok(Self { config: Config::read(environment)?, store: Store::new(stores, account.clone()), account })
+        Ok(Self {
+            config: Config::read(environment)?,
+            store: Store::for_schedule(stores, account.clone()),
+            account,
+        })
     }
 
     /// Reads the keys to the providers' APIs.
