@@ -10,7 +10,7 @@ from pathlib import Path
 import boto3
 
 SCHEDULED = {
-    "archive-recordings": {"archived", "retried", "expired", "failed", "bytes", "oldest_due", "time_left_ms"},
+    "archive-recordings": {"archived", "retried", "expired", "failed", "bytes", "time_left_ms"},
     "fetch-conversations": {"fetched", "unchanged", "throttled", "failed", "reconciled", "time_left_ms"},
 }
 

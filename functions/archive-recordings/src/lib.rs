@@ -21,6 +21,7 @@ use shared::bucket::Bucket;
 use shared::config::{ConfigError, Environment, StoreConfig, process_environment};
 use shared::credentials::{CredentialsError, ProviderCredentials};
 use shared::deadline::Deadline;
+use shared::metrics::Metrics;
 use shared::model::Instant;
 use shared::outbound::fetch::{Fetcher, SystemResolver};
 use shared::table::Table;
@@ -70,6 +71,7 @@ pub struct Archiver {
     table: Table,
     copier: Copier,
     renewals: Renewals,
+    metrics: Metrics,
 }
 
 impl Archiver {
@@ -105,6 +107,7 @@ impl Archiver {
             ),
             copier: Copier { fetcher, bucket, min_bytes: config.min_bytes },
             renewals: Renewals::new(&config, credentials),
+            metrics: Metrics::read(environment),
             config,
         })
     }
@@ -119,5 +122,5 @@ pub async fn handle(archiver: &Archiver, now: Instant, deadline: Deadline) -> Re
     run.sweep().await;
     let entries = due::entries(&archiver.table).await?;
     let ledger = run.work_through(entries).await;
-    ledger.close(deadline)
+    ledger.close(deadline, &archiver.metrics)
 }

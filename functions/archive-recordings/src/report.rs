@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use shared::deadline::Deadline;
+use shared::metrics::{ArchiveCounts, Metrics};
 use shared::model::Instant;
 
 use crate::claim::ClaimError;
@@ -35,8 +36,27 @@ pub struct Report {
     /// Since when the oldest was due that the run found; absent where nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_due: Option<Instant>,
+    /// When the next of those that are not archived expires, due or not; absent where none is known to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_expiry: Option<Instant>,
     /// How much time was left at the end, in milliseconds.
     pub time_left_ms: u64,
+}
+
+impl Report {
+    /// What of it is a metric.
+    fn counts(&self, now: Instant) -> ArchiveCounts {
+        let hours = |at: Instant| (at.epoch_millis() - now.epoch_millis()) as f64 / 3_600_000.0;
+        ArchiveCounts {
+            archived: self.archived,
+            bytes: self.bytes,
+            retried: self.retried,
+            expired: self.expired,
+            failed: self.failed,
+            hosts_not_allowed: self.host_not_allowed,
+            hours_to_expiry: self.next_expiry.map(hours),
+        }
+    }
 }
 
 /// What became of one entry.
@@ -72,6 +92,7 @@ impl Outcome {
 /// What came of the entries, as it is entered.
 pub(crate) struct Ledger {
     report: Report,
+    now: Instant,
     soon: Instant,
     refused_hosts: BTreeMap<String, u64>,
     failures: u64,
@@ -82,7 +103,12 @@ impl Ledger {
     /// A ledger for a run that begins now.
     pub(crate) fn new(now: Instant, due: &[Entry], waiting: &[Entry]) -> Self {
         let mut ledger = Self {
-            report: Report { oldest_due: due.iter().map(|entry| entry.due_at).min(), ..Report::default() },
+            report: Report {
+                oldest_due: due.iter().map(|entry| entry.due_at).min(),
+                next_expiry: waiting.iter().filter_map(|entry| entry.source_expires_at).min(),
+                ..Report::default()
+            },
+            now,
             soon: now.plus_seconds(SOON_S),
             refused_hosts: BTreeMap::new(),
             failures: 0,
@@ -104,7 +130,11 @@ impl Ledger {
             self.first_failure.get_or_insert_with(|| error.to_string());
             Outcome::Left
         });
-        self.report.expiring_soon += u64::from(self.expires_soon(entry) && !outcome.is_settled());
+        if !outcome.is_settled() {
+            self.report.expiring_soon += u64::from(self.expires_soon(entry));
+            self.report.next_expiry =
+                self.report.next_expiry.into_iter().chain(entry.source_expires_at).min();
+        }
         match outcome {
             Outcome::Archived(bytes) => {
                 self.report.archived += 1;
@@ -124,11 +154,11 @@ impl Ledger {
         }
     }
 
-    /// Logs the run, and every host that an operator would have to allow.
+    /// Logs the run, counts it, and names every host that an operator would have to allow.
     ///
     /// # Errors
     /// If the table failed on the way.
-    pub(crate) fn close(self, deadline: Deadline) -> Result<Report, ArchiveError> {
+    pub(crate) fn close(self, deadline: Deadline, metrics: &Metrics) -> Result<Report, ArchiveError> {
         let time_left_ms = u64::try_from(deadline.left().as_millis()).unwrap_or(u64::MAX);
         let report = Report { time_left_ms, ..self.report };
         for (host, recordings) in &self.refused_hosts {
@@ -144,10 +174,12 @@ impl Ledger {
             host_not_allowed = report.host_not_allowed,
             left = report.left,
             expiring_soon = report.expiring_soon,
+            next_expiry = report.next_expiry.map(|expires_at| expires_at.to_string()),
             oldest_due = report.oldest_due.map(|due_at| due_at.to_string()),
             time_left_ms = report.time_left_ms,
             "archive"
         );
+        metrics.archive_run(self.now, &report.counts(self.now));
         match self.first_failure {
             Some(first) => Err(ArchiveError::Table { failures: self.failures, first }),
             None => Ok(report),

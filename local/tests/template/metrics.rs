@@ -3,18 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use archive_recordings::Archiver;
 use callvault::functions::PUSH_FUNCTIONS;
 use callvault::stack::{Options, Stack};
 use callvault::token;
 use serde_json::{Value, json};
 use shared::config::Environment;
+use shared::deadline::Deadline;
 use shared::keys::INDEXES;
-use shared::metrics::{self, ArchiveCounts, ConversationCounts, Metrics};
+use shared::metrics::{self, ConversationCounts, Metrics};
 use shared::model::Instant;
+use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
 
-use crate::template::{Template, read};
+use crate::template::{Template, read, read_json};
 
 /// A metric as it is emitted or watched: its name and its dimensions' names.
 type Watched = (String, BTreeSet<String>);
@@ -189,9 +193,14 @@ async fn emitted() -> BTreeSet<Watched> {
         let request = lambda_http::request::from_str(&event.to_string()).unwrap();
         receiver.receive(&report.push, request).await;
     }
-    let metrics = Metrics::read(&environment);
-    metrics.archive_run(Instant::now(), &ArchiveCounts { hours_to_expiry: Some(1.0), ..Default::default() });
-    metrics.conversation_run(Instant::now(), &ConversationCounts::default());
+    // A recording that waits: its host is not allowed.
+    let mut event = read_json("events/alicom-call-record.json");
+    event["body"] = r#"[{"callId": "1", "recordFile": "http://elsewhere.test/1.wav"}]"#.into();
+    stack.functions().invoke("alicom-call-record", event).await.unwrap();
+    let archiver = Archiver::new(&environment, SystemResolver).await.unwrap();
+    let deadline = Deadline::after(Duration::from_secs(60));
+    archive_recordings::handle(&archiver, Instant::now(), deadline).await.unwrap();
+    Metrics::read(&environment).conversation_run(Instant::now(), &ConversationCounts::default());
 
     drop(listening);
     stack.stop().await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use callvault::functions::PUSH_FUNCTIONS;
+use callvault::functions::{PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS};
 
 use crate::template::{Template, list, read, read_json, references, root};
 
@@ -56,14 +56,19 @@ fn a_push_function_has_its_route_and_any_other_its_schedule() {
             None => {
                 assert_eq!(event["Type"], "ScheduleV2", "{name}");
                 assert_eq!(event["Properties"]["RetryPolicy"]["MaximumRetryAttempts"], 0, "{name}");
+                if let Some(function) = SCHEDULED_FUNCTIONS.iter().find(|function| function.name == name) {
+                    let rate = format!("rate({} minutes)", function.every.as_secs() / 60);
+                    assert_eq!(event["Properties"]["ScheduleExpression"], rate, "{name}");
+                }
                 let invoked = &resource.definition["Properties"]["EventInvokeConfig"];
                 assert_eq!(invoked["MaximumRetryAttempts"], 0, "{name}");
             }
         }
     }
-    let pushes: BTreeSet<_> =
-        PUSH_FUNCTIONS.iter().map(|function| function.push.function.to_owned()).collect();
-    assert!(pushes.is_subset(&template.functions().into_keys().collect()), "every push function is deployed");
+    let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function.to_owned());
+    let scheduled = SCHEDULED_FUNCTIONS.iter().map(|function| function.name.to_owned());
+    let local: BTreeSet<_> = pushes.chain(scheduled).collect();
+    assert_eq!(local, functions(), "the local stack has every function");
 }
 
 #[test]

@@ -1,19 +1,23 @@
 //! What functions do to the stores, against what their roles let them.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use archive_recordings::Archiver;
 use callvault::functions::PUSH_FUNCTIONS;
+use callvault::provider::{Fault, Recording};
 use callvault::stack::{Options, Stack};
 use callvault::token;
 use serde_json::{Value, json};
-use shared::aws::Account;
-use shared::config::{Environment, StoreConfig};
-use shared::keys::INDEXES;
+use shared::config::Environment;
+use shared::deadline::Deadline;
+use shared::keys::{self, INDEXES};
+use shared::model::{CallId, CallKey, Instant, Provider};
+use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
-use shared::store::Store;
 
 use crate::calls::{Call, Calls, Proxy};
-use crate::template::{Template, list, target};
+use crate::template::{Template, list, read_json, target};
 
 /// What a role lets its function do: (condition, action, resource).
 fn grants(template: &Template, role: &str) -> BTreeSet<(Option<String>, String, String)> {
@@ -89,12 +93,9 @@ async fn calls_of_pushes() -> BTreeSet<Call> {
     };
     let environment = Environment::new(&look_up);
 
-    // While it starts, as `Receiver::from_environment` does with the process's environment.
-    let config = StoreConfig::read(&environment).unwrap();
-    let account = Account::of_function(&environment, &config).unwrap();
-    Store::new(config, account, shared::aws::Patience::Sender).table().connect().await.unwrap();
-
     let receiver = Receiver::new(&environment).unwrap();
+    // As `Receiver::from_environment` does while the function starts.
+    receiver.store().table().connect().await.unwrap();
     let large = json!([{"callId": "large", "unknown": "x".repeat(100_000)}]).to_string();
     // A key of more than 1,024 bytes is what DynamoDB refuses: the others of its batch are put one by one.
     let refused = json!([{"callId": "sound"}, {"callId": "x".repeat(1_020)}]).to_string();
@@ -120,6 +121,69 @@ async fn push_functions_may_do_what_they_do_and_nothing_else() {
     for function in PUSH_FUNCTIONS {
         check_calls(&template, &role(&template, function.push.function), &calls);
     }
+}
+
+/// The calls of the archiver, for recordings large and small, sound and broken, found in the bucket already and not.
+async fn calls_of_archiving() -> BTreeSet<Call> {
+    let stack = Stack::start(&Options::in_memory()).await.unwrap();
+    let simulator = stack.provider();
+    let large = 20 * 1024 * 1024;
+    let recordings = [
+        Recording::new("small.wav"),
+        Recording::new("large.wav").bytes(large),
+        Recording::new("small-broken.wav").fault(Fault::Truncated),
+        Recording::new("large-broken.wav").bytes(large).fault(Fault::Truncated),
+    ];
+    let urls = recordings.map(|recording| {
+        let name = recording.name().to_owned();
+        simulator.add_recording(recording.public());
+        json!({"callId": name, "recordFile": simulator.recording_url(&name)})
+    });
+    let mut event = read_json("events/alicom-call-record.json");
+    event["body"] = json!(urls).to_string().into();
+    let answer = stack.functions().invoke("alicom-call-record", event).await.unwrap();
+    assert_eq!(answer["statusCode"], 200);
+
+    let calls = Calls::default();
+    let stores = stack.stores().clone();
+    let dynamodb = Proxy::before_dynamodb(stores.dynamodb_endpoint.as_deref().unwrap(), &calls).await;
+    let s3 = Proxy::before_s3(stores.s3_endpoint.as_deref().unwrap(), &calls).await;
+    let look_up = |variable: &str| match variable {
+        "TABLE_NAME" => Some(stores.table_name.clone()),
+        "BUCKET_NAME" => Some(stores.bucket_name.clone()),
+        "DYNAMODB_ENDPOINT" => Some(dynamodb.endpoint.clone()),
+        "S3_ENDPOINT" => Some(s3.endpoint.clone()),
+        "RECORDING_HOSTS" => Some(simulator.address().to_string()),
+        _ => None,
+    };
+    let archiver = Archiver::new(&Environment::new(&look_up), SystemResolver).await.unwrap();
+    let small = CallKey { provider: Provider::Alicom, call_id: CallId::new("small.wav".to_owned()).unwrap() };
+    let (pk, sk) = (keys::call_pk(&small), keys::recording_sk("main"));
+    let table = stack.store().table();
+    let mut pending = table.get(&pk, &sk).await.unwrap().unwrap();
+    let deadline = || Deadline::after(Duration::from_secs(120));
+    let report = archive_recordings::handle(&archiver, Instant::now(), deadline()).await.unwrap();
+    assert_eq!((report.archived, report.retried), (2, 2));
+    // As if the run had died before it noted what it had copied.
+    pending.insert("attempts".to_owned(), 1.into());
+    table.put(pending).await.unwrap();
+    let tomorrow = Instant::now().plus_seconds(86_400);
+    let report = archive_recordings::handle(&archiver, tomorrow, deadline()).await.unwrap();
+    assert_eq!((report.archived, report.retried), (1, 2));
+    stack.stop().await.unwrap();
+    calls.made()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_archiver_may_do_what_it_does_and_nothing_else() {
+    let template = Template::read();
+    let calls = calls_of_archiving().await;
+    check_calls(&template, &role(&template, archive_recordings::FUNCTION), &calls);
+    let statements = list(
+        &template.resource("ArchiveRecordingsRole")["Properties"]["Policies"][0]["PolicyDocument"]["Statement"],
+    );
+    let lists = statements.iter().find(|statement| statement["Action"] == "s3:ListBucket").unwrap();
+    assert_eq!(lists["Condition"], json!({"StringLike": {"s3:prefix": "recordings/*"}}));
 }
 
 /// What is granted beside the stores: nothing of it shows on the local stack, so it is told here with its reason.

@@ -3,15 +3,17 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use callvault::functions::PUSH_FUNCTIONS;
+use archive_recordings::{ArchiveConfig, Archiver};
+use callvault::functions::{PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS};
 use callvault::token;
 use shared::config::{Environment, PushConfig};
+use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
 
 use crate::template::{Template, read_json};
 
-/// What a push function asks its environment for, Lambda's own variables aside: noted while it starts.
-fn read_by_push_functions() -> BTreeSet<String> {
+/// What a function asks its environment for, Lambda's own variables aside: noted while it starts.
+async fn read_by(function: &str) -> BTreeSet<String> {
     let asked = RefCell::new(BTreeSet::new());
     let look_up = |variable: &str| {
         asked.borrow_mut().insert(variable.to_owned());
@@ -22,39 +24,54 @@ fn read_by_push_functions() -> BTreeSet<String> {
             _ => None,
         }
     };
-    Receiver::new(&Environment::new(&look_up)).unwrap();
+    let environment = Environment::new(&look_up);
+    match function {
+        archive_recordings::FUNCTION => drop(Archiver::new(&environment, SystemResolver).await.unwrap()),
+        push => {
+            assert!(
+                PUSH_FUNCTIONS.iter().any(|function| function.push.function == push),
+                "how does {push} start?"
+            );
+            drop(Receiver::new(&environment).unwrap());
+        }
+    }
     asked.into_inner().into_iter().filter(|variable| !variable.starts_with("AWS_")).collect()
 }
 
-#[test]
-fn a_push_function_is_given_what_it_reads_and_nothing_else() {
+#[tokio::test]
+async fn a_function_is_given_what_it_reads_and_nothing_else() {
     let template = Template::read();
-    let read = read_by_push_functions();
-    assert!(read.contains("MAX_BODY_BYTES"), "{read:?}");
-    for function in PUSH_FUNCTIONS {
-        let name = function.push.function;
+    let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function);
+    let scheduled = SCHEDULED_FUNCTIONS.iter().map(|function| function.name);
+    for name in pushes.chain(scheduled) {
+        let read = read_by(name).await;
+        assert!(read.contains("TABLE_NAME"), "{name}: {read:?}");
         assert_eq!(template.environment(name).into_keys().collect::<BTreeSet<_>>(), read, "{name}");
     }
 }
 
+/// Fails unless `read` makes the same of the template's defaults as of no settings at all.
+fn check_defaults(function: &str, read: impl Fn(&Environment<'_>) -> String) {
+    let template = Template::read();
+    let defaults: BTreeMap<_, _> = template
+        .environment(function)
+        .into_iter()
+        .filter_map(|(variable, value)| Some((variable, template.default(&value)?)))
+        .collect();
+    assert!(defaults.len() > 3, "{defaults:?}");
+    let token = |variable: &str| (variable == "PUSH_TOKEN_SHA256").then(|| token::digest("local"));
+    let given = |variable: &str| token(variable).or_else(|| defaults.get(variable).cloned());
+    assert_eq!(read(&Environment::new(&given)), read(&Environment::new(&token)), "{function}");
+}
+
 #[test]
 fn the_defaults_of_the_template_are_those_of_the_code() {
-    let template = Template::read();
-    let declared = template.environment("alicom-call-report");
-    let digest = token::digest("local");
-    let config = |settings: &BTreeMap<String, String>| {
-        let look_up = |variable: &str| match variable {
-            "PUSH_TOKEN_SHA256" => Some(digest.clone()),
-            _ => settings.get(variable).cloned(),
-        };
-        format!("{:?}", PushConfig::read(&Environment::new(&look_up)).unwrap())
-    };
-    let defaults = declared
-        .iter()
-        .filter_map(|(variable, value)| Some((variable.clone(), template.default(value)?)))
-        .collect::<BTreeMap<_, _>>();
-    assert!(defaults.contains_key("MAX_BODY_BYTES"), "{defaults:?}");
-    assert_eq!(config(&defaults), config(&BTreeMap::new()));
+    for function in PUSH_FUNCTIONS {
+        let read = |environment: &Environment<'_>| format!("{:?}", PushConfig::read(environment).unwrap());
+        check_defaults(function.push.function, read);
+    }
+    let read = |environment: &Environment<'_>| format!("{:?}", ArchiveConfig::read(environment).unwrap());
+    check_defaults(archive_recordings::FUNCTION, read);
 }
 
 #[test]
