@@ -64,6 +64,11 @@ pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 1] = [ScheduledFunction {
     },
 }];
 
+/// What is kept verbatim under a function's name.
+pub fn stored_type(function: &str) -> Option<PushType> {
+    PUSH_FUNCTIONS.into_iter().map(|known| known.push).find(|push| push.function == function)
+}
+
 /// Why an invocation brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {

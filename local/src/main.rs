@@ -26,6 +26,8 @@ enum Command {
     Provider(stack::ProviderOptions),
     /// Store what was rejected, once the cause is mended.
     Redrive(operator::RedriveOptions),
+    /// Read stored pushes anew, after a mapping was mended.
+    Replay(operator::ReplayOptions),
     /// Remove all that is stored of a person.
     Erase(operator::EraseOptions),
     /// Play the platforms: push made-up calls, and hold the stores against them.
@@ -43,6 +45,7 @@ async fn main() -> ExitCode {
         Some(Command::Demo) => demo::run().await,
         Some(Command::Provider(options)) => stack::serve_provider(options).await,
         Some(Command::Redrive(options)) => operator::redrive(options).await,
+        Some(Command::Replay(options)) => operator::replay(options).await,
         Some(Command::Erase(options)) => operator::erase(options).await,
         Some(Command::Simulate(options)) => simulate::run(options).await,
         Some(Command::Token) => token::run(),

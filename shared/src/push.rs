@@ -76,6 +76,11 @@ impl Receiver {
         &self.store
     }
 
+    /// The zone of times that carry none.
+    pub fn utc_offset(&self) -> jiff::tz::Offset {
+        self.config.utc_offset
+    }
+
     /// Receives again what was received before, and was authorized then.
     pub async fn receive_again(&self, push: &PushType, body: &[u8], received_at: Instant) -> Answer {
         match push.elements(body) {

@@ -2,6 +2,7 @@
 
 mod erase;
 mod redrive;
+mod replay;
 
 use anyhow::Context;
 use aws_config::BehaviorVersion;
@@ -12,6 +13,7 @@ use shared::push::Receiver;
 
 pub use erase::{EraseOptions, erase};
 pub use redrive::{RedriveOptions, redrive};
+pub use replay::{ReplayOptions, replay};
 
 /// Which stores a command works on.
 #[derive(Args, Clone, Debug, Default)]

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use anyhow::{Context, ensure};
 use clap::Args;
+use jiff::tz::Offset;
 use shared::answer::Answer;
 use shared::bucket::Bucket;
 use shared::normalized::{Context as PushContext, PushType};
@@ -12,7 +13,7 @@ use shared::push::Receiver;
 use shared::rejected::Rejected;
 
 use super::Target;
-use crate::functions::PUSH_FUNCTIONS;
+use crate::functions::stored_type;
 
 /// What to redrive.
 #[derive(Args, Clone, Debug)]
@@ -76,11 +77,11 @@ async fn redrive_one(receiver: &Receiver, key: &str, dry_run: bool) -> anyhow::R
     let bucket = receiver.store().bucket();
     let rejected: Rejected =
         serde_json::from_slice(&bucket.get(key).await?).context("not a reject of ours")?;
-    let function = PUSH_FUNCTIONS.into_iter().find(|function| function.push.function == rejected.function);
-    let push = function.with_context(|| format!("there is no function {}", rejected.function))?.push;
+    let push = stored_type(&rejected.function);
+    let push = push.with_context(|| format!("there is no function {}", rejected.function))?;
     let bytes = rejected.bytes().context("its base64 is damaged")?;
     if dry_run {
-        return Ok(tried(&push, &bytes, &rejected));
+        return Ok(tried(&push, &bytes, &rejected, receiver.utc_offset()));
     }
     match receiver.receive_again(&push, &bytes, rejected.received_at).await {
         Answer::Kept { rejected: 0, .. } => {
@@ -93,9 +94,8 @@ async fn redrive_one(receiver: &Receiver, key: &str, dry_run: bool) -> anyhow::R
 }
 
 /// What would become of a reject, as far as can be told without storing it.
-fn tried(push: &PushType, bytes: &[u8], rejected: &Rejected) -> Redriven {
-    let context =
-        PushContext { received_at: rejected.received_at, utc_offset: jiff::tz::Offset::constant(8) };
+fn tried(push: &PushType, bytes: &[u8], rejected: &Rejected, utc_offset: Offset) -> Redriven {
+    let context = PushContext { received_at: rejected.received_at, utc_offset };
     let Ok(elements) = push.elements(bytes) else {
         return Redriven::Rejected("not a list of elements".to_owned());
     };

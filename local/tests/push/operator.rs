@@ -1,6 +1,9 @@
 //! The operator's commands, as processes of their own on a served stack's stores.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
+use shared::model::{CallFacts, Instant, Outcome};
+use shared::normalized::{Context, Normalized, PushType, Rejection};
 use shared::store::Store;
 
 use crate::support::{Served, all_items_in, post, rejected_in};
@@ -126,4 +129,73 @@ async fn erasing_leaves_nothing_of_the_person_and_everything_of_the_others() {
         succeeded && said.starts_with("removed 0 items of 0 calls, and 0 versions of objects\n"),
         "{said}"
     );
+}
+
+/// A mapping with a fault: whatever the report says, the line was busy; neither callee nor status is read.
+fn faulty(mut report: shared::fields::Fields, _: &Context) -> Result<Normalized, Rejection> {
+    let call_id = shared::normalized::call_id(&mut report, "callId")?;
+    let call = CallFacts {
+        task_id: report.text("taskId"),
+        outcome: report.take("smartStatusCode", |_| Some(Outcome::Busy)),
+        ..CallFacts::default()
+    };
+    Ok(Normalized { call, ..Normalized::new(call_id, report) })
+}
+
+#[tokio::test]
+async fn replaying_after_a_mapping_was_mended_changes_just_what_it_should() {
+    let served = Served::start(&["--memory"]);
+    let store = served.store();
+    let receiver = served.receiver();
+    let received_at = Instant::now();
+    let report = |call: &str| json!([{"callId": call, "taskId": "1", "callee": "13900000001", "smartStatusCode": "ANSWERED"}]);
+    let faulty = PushType { normalize: faulty, ..alicom_call_report::PUSH };
+    for call in ["a", "b"] {
+        receiver.receive_again(&faulty, report(call).to_string().as_bytes(), received_at).await;
+    }
+    let record = json!([{"callId": "a", "recordFile": "http://a.aliyuncs.com/1", "duration": 7}]);
+    post(&format!("{}/push/alicom-call-record/local", served.url), record.to_string()).await;
+    // Read soundly from the start.
+    post(&format!("{}/push/alicom-call-report/local", served.url), report("c").to_string()).await;
+    let before = all_items_in(&store).await;
+
+    let (succeeded, said) = served.operate(&["replay", "--dry-run"]);
+    assert!(succeeded && said.ends_with("would be changed 2, unchanged 1, left 0, failed 0\n"), "{said}");
+    assert_eq!(all_items_in(&store).await, before, "a dry run changes nothing");
+
+    let (succeeded, said) = served.operate(&["replay", "--function", "alicom-call-note"]);
+    assert!(succeeded && said == "changed 0, unchanged 0, left 0, failed 0\n", "{said}");
+    let (succeeded, said) = served.operate(&["replay", "--since", "2099-01-01T00:00:00Z"]);
+    assert!(succeeded && said == "changed 0, unchanged 0, left 0, failed 0\n", "{said}");
+
+    let (succeeded, said) = served.operate(&["replay", "--function", "alicom-call-report"]);
+    assert!(succeeded, "{said}");
+    let changed = "callee, outcome, status";
+    let told = format!(
+        "call#alicom#a  {changed}\ncall#alicom#b  {changed}\nchanged 2, unchanged 1, left 0, failed 0\n"
+    );
+    assert_eq!(said, told);
+    let after = all_items_in(&store).await;
+    for (before, after) in before.iter().zip(&after) {
+        if after["sk"] != "call" || after["call_id"] == "c" {
+            assert_eq!(before, after);
+            continue;
+        }
+        assert_eq!((&before["outcome"], &after["outcome"]), (&json!("busy"), &json!("answered")));
+        assert_eq!((before.get("callee"), &after["callee"]), (None, &json!("13900000001")));
+        assert_eq!(before["first_received_at"], after["first_received_at"]);
+        assert_eq!(before.get("duration_s"), after.get("duration_s"), "what other pushes say stays");
+    }
+    let (_, said) = served.operate(&["replay"]);
+    assert!(said.ends_with("changed 0, unchanged 3, left 0, failed 0\n"), "{said}");
+
+    // A push that is no longer kept can't be read anew.
+    let push = after.iter().find(|item| item["call_id"] == "b" && item["sk"] != "call").unwrap();
+    let (client, table) = store.table().client();
+    let key = |name: &str| AttributeValue::S(push[name].as_str().unwrap().to_owned());
+    client.delete_item().table_name(table).key("pk", key("pk")).key("sk", key("sk")).send().await.unwrap();
+    let note = json!([{"callId": "b", "majorIntent": "A"}]);
+    post(&format!("{}/push/alicom-call-note/local", served.url), note.to_string()).await;
+    let (succeeded, said) = served.operate(&["replay"]);
+    assert!(succeeded && said.ends_with("changed 0, unchanged 2, left 1, failed 0\n"), "{said}");
 }

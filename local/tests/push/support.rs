@@ -15,6 +15,7 @@ use shared::config::{Environment, StoreConfig};
 use shared::item::Item;
 use shared::keys;
 use shared::model::{CallId, CallKey, Provider};
+use shared::push::Receiver;
 use shared::store::Store;
 
 /// The document's own sample.
@@ -197,16 +198,30 @@ impl Served {
 
     /// The stores' clients: everything in them can be looked at, version by version.
     pub(crate) fn store(&self) -> Store {
+        let (stores, account) = self.with_environment(|environment| {
+            let stores = StoreConfig::read(environment).unwrap();
+            let account = Account::of_function(environment, &stores).unwrap();
+            (stores, account)
+        });
+        Store::new(stores, account, Patience::Nobody)
+    }
+
+    /// What stores again what was received before.
+    pub(crate) fn receiver(&self) -> Receiver {
+        self.with_environment(|environment| {
+            let stores = StoreConfig::read(environment).unwrap();
+            Receiver::for_operator(environment, Account::of_function(environment, &stores).unwrap()).unwrap()
+        })
+    }
+
+    fn with_environment<T>(&self, read: impl FnOnce(&Environment<'_>) -> T) -> T {
         let look_up = |variable: &str| match variable {
             "TABLE_NAME" | "BUCKET_NAME" => Some("callvault".to_owned()),
             "DYNAMODB_ENDPOINT" => Some(self.dynamodb.clone()),
             "S3_ENDPOINT" => Some(self.s3.clone()),
             _ => None,
         };
-        let environment = Environment::new(&look_up);
-        let stores = StoreConfig::read(&environment).unwrap();
-        let account = Account::of_function(&environment, &stores).unwrap();
-        Store::new(stores, account, Patience::Nobody)
+        read(&Environment::new(&look_up))
     }
 
     /// Ends it with a signal, and gives back its exit status, if it ended by itself, and its log.
