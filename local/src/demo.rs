@@ -202,11 +202,28 @@ fn show(out: &mut impl Write, key: &CallKey, items: &[Item]) -> anyhow::Result<(
     for name in SHOWN {
         table.add_rows(call.get(name).map(|value| [name.to_owned(), readable(value)]));
     }
+    for conversation in with(keys::CONVERSATION) {
+        let turns =
+            conversation.get("turns").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let turns = turns.iter().map(turn).collect::<Vec<_>>();
+        table.add_rows((!turns.is_empty()).then(|| ["conversation".to_owned(), turns.join("\n")]));
+    }
     for item in with("push#") {
         table.add_row(["push, verbatim".to_owned(), readable(&item[keys::SK])]);
     }
     writeln!(out, "{table}\n")?;
     Ok(())
+}
+
+/// A turn of a conversation in a line: who spoke, and where in the recording.
+fn turn(turn: &Value) -> String {
+    let speaker = turn["speaker"].as_str().unwrap_or("?");
+    let interrupting = if turn["interrupted"] == true { ", interrupting" } else { "" };
+    let at = turn["start_ms"]
+        .as_u64()
+        .map(|ms| format!(" at {}.{:03} s", ms / 1000, ms % 1000))
+        .unwrap_or_default();
+    format!("{speaker}{interrupting}{at}: {}", readable(&turn["text"]))
 }
 
 fn wide_table() -> Table {

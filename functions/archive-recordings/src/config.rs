@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use shared::config::{ConfigError, Environment};
+use shared::outbound::alibaba;
 use shared::outbound::api::{ApiSettings, BaseUrl};
 use shared::outbound::fetch::FetchSettings;
 use shared::outbound::hosts::AllowedHosts;
@@ -28,6 +29,8 @@ pub struct ArchiveConfig {
     pub min_bytes: u64,
     /// `ARCHIVE_LEASE_SECONDS`: how long a claim holds; longer than the function may run.
     pub lease_s: i64,
+    /// `ALIBABA_ENDPOINT`, `ALIBABA_REQUESTS_PER_SECOND`: how Alibaba's API is called.
+    pub alibaba: ApiSettings,
     /// `LAAFFIC_ENDPOINT`, `LAAFFIC_REQUESTS_PER_SECOND`: how LAAFFIC's API is called.
     pub laaffic: ApiSettings,
 }
@@ -53,6 +56,7 @@ impl ArchiveConfig {
             concurrency_per_host: number(environment, "ARCHIVE_CONCURRENCY_PER_HOST", 8, 1..=256)?,
             min_bytes: number(environment, "MIN_RECORDING_BYTES", 100, 0..=u64::MAX)?,
             lease_s: number(environment, "ARCHIVE_LEASE_SECONDS", 960, 1..=86_400)?,
+            alibaba: alibaba::api_settings(environment)?,
             laaffic: ApiSettings::new(laaffic_endpoint, laaffic_rate),
         })
     }

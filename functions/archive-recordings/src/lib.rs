@@ -100,13 +100,12 @@ impl Archiver {
             name: stores.bucket_name.clone(),
         };
         let fetcher = Fetcher::new(config.fetch.clone(), resolver);
+        let client = aws::dynamodb(&account, &stores, aws::http_client(), Patience::Nobody);
+        let table = Table::new(client, stores.table_name.clone());
         Ok(Self {
-            table: Table::new(
-                aws::dynamodb(&account, &stores, aws::http_client(), Patience::Nobody),
-                stores.table_name.clone(),
-            ),
             copier: Copier { fetcher, bucket, min_bytes: config.min_bytes },
-            renewals: Renewals::new(&config, credentials),
+            renewals: Renewals::new(&config, credentials, table.clone()),
+            table,
             metrics: Metrics::read(environment),
             config,
         })

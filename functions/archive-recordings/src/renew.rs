@@ -3,9 +3,12 @@
 use std::fmt;
 
 use shared::credentials::ProviderCredentials;
-use shared::model::{CallKey, Instant, Provider, Recording};
-use shared::outbound::api::{ApiError, ApiErrorKind};
+use shared::model::{CallFacts, CallKey, Instant, Provider, Recording};
+use shared::outbound::alibaba::{Alibaba, DetailIds, RenewalError};
+use shared::outbound::api::ApiErrorKind;
 use shared::outbound::laaffic::{Laaffic, SourceType};
+use shared::table::{Table, TableError};
+use shared::{item, keys};
 use tokio::time;
 
 use crate::config::ArchiveConfig;
@@ -36,10 +39,13 @@ pub(crate) enum NoFreshUrl {
     NoKeys(Provider),
     /// The provider knows no such recording.
     #[error("the provider has it no more: {0}")]
-    Gone(#[source] ApiError),
+    Gone(#[source] RenewalError),
+    /// What the provider would have to be asked by could not be read.
+    #[error("the call could not be read: {0}")]
+    Call(#[source] TableError),
     /// The provider did not say.
     #[error("the provider could not be asked: {0}")]
-    Unanswered(#[source] ApiError),
+    Unanswered(#[source] RenewalError),
 }
 
 impl NoFreshUrl {
@@ -47,7 +53,7 @@ impl NoFreshUrl {
     pub(crate) fn is_final(&self) -> bool {
         match self {
             Self::NotOffered | Self::NoKeys(_) | Self::Gone(_) => true,
-            Self::Unanswered(_) => false,
+            Self::Unanswered(_) | Self::Call(_) => false,
         }
     }
 }
@@ -55,13 +61,19 @@ impl NoFreshUrl {
 /// Those who can be asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Renewals {
+    table: Table,
+    alibaba: Option<Alibaba>,
     laaffic: Option<Laaffic>,
 }
 
 impl Renewals {
     /// The providers whose keys are at hand.
-    pub(crate) fn new(config: &ArchiveConfig, credentials: ProviderCredentials) -> Self {
-        Self { laaffic: credentials.laaffic.map(|key| Laaffic::new(config.laaffic.clone(), key)) }
+    pub(crate) fn new(config: &ArchiveConfig, credentials: ProviderCredentials, table: Table) -> Self {
+        Self {
+            table,
+            alibaba: credentials.alibaba.map(|key| Alibaba::new(config.alibaba.clone(), key)),
+            laaffic: credentials.laaffic.map(|key| Laaffic::new(config.laaffic.clone(), key)),
+        }
     }
 
     /// Asks for a fresh URL of a recording, in time for `deadline`.
@@ -75,20 +87,39 @@ impl Renewals {
             (Provider::Laaffic, Some(id)) => {
                 let laaffic = self.laaffic.as_ref().ok_or(NoFreshUrl::NoKeys(call.provider))?;
                 let answer = laaffic.recording_file_url(id, SourceType::Group, deadline).await;
-                let fresh = answer.map_err(no_fresh_url)?;
+                let fresh = answer.map_err(|error| no_fresh_url(error.into()))?;
                 let expires_at =
                     fresh.expires_at.and_then(|at| Instant::from_epoch_millis(at.as_millisecond()));
                 Ok(FreshUrl { url: fresh.url, expires_at })
             }
-            (Provider::Laaffic, None) | (Provider::Alicom | Provider::AiVoice, _) => {
-                Err(NoFreshUrl::NotOffered)
+            (Provider::Alicom, _) => {
+                let ids = self.detail_ids(call).await?.ok_or(NoFreshUrl::NotOffered)?;
+                let alibaba = self.alibaba.as_ref().ok_or(NoFreshUrl::NoKeys(call.provider))?;
+                let fresh = alibaba.fresh_recording_url(&ids, call.call_id.as_str(), deadline).await;
+                let fresh = fresh.map_err(no_fresh_url)?;
+                Ok(FreshUrl { url: fresh.url, expires_at: fresh.expires_at })
             }
+            (Provider::Laaffic, None) | (Provider::AiVoice, _) => Err(NoFreshUrl::NotOffered),
         }
+    }
+
+    /// By what Alibaba's API knows a call, as far as pushes told.
+    async fn detail_ids(&self, call: &CallKey) -> Result<Option<DetailIds>, NoFreshUrl> {
+        let stored = self.table.get(&keys::call_pk(call), keys::CALL).await.map_err(NoFreshUrl::Call)?;
+        let facts = stored.map(|stored| item::typed::<CallFacts>(item::record(stored)?.facts)).transpose();
+        let facts = facts.map_err(|error| NoFreshUrl::Call(error.into()))?;
+        Ok(facts.as_ref().and_then(DetailIds::of))
     }
 }
 
-fn no_fresh_url(error: ApiError) -> NoFreshUrl {
-    match error.kind() {
+fn no_fresh_url(error: RenewalError) -> NoFreshUrl {
+    let kind = match &error {
+        RenewalError::Api(error) => error.kind(),
+        RenewalError::OtherCall => return NoFreshUrl::Gone(error),
+        // There may be none yet.
+        RenewalError::NoRecording => return NoFreshUrl::Unanswered(error),
+    };
+    match kind {
         ApiErrorKind::NotFound | ApiErrorKind::BadParameter => NoFreshUrl::Gone(error),
         ApiErrorKind::Throttled
         | ApiErrorKind::Denied

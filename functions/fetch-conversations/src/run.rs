@@ -7,6 +7,7 @@ use shared::aws::{Account, Patience};
 use shared::config::{ConfigError, Environment, StoreConfig, expiry};
 use shared::credentials::{CredentialsError, ProviderCredentials};
 use shared::deadline::Deadline;
+use shared::metrics::Metrics;
 use shared::model::{CallKey, Instant, Provider};
 use shared::normalized::Context;
 use shared::outbound::alibaba::{Alibaba, DetailIds};
@@ -39,6 +40,7 @@ pub struct Conversations {
     config: Config,
     store: Store,
     account: Account,
+    metrics: Metrics,
 }
 
 impl Conversations {
@@ -53,6 +55,7 @@ impl Conversations {
             config: Config::read(environment)?,
             store: Store::new(stores, account.clone(), Patience::Nobody),
             account,
+            metrics: Metrics::read(environment),
         })
     }
 
@@ -98,6 +101,7 @@ pub async fn handle(
     let ended = ended.await;
     let summary = run.into_summary(deadline);
     summary.log();
+    conversations.metrics.conversation_run(now, &summary.counts());
     ended.map(|()| summary)
 }
 
