@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use shared::aws::Account;
+use shared::aws::{Account, Patience};
 use shared::config::{ConfigError, Environment, StoreConfig, expiry};
 use shared::credentials::{CredentialsError, ProviderCredentials};
 use shared::deadline::Deadline;
@@ -49,7 +49,11 @@ impl Conversations {
     pub fn new(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         let stores = StoreConfig::read(environment)?;
         let account = Account::of_function(environment, &stores)?;
-        Ok(Self { config: Config::read(environment)?, store: Store::new(stores, account.clone()), account })
+        Ok(Self {
+            config: Config::read(environment)?,
+            store: Store::new(stores, account.clone(), Patience::Nobody),
+            account,
+        })
     }
 
     /// Reads the keys to the providers' APIs.
