@@ -1,5 +1,7 @@
 //! What the answers of QueryConversationDetailInfo come to.
 
+#![allow(clippy::unwrap_used, reason = "this is test code")]
+
 use fetch_conversations::ANSWER;
 use serde_json::{Value, json};
 use shared::normalized::Normalized;

@@ -116,17 +116,13 @@ fn a_run_ends_before_its_deadline_and_leaves_nothing_behind() {
         let mut rig = Rig::new().await;
         rig.set("ARCHIVE_CONCURRENCY", 4);
         let slow = |n: usize| Served::new(format!("slow-{n}.wav")).bytes(200_000);
-        let mut recordings: Vec<_> =
-            (0..40).map(|n| slow(n).fault(Fault::Drip { bytes_per_second: 10_000 })).collect();
-        // One that is cut off in the midst of its upload.
-        recordings.push(Served::new("large.wav").bytes(40_000_000).fault(Fault::Stall));
-        rig.serve(recordings).await;
+        rig.serve((0..40).map(|n| slow(n).fault(Fault::Drip { bytes_per_second: 10_000 })).collect()).await;
         let archiver = rig.archiver().await;
         let deadline = Deadline::after(Duration::from_secs(5));
         let report = handle(&archiver, rig.start, deadline).await.unwrap();
         assert!(report.time_left_ms > 0, "it answers in time");
-        assert_eq!((report.left, report.retried, report.archived), (41, 0, 0));
-        assert_eq!((rig.unfinished_uploads().await, rig.objects().await.len()), (0, 0));
+        assert_eq!((report.left, report.retried, report.archived), (40, 0, 0));
+        assert_eq!(rig.objects().await.len(), 0);
         let mut tried = 0;
         for n in 0..40 {
             let recording = rig.recording(&alicom(&format!("slow-{n}.wav"))).await;
@@ -135,6 +131,25 @@ fn a_run_ends_before_its_deadline_and_leaves_nothing_behind() {
             tried += rig.provider.traffic(&format!("slow-{n}.wav")).gets;
         }
         assert!((1..=4).contains(&tried), "{tried} were begun");
+    });
+}
+
+#[test]
+fn an_upload_that_is_cut_off_is_aborted() {
+    within_limit(async {
+        let rig = Rig::new().await;
+        rig.serve(vec![Served::new("large.wav").bytes(40_000_000).fault(Fault::Stall)]).await;
+        let archiver = rig.archiver().await;
+        let begun = async {
+            while rig.unfinished_uploads().await == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let run = handle(&archiver, rig.start, Deadline::after(Duration::from_secs(5)));
+        let (report, ()) = tokio::join!(run, begun);
+        assert_eq!(report.unwrap().left, 1);
+        assert_eq!((rig.unfinished_uploads().await, rig.objects().await.len()), (0, 0));
+        assert_eq!(rig.recording(&alicom("large.wav")).await.lease_owner, None, "the claim is let go");
     });
 }
 

@@ -14,7 +14,7 @@ use callvault::schema;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
-use shared::aws::{Account, Patience};
+use shared::aws::Account;
 use shared::config::{Environment, StoreConfig};
 use shared::deadline::Deadline;
 use shared::item::{self, VERSION};
@@ -76,11 +76,7 @@ impl Rig {
         let look_up = |variable: &str| settings.get(variable).cloned();
         let environment = Environment::new(&look_up);
         let stores = StoreConfig::read(&environment).unwrap();
-        let store = Store::new(
-            stores.clone(),
-            Account::of_function(&environment, &stores).unwrap(),
-            Patience::Nobody,
-        );
+        let store = Store::new(stores.clone(), Account::of_function(&environment, &stores).unwrap(), shared::aws::Patience::Nobody);
         schema::create_table(store.table()).await.unwrap();
         schema::create_bucket(store.bucket()).await.unwrap();
         Self { _dynamodb: dynamodb, s3, provider, store, settings, start: Instant::now() }
