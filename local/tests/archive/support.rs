@@ -76,7 +76,11 @@ impl Rig {
         let look_up = |variable: &str| settings.get(variable).cloned();
         let environment = Environment::new(&look_up);
         let stores = StoreConfig::read(&environment).unwrap();
-        let store = Store::new(stores.clone(), Account::of_function(&environment, &stores).unwrap(), shared::aws::Patience::Nobody);
+        let store = Store::new(
+            stores.clone(),
+            Account::of_function(&environment, &stores).unwrap(),
+            shared::aws::Patience::Nobody,
+        );
         schema::create_table(store.table()).await.unwrap();
         schema::create_bucket(store.bucket()).await.unwrap();
         Self { _dynamodb: dynamodb, s3, provider, store, settings, start: Instant::now() }
