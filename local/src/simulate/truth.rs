@@ -7,8 +7,8 @@ use super::call::{Call, Platform};
 use super::element::{Element, Says};
 
 /// What stands in an item beside what was said: when it came, how often it was written, and what is still to be done.
-const BOOKKEEPING: [&str; 7] =
-    ["version", "sources", "first_received_at", "updated_at", "due", "due_at", "ttl"];
+const BOOKKEEPING: [&str; 9] =
+    ["version", "sources", "first_received_at", "updated_at", "asked", "next_ask_at", "due", "due_at", "ttl"];
 
 /// The partition under which all of a call lies.
 pub(super) fn partition(call: &Call) -> String {
@@ -35,6 +35,7 @@ pub(super) fn call_item(call: &Call, elements: &[&Element]) -> Map<String, Value
     let mut item = identity(call, "call");
     let mut status = Map::new();
     let mut extra: Map<String, Value> = Map::new();
+    let mut has: Map<String, Value> = Map::new();
     for Element { function, says, .. } in elements {
         let mut kept = says.kept.clone();
         for claim in &says.claims {
@@ -49,11 +50,18 @@ pub(super) fn call_item(call: &Call, elements: &[&Element]) -> Map<String, Value
             }
         }
         status.extend(says.status.clone());
+        let said = [
+            ("conversation", says.conversation.contains_key("turns")),
+            ("recording", !says.recordings.is_empty()),
+        ];
+        has.extend(
+            said.into_iter().filter(|(_, said)| *said).map(|(what, _)| (what.to_owned(), true.into())),
+        );
         if !kept.is_empty() {
             extra.insert((*function).to_owned(), kept.into());
         }
     }
-    for (name, map) in [("status", status), ("extra", extra)] {
+    for (name, map) in [("status", status), ("extra", extra), ("has", has)] {
         if !map.is_empty() {
             item.insert(name.to_owned(), map.into());
         }

@@ -1,6 +1,7 @@
 //! `callvault simulate`: it finds nothing wrong where nothing is, and everything that is; and nothing is lost under load while the
 //! stack is killed and its stores fail.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -320,6 +321,6 @@ async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_f
     assert_eq!(verification.calls(), calls);
     assert!(verification.differences().is_empty(), "{sent}{verification}");
     if full {
-        println!("{sent}{verification}");
+        writeln!(std::io::stdout(), "{sent}{verification}").unwrap();
     }
 }
