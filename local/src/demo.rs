@@ -1,5 +1,7 @@
-//! The demonstration: the sample of every document, pushed through a stack in memory, and what is stored of it.
+//! The demonstration: the sample of every document, pushed through a stack in memory, and what is stored of it; then a call whose
+//! recording can be fetched, and its way into the bucket.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use anyhow::{Context, bail, ensure};
@@ -8,13 +10,16 @@ use comfy_table::{Cell, ContentArrangement, Table};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use shared::item::Item;
 use shared::keys;
 use shared::model::{CallKey, Instant};
 use shared::normalized::{Context as PushContext, PushType};
 
 use crate::functions::{PUSH_FUNCTIONS, PushFunction};
+use crate::provider::Recording;
 use crate::stack::{Options, Stack};
 
 /// The call's attributes in the order in which they are shown: what it was, when, how it ended, what it came to.
@@ -49,10 +54,16 @@ const SHOWN: [&str; 28] = [
     "first_received_at",
 ];
 
-/// Runs the demonstration. It fails unless everything that was pushed is stored.
+/// The call whose recording the provider simulator serves.
+const DEMO_CALL: &str = "demo-call-1";
+/// Its recording there.
+const DEMO_RECORDING: &str = "demo-call-1.wav";
+
+/// Runs the demonstration. It fails unless everything that was pushed is stored, and the recording archived bit for bit.
 pub async fn run() -> anyhow::Result<()> {
     let stack = Stack::start(&Options::in_memory()).await?;
     let mut out = std::io::stdout().lock();
+    let mut calls = BTreeSet::new();
     for function in PUSH_FUNCTIONS {
         let sample = Sample::of(&function)?;
         let answer = sample.push(&stack.url()).await?;
@@ -62,11 +73,76 @@ pub async fn run() -> anyhow::Result<()> {
         for call in sample.calls(&function.push)? {
             let items = stack.store().table().query(&keys::call_pk(&call)).await?;
             show(&mut out, &call, &items)?;
+            calls.insert(call);
         }
     }
+    calls.insert(archive(&stack, &mut out).await?);
+    show_recordings(&stack, &mut out, &calls).await?;
     writeln!(out, "All of it is stored. `cargo run` serves the same on http://127.0.0.1:3000.")?;
     drop(out);
     stack.stop().await
+}
+
+/// Pushes a recording that can be fetched, runs the archiver, and checks that the object in the bucket is the source, bit for bit.
+async fn archive(stack: &Stack, out: &mut impl Write) -> anyhow::Result<CallKey> {
+    let provider = stack.provider();
+    provider.add_recording(Recording::new(DEMO_RECORDING));
+    let url = provider.signed_url(DEMO_RECORDING, Timestamp::now() + SignedDuration::from_hours(24));
+    let push = json!([{"callId": DEMO_CALL, "taskId": "demo", "recordFile": url}]);
+    let sample = Sample { path: "/push/alicom-call-record/local".to_owned(), body: push.to_string() };
+    writeln!(out, "POST {}", sample.path)?;
+    writeln!(out, "  {}", sample.push(&stack.url()).await?)?;
+    let report = stack.functions().invoke(archive_recordings::FUNCTION, json!({})).await?;
+    writeln!(out, "{}\n  {report}\n", archive_recordings::FUNCTION)?;
+
+    let push = alicom_call_record::PUSH;
+    let call = sample.calls(&push)?.pop().context("the push names a call")?;
+    let key = keys::recording_sk("main");
+    let stored = stack.store().table().get(&keys::call_pk(&call), &key).await?.context("no recording")?;
+    let object_key = stored.get("object_key").and_then(Value::as_str).context("it is not archived")?;
+    let object = Sha256::digest(stack.store().bucket().get(object_key).await?);
+    let source = provider.sha256_of(DEMO_RECORDING).context("the simulator has the recording")?;
+    ensure!(hex::encode(object) == source, "the object is not what the simulator served");
+    ensure!(stored["sha256"] == *source, "the table tells of another recording");
+    Ok(call)
+}
+
+/// Shows what became of the calls' recordings.
+async fn show_recordings(
+    stack: &Stack,
+    out: &mut impl Write,
+    calls: &BTreeSet<CallKey>,
+) -> anyhow::Result<()> {
+    let mut table = wide_table();
+    table.set_header(["recording", "state", "where, or why not"]);
+    let mut states = BTreeMap::<String, usize>::new();
+    for call in calls {
+        for item in stack.store().table().query(&keys::call_pk(call)).await? {
+            let sk = readable(&item[keys::SK]);
+            if !sk.starts_with("recording#") {
+                continue;
+            }
+            let text = |name: &str| item.get(name).map(readable);
+            let archived = ["object_key", "media_type", "bytes", "sha256"]
+                .map(|name| text(name).map(|value| format!("{name} = {value}")));
+            let place = archived.into_iter().flatten().collect::<Vec<_>>().join("\n");
+            let state = readable(&item["state"]);
+            *states.entry(state.clone()).or_default() += 1;
+            table.add_row([
+                format!("{}\n{sk}", keys::call_pk(call)),
+                state,
+                text("last_error").unwrap_or(place),
+            ]);
+        }
+    }
+    writeln!(out, "{table}\n")?;
+    writeln!(
+        out,
+        "The samples' recordings stay pending: their URLs are examples, so only the simulator is asked here."
+    )?;
+    writeln!(out, "The archived one has the SHA-256 of its source.\n")?;
+    ensure!(states.get("archived") == Some(&1), "one recording is archived: {states:?}");
+    Ok(())
 }
 
 /// A push from `events/`.
@@ -121,11 +197,7 @@ fn show(out: &mut impl Write, key: &CallKey, items: &[Item]) -> anyhow::Result<(
     let call = with(keys::CALL).next().with_context(|| format!("{pk} is not stored"))?;
     ensure!(with("push#").next().is_some(), "the verbatim push of {pk} is not stored");
 
-    let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-    if table.width().is_none() {
-        table.set_width(110);
-    }
+    let mut table = wide_table();
     table.set_header([Cell::new("call"), Cell::new(&pk)]);
     for name in SHOWN {
         table.add_rows(call.get(name).map(|value| [name.to_owned(), readable(value)]));
@@ -135,6 +207,15 @@ fn show(out: &mut impl Write, key: &CallKey, items: &[Item]) -> anyhow::Result<(
     }
     writeln!(out, "{table}\n")?;
     Ok(())
+}
+
+fn wide_table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    if table.width().is_none() {
+        table.set_width(110);
+    }
+    table
 }
 
 /// A value as a person reads it: one line for each part of an object.

@@ -1,11 +1,17 @@
 //! The functions, by name, called with an event as Lambda would.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use archive_recordings::Archiver;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Context;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::{Map, Value, json};
+use shared::deadline::Deadline;
+use shared::model::Instant;
 use shared::normalized::PushType;
 use shared::push::Receiver;
 
@@ -39,6 +45,25 @@ pub const PUSH_FUNCTIONS: [PushFunction; 5] = [
     push_function!("laaffic-status-report", laaffic_status_report),
 ];
 
+/// A function that runs at intervals.
+#[derive(Clone, Copy)]
+pub struct ScheduledFunction {
+    /// Its name.
+    pub name: &'static str,
+    /// How often it runs.
+    pub every: Duration,
+    handle: for<'a> fn(&'a Functions, Instant, Deadline) -> BoxFuture<'a, Result<Value, InvokeError>>,
+}
+
+/// Every function that runs at intervals. None reads its event.
+pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 1] = [ScheduledFunction {
+    name: archive_recordings::FUNCTION,
+    every: Duration::from_secs(300),
+    handle: |functions, now, deadline| {
+        archive_recordings::handle(&functions.archiver, now, deadline).map(answer).boxed()
+    },
+}];
+
 /// Why an invocation brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
@@ -58,29 +83,44 @@ pub enum InvokeError {
 /// The functions, with what they have at hand.
 pub struct Functions {
     receiver: Receiver,
+    archiver: Archiver,
 }
 
 impl Functions {
     /// The functions with these settings.
-    pub fn new(receiver: Receiver) -> Self {
-        Self { receiver }
+    pub fn new(receiver: Receiver, archiver: Archiver) -> Self {
+        Self { receiver, archiver }
     }
 
     /// Invokes a function with an event, and gives back what it answers.
-    pub async fn invoke(self: std::sync::Arc<Self>, name: &str, event: Value) -> Result<Value, InvokeError> {
-        let function = PUSH_FUNCTIONS.into_iter().find(|function| function.push.function == name);
-        let function = function.ok_or_else(|| InvokeError::NotFound(name.to_owned()))?;
+    pub async fn invoke(self: Arc<Self>, name: &str, event: Value) -> Result<Value, InvokeError> {
+        let push = PUSH_FUNCTIONS.into_iter().find(|function| function.push.function == name);
+        let scheduled = SCHEDULED_FUNCTIONS.into_iter().find(|function| function.name == name);
         // A task of its own: a panic ends the invocation, as it does in Lambda, and a caller that hangs up doesn't.
-        let invocation = tokio::spawn(async move {
-            let request = lambda_http::request::from_str(&event.to_string())
-                .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
-            let mut context = Context::default();
-            context.request_id = event["requestContext"]["requestId"].as_str().unwrap_or_default().to_owned();
-            let response = (function.handle)(&self.receiver, request.with_lambda_context(context)).await;
-            payload(response).await
-        });
+        let invocation = match (push, scheduled) {
+            (Some(function), _) => tokio::spawn(async move { self.push(function, event).await }),
+            (None, Some(function)) => {
+                let deadline = Deadline::of_context(0);
+                tokio::spawn(async move { (function.handle)(&self, Instant::now(), deadline).await })
+            }
+            (None, None) => return Err(InvokeError::NotFound(name.to_owned())),
+        };
         invocation.await.map_err(|error| failed("Runtime.Panic", error.to_string()))?
     }
+
+    async fn push(&self, function: PushFunction, event: Value) -> Result<Value, InvokeError> {
+        let request = lambda_http::request::from_str(&event.to_string())
+            .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
+        let mut context = Context::default();
+        context.request_id = event["requestContext"]["requestId"].as_str().unwrap_or_default().to_owned();
+        payload((function.handle)(&self.receiver, request.with_lambda_context(context)).await).await
+    }
+}
+
+/// What a scheduled function answers, as Lambda would hand it on.
+fn answer<T: serde::Serialize, E: std::fmt::Display>(result: Result<T, E>) -> Result<Value, InvokeError> {
+    let answer = result.map_err(|error| failed("Runtime.Error", error.to_string()))?;
+    serde_json::to_value(answer).map_err(|error| failed("Runtime.Error", error.to_string()))
 }
 
 fn failed(kind: &'static str, message: String) -> InvokeError {

@@ -19,7 +19,7 @@ use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::functions::{Functions, InvokeError};
+use crate::functions::{Functions, InvokeError, PUSH_FUNCTIONS};
 
 /// The largest body that API Gateway takes, in bytes.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -41,6 +41,10 @@ async fn push(
     Path((function, token)): Path<(String, String)>,
     request: Request,
 ) -> Response {
+    // The others have no route: nobody outside may run them.
+    if !PUSH_FUNCTIONS.iter().any(|known| known.push.function == function) {
+        return message(StatusCode::NOT_FOUND, "Not Found");
+    }
     let (parts, body) = request.into_parts();
     let body = match read(body).await {
         Ok(body) => body,

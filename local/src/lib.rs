@@ -9,5 +9,6 @@ pub mod operator;
 pub mod provider;
 pub mod s3;
 pub mod schema;
+pub mod simulate;
 pub mod stack;
 pub mod token;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use callvault::stack::Options;
-use callvault::{demo, operator, stack, token};
+use callvault::{demo, operator, simulate, stack, token};
 use clap::{Parser, Subcommand};
 
 /// Catches what AI outbound-call platforms push about each call. Without a command: serve.
@@ -20,12 +20,16 @@ struct Cli {
 enum Command {
     /// Serve the functions, with DynamoDB and S3 embedded, until Ctrl-C or SIGTERM.
     Serve(Options),
-    /// Push the sample of every document through a stack in memory, and show the calls that result.
+    /// Push the sample of every document through a stack in memory, archive a recording, and show the calls that result.
     Demo,
+    /// Run the provider simulator alone.
+    Provider(stack::ProviderOptions),
     /// Store what was rejected, once the cause is mended.
     Redrive(operator::RedriveOptions),
     /// Remove all that is stored of a person.
     Erase(operator::EraseOptions),
+    /// Play the platforms: push made-up calls, and hold the stores against them.
+    Simulate(simulate::Options),
     /// Mint a push token, and the SHA-256 of it to configure.
     Token,
 }
@@ -37,8 +41,10 @@ async fn main() -> ExitCode {
         None => stack::serve(cli.serve).await,
         Some(Command::Serve(options)) => stack::serve(options).await,
         Some(Command::Demo) => demo::run().await,
+        Some(Command::Provider(options)) => stack::serve_provider(options).await,
         Some(Command::Redrive(options)) => operator::redrive(options).await,
         Some(Command::Erase(options)) => operator::erase(options).await,
+        Some(Command::Simulate(options)) => simulate::run(options).await,
         Some(Command::Token) => token::run(),
     };
     match result {

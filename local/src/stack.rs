@@ -1,24 +1,28 @@
 //! The local stack: which parts there are, how they start, and how they end.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use archive_recordings::Archiver;
 use clap::Args;
-use shared::aws::Account;
+use shared::aws::{Account, Patience};
 use shared::config::{Environment, StoreConfig};
+use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
 use shared::store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
 
 use crate::dynamodb::{self, DynamoDb};
-use crate::functions::{Functions, PUSH_FUNCTIONS};
+use crate::functions::{Functions, PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS, ScheduledFunction};
+use crate::provider::{self, Provider};
 use crate::s3::{self, S3};
 use crate::{gateway, schema, token};
 
@@ -30,7 +34,7 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 pub struct Options {
     /// The address to listen on; 0.0.0.0 lets containers in.
     #[arg(long, default_value = "127.0.0.1")]
-    pub host: std::net::IpAddr,
+    pub host: IpAddr,
     /// The API's port; 0 picks a free one, here and below.
     #[arg(long, default_value_t = 3000)]
     pub port: u16,
@@ -40,6 +44,9 @@ pub struct Options {
     /// The embedded S3's port.
     #[arg(long, default_value_t = 9000)]
     pub s3_port: u16,
+    /// The provider simulator's port.
+    #[arg(long, default_value_t = 4000)]
+    pub provider_port: u16,
     /// Where data is kept across restarts.
     #[arg(long, value_name = "DIR", default_value = ".callvault")]
     pub data: PathBuf,
@@ -49,6 +56,12 @@ pub struct Options {
     /// The token that pushes have to carry.
     #[arg(long, default_value = "local")]
     pub token: String,
+    /// The table's name.
+    #[arg(long, env = "TABLE_NAME", default_value = "callvault", hide_env_values = true)]
+    pub table: String,
+    /// The bucket's name.
+    #[arg(long, env = "BUCKET_NAME", default_value = "callvault", hide_env_values = true)]
+    pub bucket: String,
     /// Don't run the scheduled functions.
     #[arg(long)]
     pub no_schedule: bool,
@@ -58,6 +71,9 @@ pub struct Options {
     /// Use this S3 instead of the embedded one.
     #[arg(long, value_name = "URL")]
     pub s3_endpoint: Option<String>,
+    /// Fetch recordings from the simulator alone, whatever is set: nothing leaves this machine.
+    #[arg(skip)]
+    pub simulator_only: bool,
 }
 
 impl Options {
@@ -68,14 +84,29 @@ impl Options {
             port: 0,
             dynamodb_port: 0,
             s3_port: 0,
+            provider_port: 0,
             data: PathBuf::new(),
             memory: true,
             token: "local".to_owned(),
+            table: "callvault".to_owned(),
+            bucket: "callvault".to_owned(),
             no_schedule: true,
             dynamodb_endpoint: None,
             s3_endpoint: None,
+            simulator_only: true,
         }
     }
+}
+
+/// How to run the provider simulator alone.
+#[derive(Args, Clone, Debug)]
+pub struct ProviderOptions {
+    /// The address to listen on; 0.0.0.0 lets containers in.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// The simulator's port; 0 picks a free one.
+    #[arg(long, default_value_t = 4000)]
+    pub port: u16,
 }
 
 /// A running stack.
@@ -85,6 +116,9 @@ pub struct Stack {
     store: Store,
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
+    functions: Arc<Functions>,
+    schedule: JoinSet<()>,
+    provider: Provider,
     dynamodb: Option<DynamoDb>,
     s3: Option<S3>,
 }
@@ -111,6 +145,9 @@ impl Stack {
         };
         let endpoint =
             |address: Option<SocketAddr>| address.map(|address| format!("http://{}", reachable(address)));
+        let listener = listen(options, options.provider_port, "--provider-port").await?;
+        let provider = provider::start(listener, provider::Settings::default())?;
+        let simulator = reachable(provider.address());
         let dynamodb_endpoint = endpoint(dynamodb.as_ref().map(DynamoDb::local_addr));
         let s3_endpoint = endpoint(s3.as_ref().map(S3::local_addr));
 
@@ -118,21 +155,42 @@ impl Stack {
         let look_up = |variable: &str| match variable {
             "DYNAMODB_ENDPOINT" => dynamodb_endpoint.clone().or_else(|| options.dynamodb_endpoint.clone()),
             "S3_ENDPOINT" => s3_endpoint.clone().or_else(|| options.s3_endpoint.clone()),
-            "TABLE_NAME" | "BUCKET_NAME" => Some(set(variable).unwrap_or_else(|| "callvault".to_owned())),
+            "TABLE_NAME" => Some(options.table.clone()),
+            "BUCKET_NAME" => Some(options.bucket.clone()),
             "PUSH_TOKEN_SHA256" => Some(set(variable).unwrap_or_else(|| token::digest(&options.token))),
+            "ALIBABA_ENDPOINT" | "LAAFFIC_ENDPOINT" => {
+                Some(set(variable).unwrap_or_else(|| provider.base_url().to_owned()))
+            }
+            "RECORDING_HOSTS" if options.simulator_only => Some(simulator.to_string()),
+            "RECORDING_HOSTS" => Some(
+                set(variable).unwrap_or_else(|| format!("{},{simulator}", archive_recordings::DEFAULT_HOSTS)),
+            ),
+            // The simulator's, unless keys come from elsewhere.
+            "ALIBABA_ACCESS_KEY_ID"
+            | "ALIBABA_ACCESS_KEY_SECRET"
+            | "LAAFFIC_API_KEY"
+            | "LAAFFIC_API_SECRET" => Some(set(variable).unwrap_or_else(|| "local".to_owned())),
             _ => set(variable),
         };
         let environment = Environment::new(&look_up);
         let stores = StoreConfig::read(&environment)?;
-        let store = Store::new(stores.clone(), Account::of_function(&environment, &stores)?);
+        let store =
+            Store::new(stores.clone(), Account::of_function(&environment, &stores)?, Patience::Nobody);
         schema::create_table(store.table()).await?;
         schema::create_bucket(store.bucket()).await?;
 
-        let functions = Arc::new(Functions::new(Receiver::new(&environment)?));
+        let archiver = Archiver::new(&environment, SystemResolver).await?;
+        let functions = Arc::new(Functions::new(Receiver::new(&environment)?, archiver));
         let address = api.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(serve_api(api, functions, stopped));
-        Ok(Self { api: address, stores, store, stop, server, dynamodb, s3 })
+        let server = tokio::spawn(serve_api(api, Arc::clone(&functions), stopped));
+        let mut schedule = JoinSet::new();
+        if !options.no_schedule {
+            for function in SCHEDULED_FUNCTIONS {
+                schedule.spawn(run_at_intervals(function, Arc::clone(&functions)));
+            }
+        }
+        Ok(Self { api: address, stores, store, stop, server, functions, schedule, provider, dynamodb, s3 })
     }
 
     /// The API's base URL.
@@ -150,10 +208,23 @@ impl Stack {
         &self.store
     }
 
+    /// The functions.
+    pub fn functions(&self) -> Arc<Functions> {
+        Arc::clone(&self.functions)
+    }
+
+    /// The provider simulator.
+    pub fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
     /// Ends the stack: no new requests, a little time for the running ones, then the stores.
-    pub async fn stop(self) -> anyhow::Result<()> {
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         drop(self.stop);
         self.server.await?;
+        // A run that is broken off leaves claims that lapse, as it would in Lambda.
+        self.schedule.shutdown().await;
+        self.provider.stop().await;
         if let Some(s3) = self.s3 {
             s3.stop().await?;
         }
@@ -178,14 +249,16 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 async fn listen(options: &Options, port: u16, option: &str) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind((options.host, port)).await {
+    listen_on(options.host, port, option).await
+}
+
+async fn listen_on(host: IpAddr, port: u16, option: &str) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind((host, port)).await {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             bail!("port {port} is taken: choose another with {option}, or {option} 0 for any that is free")
         }
-        Err(error) => {
-            Err(error).with_context(|| format!("can't listen on {}:{port} ({option})", options.host))
-        }
+        Err(error) => Err(error).with_context(|| format!("can't listen on {host}:{port} ({option})")),
     }
 }
 
@@ -206,6 +279,19 @@ async fn serve_api(listener: TcpListener, functions: Arc<Functions>, stopped: on
     }
 }
 
+/// Runs a function once its first interval has passed, and then at each.
+async fn run_at_intervals(function: ScheduledFunction, functions: Arc<Functions>) {
+    let mut ticks = tokio::time::interval(function.every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        if let Err(error) = Arc::clone(&functions).invoke(function.name, serde_json::json!({})).await {
+            tracing::error!(function = function.name, error = %error, "invocation failed");
+        }
+    }
+}
+
 /// Serves until Ctrl-C or SIGTERM.
 pub async fn serve(options: Options) -> anyhow::Result<()> {
     shared::telemetry::init(std::io::stderr);
@@ -221,6 +307,31 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     stack.stop().await
 }
 
+/// Runs the provider simulator alone until Ctrl-C or SIGTERM.
+pub async fn serve_provider(options: ProviderOptions) -> anyhow::Result<()> {
+    let (mut interrupted, mut terminated) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let listener = listen_on(options.host, options.port, "--port").await?;
+    let provider = provider::start(listener, provider::Settings::default())?;
+    {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "the provider simulator is ready")?;
+        writeln!(out)?;
+        writeln!(out, "  provider  {}", provider.base_url())?;
+        writeln!(out)?;
+        writeln!(out, "Try:")?;
+        writeln!(out, "  curl -O {}", provider.recording_url("any-name.wav"))?;
+        writeln!(out, "  curl -i '{}?fault=xml-200'", provider.recording_url("any-name.wav"))?;
+        out.flush()?;
+    }
+    tokio::select! {
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
+    }
+    provider.stop().await;
+    Ok(())
+}
+
 fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     let url = stack.url();
     let stores = stack.stores();
@@ -233,8 +344,15 @@ fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     for function in PUSH_FUNCTIONS {
         writeln!(out, "              POST /push/{}/{{token}}", function.push.function)?;
     }
+    for function in SCHEDULED_FUNCTIONS {
+        let minutes = function.every.as_secs() / 60;
+        let when =
+            if options.no_schedule { "on invocation".to_owned() } else { format!("every {minutes} minutes") };
+        writeln!(out, "              {} {when}", function.name)?;
+    }
     writeln!(out, "  DynamoDB  {}  table {}", endpoint(&stores.dynamodb_endpoint), stores.table_name)?;
     writeln!(out, "  S3        {}  bucket {}", endpoint(&stores.s3_endpoint), stores.bucket_name)?;
+    writeln!(out, "  provider  {}  simulated", stack.provider().base_url())?;
     match options.memory {
         true => writeln!(out, "  data      in memory")?,
         false => writeln!(out, "  data      {}", options.data.display())?,

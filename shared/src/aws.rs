@@ -72,27 +72,27 @@ pub fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
-/// Who waits for DynamoDB.
+/// How long DynamoDB is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
-    /// A sender, for 700 ms.
-    Push,
-    /// Nobody: a scheduled function, which reads by the page.
-    Schedule,
+    /// A push's sender waits 700 ms: a connection that died while the function was frozen costs one short attempt. (The SDK's
+    /// defaults would wait 3.1 s to connect.)
+    Sender,
+    /// Nobody waits: a slow answer is better than another request.
+    Nobody,
 }
 
 impl Patience {
     fn timeouts(self) -> TimeoutConfig {
         let (connect, attempt) = match self {
-            Self::Push => (Duration::from_millis(300), Duration::from_millis(400)),
-            Self::Schedule => (Duration::from_secs(2), Duration::from_secs(10)),
+            Self::Sender => (Duration::from_millis(300), Duration::from_millis(400)),
+            Self::Nobody => (Duration::from_secs(2), Duration::from_secs(10)),
         };
         TimeoutConfig::builder().connect_timeout(connect).operation_attempt_timeout(attempt).build()
     }
 }
 
-/// A client for DynamoDB. Where a sender waits, a connection that died while the function was frozen costs one short
-/// attempt: the SDK's defaults would wait 3.1 s to connect and up to a second before trying again.
+/// A client for DynamoDB. What may pass is tried again soon: the SDK's defaults would pause up to a second first.
 pub fn dynamodb(
     account: &Account,
     stores: &StoreConfig,

@@ -10,6 +10,7 @@ pub mod inquiry;
 pub mod item;
 pub mod keys;
 pub mod merge;
+pub mod metrics;
 pub mod model;
 pub mod normalized;
 pub mod recording_url;

@@ -147,6 +147,30 @@ pub fn merge(writers: Writers, stored: Option<&Record>, contribution: &Contribut
     Some(record)
 }
 
+/// The record that comes of the same bodies as `stored`, read anew: `contribution` gives each body's, by function and digest. What is no
+/// word of a body (receipt times, how often the call was asked for) stays as it is. `None` where a body is not to be had any more.
+pub fn rebuilt(
+    writers: Writers,
+    stored: &Record,
+    contribution: impl Fn(&str, &str) -> Option<Contribution>,
+) -> Option<Record> {
+    let mut record: Option<Record> = None;
+    for (function, source) in &stored.sources {
+        for body in &source.bodies {
+            // The bodies are in order of time, and of equally old ones the later wins.
+            let contribution =
+                Contribution { received_at: source.received_at, ..contribution(function, body)? };
+            record = merge(writers, record.as_ref(), &contribution).or(record);
+        }
+    }
+    Some(Record {
+        inquiry: stored.inquiry,
+        first_received_at: stored.first_received_at,
+        updated_at: stored.updated_at,
+        ..record?
+    })
+}
+
 /// By function: its values of the attributes that several functions write.
 struct Claims(BTreeMap<String, Map<String, Value>>);
 
@@ -370,6 +394,11 @@ mod tests {
             for contribution in &contributions {
                 prop_assert_eq!(merge(CALL_WRITERS, Some(&shuffled), contribution), None);
             }
+            let again = rebuilt(CALL_WRITERS, &shuffled, |function, body| {
+                contributions.iter().find(|one| one.function == function && one.body == body).cloned()
+            });
+            prop_assert_eq!(again.as_ref(), Some(&shuffled), "what is read as before comes to the same");
+            prop_assert_eq!(rebuilt(CALL_WRITERS, &shuffled, |_, _| None), None);
         }
     }
 }

@@ -1,13 +1,17 @@
 //! The way of a push, from the HTTP request to the answer.
 
-use futures_util::future::join_all;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::Value;
 
 use crate::answer::Answer;
-use crate::aws::Account;
+use crate::aws::{Account, Patience};
 use crate::body::{Elements, NoElements};
 use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, expiry, process_environment};
+use crate::metrics::{Metrics, PushCounts};
 use crate::model::{CallKey, Instant};
 use crate::normalized::{Context, PushType, Rejection};
 use crate::rejected::Rejected;
@@ -15,11 +19,15 @@ use crate::request::{Authorized, authorize};
 use crate::store::{Element, Store, StoreError};
 use crate::table::TableError;
 
+/// How many rejected elements are being kept at once: each takes a connection, and a body can hold any number of them.
+const MAX_REJECTIONS_AT_ONCE: usize = 16;
+
 /// Catches pushes: what a push function has at hand from its start on.
 #[derive(Debug)]
 pub struct Receiver {
     config: PushConfig,
     store: Store,
+    metrics: Metrics,
 }
 
 /// How a body was divided and stored.
@@ -28,6 +36,7 @@ struct Tally {
     elements: usize,
     rejections: Vec<&'static str>,
     unknown_values: Vec<&'static str>,
+    store_time: Option<Duration>,
 }
 
 impl Receiver {
@@ -45,13 +54,21 @@ impl Receiver {
     pub fn new(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         let stores = StoreConfig::read(environment)?;
         let account = Account::of_function(environment, &stores)?;
-        Ok(Self { config: PushConfig::read(environment)?, store: Store::new(stores, account) })
+        Ok(Self {
+            config: PushConfig::read(environment)?,
+            store: Store::new(stores, account, Patience::Sender),
+            metrics: Metrics::read(environment),
+        })
     }
 
     /// A receiver for an operator, who stores again what was received before. It lets nobody push.
     pub fn for_operator(environment: &Environment<'_>, account: Account) -> Result<Self, ConfigError> {
-        let store = Store::new(StoreConfig::read(environment)?, account);
-        Ok(Self { config: PushConfig::for_operator(environment)?, store })
+        let store = Store::new(StoreConfig::read(environment)?, account, Patience::Nobody);
+        Ok(Self {
+            config: PushConfig::for_operator(environment)?,
+            store,
+            metrics: Metrics::read(environment),
+        })
     }
 
     /// The stores.
@@ -79,6 +96,7 @@ impl Receiver {
             Err(denial) => denial.into(),
         };
         log(push, &answer, &tally, received_at, &request_id);
+        self.metrics.push(&counts(push, &answer, &tally, received_at));
         answer.into_response()
     }
 
@@ -101,6 +119,7 @@ impl Receiver {
                 Err(NoElements::WrongShape) => Answer::WrongShape,
             }
         };
+        tally.rejections.push(refusal.tag());
         let rejected = Rejected::new(push.function, received_at, refusal.message(), None, body);
         match self.keep_rejected(rejected).await {
             Ok(()) => refusal,
@@ -120,7 +139,15 @@ impl Receiver {
         tally.elements = elements.texts.len();
         let mut sound = Vec::new();
         let mut rejected = Vec::new();
-        for text in &elements.texts {
+        // The same element again is the same item: a body of a million of them is no more work than one.
+        let mut repeats: HashMap<&str, usize> = HashMap::new();
+        let mut distinct = elements.texts.clone();
+        distinct.retain(|text| {
+            let times = repeats.entry(text).or_default();
+            *times += 1;
+            *times == 1
+        });
+        for text in &distinct {
             match push.normalized(text, &context) {
                 Ok(normalized) => {
                     tally.unknown_values.extend(&normalized.unknown_values);
@@ -129,6 +156,7 @@ impl Receiver {
                 Err(rejection) => rejected.push((*text, rejection)),
             }
         }
+        let storing = std::time::Instant::now();
         let results = self
             .store
             .store(
@@ -146,6 +174,7 @@ impl Receiver {
                     .collect(),
             )
             .await;
+        tally.store_time = (!sound.is_empty()).then(|| storing.elapsed());
         for ((text, _), result) in sound.iter().zip(results) {
             match result {
                 Ok(()) => {}
@@ -158,19 +187,20 @@ impl Receiver {
             }
         }
         tally.rejections.extend(rejected.iter().map(|(_, rejection)| rejection.tag()));
-        let kept = join_all(rejected.iter().map(|(text, rejection)| {
-            self.keep_rejected(Rejected::new(
-                push.function,
-                received_at,
-                rejection.to_string(),
-                rejection.field(),
-                text.as_bytes(),
-            ))
-        }))
-        .await;
+        let to_keep: Vec<_> = rejected
+            .iter()
+            .map(|(text, rejection)| {
+                let (reason, field) = (rejection.to_string(), rejection.field());
+                Rejected::new(push.function, received_at, reason, field, text.as_bytes())
+            })
+            .collect();
+        let keeping = stream::iter(to_keep).map(|rejected| self.keep_rejected(rejected));
+        let kept: Vec<_> = keeping.buffer_unordered(MAX_REJECTIONS_AT_ONCE).collect().await;
+        let times: usize =
+            rejected.iter().map(|(text, _)| repeats.get(text).copied().unwrap_or_default()).sum();
         match kept.into_iter().find_map(Result::err) {
             Some(error) => Answer::NotStored(error.into()),
-            None => Answer::Kept { stored: elements.texts.len() - rejected.len(), rejected: rejected.len() },
+            None => Answer::Kept { stored: elements.texts.len() - times, rejected: times },
         }
     }
 
@@ -178,6 +208,29 @@ impl Receiver {
         // Text, times and names: there is nothing in it that could not be written as JSON.
         let json = serde_json::to_vec(&rejected).unwrap_or_default();
         Ok(self.store.bucket().put_json_if_absent(&rejected.key(), json).await?)
+    }
+}
+
+/// What is counted of a push, beside what is logged of it.
+fn counts<'a>(push: &PushType, answer: &Answer, tally: &'a Tally, received_at: Instant) -> PushCounts<'a> {
+    let (stored, denied, kept) = match answer {
+        Answer::Kept { stored, .. } => (*stored, None, true),
+        Answer::UnknownToken | Answer::AddressNotAllowed => (0, Some(answer.tag()), true),
+        Answer::NotJson { .. } | Answer::WrongShape | Answer::Encoded | Answer::TooLarge { .. } => {
+            (0, None, true)
+        }
+        // It will come again.
+        Answer::NotStored(_) => (0, None, false),
+    };
+    PushCounts {
+        function: push.function,
+        received_at,
+        denied,
+        elements: tally.elements,
+        stored,
+        rejections: if kept { &tally.rejections } else { &[] },
+        unknown_values: if kept { &tally.unknown_values } else { &[] },
+        store_ms: tally.store_time.map(|time| time.as_secs_f64() * 1000.0),
     }
 }
 

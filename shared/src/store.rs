@@ -3,6 +3,8 @@
 //! All writes of one element are independent of each other and under way at the same time; each can be repeated. When one of
 //! them is missing after a crash, the repeated push makes up for it.
 
+mod replay;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError};
 
@@ -22,6 +24,8 @@ use crate::model::{CallKey, Instant, Recording, RecordingSource};
 use crate::normalized::Normalized;
 use crate::storable::storable_object;
 use crate::table::{MAX_BATCH, Table, TableError};
+
+pub use replay::Replayed;
 
 /// From this size on a part of an item lies in the bucket instead, in bytes.
 const LARGE_BYTES: usize = 64 * 1024;
@@ -79,17 +83,8 @@ struct Parts {
 type Written = (Vec<usize>, Result<(), Arc<StoreError>>);
 
 impl Store {
-    /// The stores that the settings name, for a function whose sender waits.
-    pub fn new(config: StoreConfig, account: Account) -> Self {
-        Self::with_patience(config, account, Patience::Push)
-    }
-
-    /// The stores that the settings name, for a function that nobody waits for.
-    pub fn for_schedule(config: StoreConfig, account: Account) -> Self {
-        Self::with_patience(config, account, Patience::Schedule)
-    }
-
-    fn with_patience(config: StoreConfig, account: Account, patience: Patience) -> Self {
+    /// The stores that the settings name.
+    pub fn new(config: StoreConfig, account: Account, patience: Patience) -> Self {
         let client = aws::dynamodb(&account, &config, aws::http_client(), patience);
         let table = Table::new(client, config.table_name.clone());
         Self { table, account, config, bucket: OnceLock::new() }

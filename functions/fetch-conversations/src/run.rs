@@ -3,10 +3,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use shared::aws::Account;
+use shared::aws::{Account, Patience};
 use shared::config::{ConfigError, Environment, StoreConfig, expiry};
 use shared::credentials::{CredentialsError, ProviderCredentials};
 use shared::deadline::Deadline;
+use shared::metrics::Metrics;
 use shared::model::{CallKey, Instant, Provider};
 use shared::normalized::Context;
 use shared::outbound::alibaba::{Alibaba, DetailIds};
@@ -16,7 +17,7 @@ use shared::table::TableError;
 
 use crate::config::Config;
 use crate::summary::Summary;
-use crate::{ANSWER, due, reconcile};
+use crate::{ANSWER, FUNCTION, due, reconcile};
 
 /// How many questions are under way at once; the pace is the client's.
 pub(crate) const CONCURRENCY: usize = 8;
@@ -39,6 +40,7 @@ pub struct Conversations {
     config: Config,
     store: Store,
     account: Account,
+    metrics: Metrics,
 }
 
 impl Conversations {
@@ -51,7 +53,8 @@ impl Conversations {
         let account = Account::of_function(environment, &stores)?;
         Ok(Self {
             config: Config::read(environment)?,
-            store: Store::for_schedule(stores, account.clone()),
+            store: Store::new(stores, account.clone(), Patience::Nobody),
+            metrics: Metrics::read(environment),
             account,
         })
     }
@@ -80,7 +83,7 @@ pub async fn handle(
     now: Instant,
 ) -> Result<Summary, RunError> {
     let Some(key) = credentials.alibaba.clone() else {
-        tracing::info!(function = ANSWER.function, "no keys to Alibaba's API are set: nothing is asked for");
+        tracing::info!(function = FUNCTION, "no keys to Alibaba's API are set: nothing is asked for");
         return Ok(Summary { time_left_ms: millis(deadline.left()), ..Summary::default() });
     };
     let run = Run {
@@ -98,6 +101,7 @@ pub async fn handle(
     let ended = ended.await;
     let summary = run.into_summary(deadline);
     summary.log();
+    conversations.metrics.conversation_run(now, &summary.counts());
     ended.map(|()| summary)
 }
 
@@ -183,7 +187,7 @@ impl Run<'_> {
         let key = CallKey { provider: Provider::Alicom, call_id: normalized.call_id.clone() };
         let element = Element {
             key: key.clone(),
-            function: ANSWER.function,
+            function: FUNCTION,
             received_at: self.now,
             expires: expiry(self.now, self.config.retention_days),
             text: data.get().to_owned(),
@@ -210,7 +214,7 @@ impl Run<'_> {
                 let mut tally = self.tally();
                 if tally.summary.denied == 0 {
                     tracing::error!(
-                        function = ANSWER.function,
+                        function = FUNCTION,
                         error = %error,
                         "Alibaba refuses the keys: nothing is asked for until they are mended"
                     );
@@ -240,7 +244,7 @@ impl Run<'_> {
     /// Counts a failure and writes it down.
     pub(crate) fn fail(&self, what: &'static str, error: &dyn std::error::Error) {
         self.tally().summary.failed += 1;
-        tracing::warn!(function = ANSWER.function, error = %error, "{what}");
+        tracing::warn!(function = FUNCTION, error = %error, "{what}");
     }
 
     fn into_summary(self, deadline: Deadline) -> Summary {

@@ -1,6 +1,7 @@
 //! What a run did: its answer, and its line in the log.
 
 use serde::Serialize;
+use shared::metrics::ConversationCounts;
 
 /// What a run did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -24,12 +25,18 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Writes the run's line: the counts that metrics and alarms are made of.
+    /// What metrics and alarms are made of.
+    pub(crate) fn counts(&self) -> ConversationCounts {
+        let Self { fetched, failed, reconciled, throttled, denied, .. } = *self;
+        ConversationCounts { fetched, failed, reconciled, throttled, denied }
+    }
+
+    /// Writes the run's line.
     pub(crate) fn log(&self) {
         let Self { fetched, unchanged, throttled, failed, reconciled, without_ids, denied, time_left_ms } =
             self;
         tracing::info!(
-            function = crate::ANSWER.function,
+            function = crate::FUNCTION,
             fetched,
             unchanged,
             throttled,

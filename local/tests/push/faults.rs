@@ -1,19 +1,26 @@
-//! A DynamoDB that fails on demand: a proxy before the embedded one.
+//! Stores that fail on demand: proxies before the embedded ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::StatusCode;
+use futures_util::stream;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+/// Longer than the functions wait for an attempt.
+const LATE: Duration = Duration::from_millis(900);
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +35,28 @@ pub(crate) enum Fault {
     ErrorAfter,
     /// Throttled.
     Throttled,
+    /// It is handed on, and its answer too, when nobody waits for it any more.
+    Late,
+    /// The connection is cut in the middle of the answer, before anything was written.
+    CutBefore,
+    /// The connection is cut in the middle of the answer, though it was written.
+    CutAfter,
+    /// Of a batch the first half is written, the rest handed back; other requests are not touched.
+    HalfUnprocessed,
+    /// Of a batch nothing is written, all handed back; other requests are not touched.
+    Unprocessed,
 }
 
 type Plan = dyn Fn(u64, &str) -> Fault + Send + Sync;
 
-/// The proxy.
+/// A DynamoDB that fails.
 pub(crate) struct FaultyDynamoDb {
+    pub(crate) endpoint: String,
+    server: tokio::task::JoinHandle<()>,
+}
+
+/// An S3 that fails.
+pub(crate) struct FaultyS3 {
     pub(crate) endpoint: String,
     server: tokio::task::JoinHandle<()>,
 }
@@ -43,6 +66,7 @@ struct Proxy {
     plan: Box<Plan>,
     writes: AtomicU64,
     client: Client<HttpConnector, Full<Bytes>>,
+    error: fn(StatusCode, &str) -> Response,
 }
 
 impl FaultyDynamoDb {
@@ -51,16 +75,18 @@ impl FaultyDynamoDb {
         target: &str,
         plan: impl Fn(u64, &str) -> Fault + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let proxy = Arc::new(Proxy {
-            target: target.to_owned(),
-            plan: Box::new(plan),
-            writes: AtomicU64::new(0),
-            client: Client::builder(TokioExecutor::new()).build_http(),
-        });
-        let app = Router::new().fallback(forward).with_state(proxy);
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let (endpoint, server) = serve(target, Box::new(plan), dynamodb_error).await;
+        Self { endpoint, server }
+    }
+}
+
+impl FaultyS3 {
+    /// Stands before `target`. `plan` decides for each write, by its number (counted from 0) and its method.
+    pub(crate) async fn start(
+        target: &str,
+        plan: impl Fn(u64, &str) -> Fault + Send + Sync + 'static,
+    ) -> Self {
+        let (endpoint, server) = serve(target, Box::new(plan), s3_error).await;
         Self { endpoint, server }
     }
 }
@@ -71,34 +97,126 @@ impl Drop for FaultyDynamoDb {
     }
 }
 
-async fn forward(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let target =
-        parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    let is_write = matches!(operation.as_str(), "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem");
-    let fault = match is_write {
-        true => (proxy.plan)(proxy.writes.fetch_add(1, Ordering::SeqCst), &operation),
-        false => Fault::None,
-    };
-    match fault {
-        // An error that the SDK does not try again.
-        Fault::Crash => return error(StatusCode::BAD_REQUEST, "AccessDeniedException"),
-        Fault::ErrorBefore => return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
-        Fault::Throttled => return error(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException"),
-        Fault::None | Fault::ErrorAfter => {}
-    }
-    let mut forwarded = http::Request::post(&proxy.target);
-    *forwarded.headers_mut().unwrap() = parts.headers;
-    let body = body.collect().await.unwrap().to_bytes();
-    let answer = proxy.client.request(forwarded.body(Full::new(body)).unwrap()).await.unwrap();
-    match fault {
-        Fault::ErrorAfter => error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
-        _ => answer.map(Body::new).into_response(),
+impl Drop for FaultyS3 {
+    fn drop(&mut self) {
+        self.server.abort();
     }
 }
 
-fn error(status: StatusCode, kind: &str) -> Response {
+async fn serve(
+    target: &str,
+    plan: Box<Plan>,
+    error: fn(StatusCode, &str) -> Response,
+) -> (String, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let proxy = Arc::new(Proxy {
+        target: target.to_owned(),
+        plan,
+        writes: AtomicU64::new(0),
+        client: Client::builder(TokioExecutor::new()).build_http(),
+        error,
+    });
+    let app = Router::new().fallback(answer).with_state(proxy);
+    (endpoint, tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }))
+}
+
+async fn answer(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    let operation = target.map_or(parts.method.as_str(), |target| target.rsplit('.').next().unwrap());
+    let is_write = matches!(
+        operation,
+        "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" | "PUT" | "POST" | "DELETE"
+    );
+    let mut fault = match is_write {
+        true => (proxy.plan)(proxy.writes.fetch_add(1, Ordering::SeqCst), operation),
+        false => Fault::None,
+    };
+    if operation != "BatchWriteItem" && matches!(fault, Fault::HalfUnprocessed | Fault::Unprocessed) {
+        fault = Fault::None;
+    }
+    let batch = operation == "BatchWriteItem";
+    // A client that hung up midway left nothing to hand on.
+    let Ok(body) = body.collect().await else { return cut() };
+    let body = body.to_bytes();
+    match fault {
+        // An error that the SDK does not try again.
+        Fault::Crash => return (proxy.error)(StatusCode::BAD_REQUEST, "AccessDeniedException"),
+        Fault::ErrorBefore => {
+            return (proxy.error)(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError");
+        }
+        Fault::Throttled => {
+            return (proxy.error)(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException");
+        }
+        Fault::CutBefore => return cut(),
+        Fault::Late => {
+            // It arrives, whether its sender still waits or not.
+            let forwarding = tokio::spawn(async move {
+                tokio::time::sleep(LATE).await;
+                forward(&proxy, parts, body).await
+            });
+            return forwarding.await.unwrap();
+        }
+        Fault::HalfUnprocessed | Fault::Unprocessed if batch => {
+            let mut request: Value = serde_json::from_slice(&body).unwrap();
+            let (table, items) = request["RequestItems"].as_object_mut().unwrap().iter_mut().next().unwrap();
+            let items = items.as_array_mut().unwrap();
+            let written = if fault == Fault::Unprocessed { 0 } else { items.len().div_ceil(2) };
+            let rest = items.split_off(written);
+            let unprocessed = match rest.len() {
+                0 => json!({}),
+                _ => json!({ table.as_str(): rest }),
+            };
+            if written > 0 {
+                let mut parts = parts;
+                parts.headers.remove(CONTENT_LENGTH);
+                let answer = forward(&proxy, parts, request.to_string().into()).await;
+                assert_eq!(answer.status(), 200);
+            }
+            let answer = json!({"UnprocessedItems": unprocessed}).to_string();
+            return ([(CONTENT_TYPE, "application/x-amz-json-1.0")], answer).into_response();
+        }
+        Fault::None | Fault::ErrorAfter | Fault::CutAfter | Fault::HalfUnprocessed | Fault::Unprocessed => {}
+    }
+    let answer = forward(&proxy, parts, body).await;
+    match fault {
+        Fault::ErrorAfter => (proxy.error)(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
+        Fault::CutAfter => cut(),
+        _ => answer,
+    }
+}
+
+async fn forward(proxy: &Proxy, parts: http::request::Parts, body: Bytes) -> Response {
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut forwarded = http::Request::builder().method(parts.method).uri(format!("{}{path}", proxy.target));
+    *forwarded.headers_mut().unwrap() = parts.headers;
+    match proxy.client.request(forwarded.body(Full::new(body)).unwrap()).await {
+        Ok(answer) => answer.map(Body::new).into_response(),
+        // The store is gone, and so is the connection to it.
+        Err(_) => cut(),
+    }
+}
+
+/// An answer that ends before the end that it announced.
+fn cut() -> Response {
+    let pieces = [Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("cut on demand"))];
+    let headers = HeaderMap::from_iter([(CONTENT_LENGTH, http::HeaderValue::from_static("100"))]);
+    (headers, Body::from_stream(stream::iter(pieces))).into_response()
+}
+
+fn dynamodb_error(status: StatusCode, kind: &str) -> Response {
     let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}","message":"on demand"}}"#);
-    (status, [("content-type", "application/x-amz-json-1.0")], body).into_response()
+    (status, [(CONTENT_TYPE, "application/x-amz-json-1.0")], body).into_response()
+}
+
+fn s3_error(status: StatusCode, kind: &str) -> Response {
+    let (status, code) = match kind {
+        "InternalServerError" => (status, "InternalError"),
+        "ProvisionedThroughputExceededException" => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
+        _ => (StatusCode::FORBIDDEN, "AccessDenied"),
+    };
+    let body =
+        format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>on demand</Message></Error>");
+    (status, [(CONTENT_TYPE, "application/xml")], body).into_response()
 }

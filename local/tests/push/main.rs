@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "this is test code")]
 
+mod durability;
 mod faults;
 mod hostile;
 mod indexes;
@@ -9,4 +10,5 @@ mod merging;
 mod operator;
 mod process;
 mod report;
+mod simulation;
 mod support;

@@ -48,14 +48,14 @@ fn pushes() -> [(&'static str, String); 3] {
     ]
 }
 
-/// A receiver of the stack's own, with its own way to the table.
-fn receiver(stack: &Stack, dynamodb_endpoint: &str) -> Receiver {
+/// A receiver of the stack's own, with its own way to the stores.
+pub(crate) fn receiver(stack: &Stack, dynamodb_endpoint: &str, s3_endpoint: &str) -> Receiver {
     let stores = stack.stores().clone();
     let look_up = move |variable: &str| match variable {
         "TABLE_NAME" => Some(stores.table_name.clone()),
         "BUCKET_NAME" => Some(stores.bucket_name.clone()),
         "DYNAMODB_ENDPOINT" => Some(dynamodb_endpoint.to_owned()),
-        "S3_ENDPOINT" => stores.s3_endpoint.clone(),
+        "S3_ENDPOINT" => Some(s3_endpoint.to_owned()),
         "PUSH_TOKEN_SHA256" => Some(callvault::token::digest("local")),
         _ => None,
     };
@@ -63,7 +63,7 @@ fn receiver(stack: &Stack, dynamodb_endpoint: &str) -> Receiver {
 }
 
 /// Pushes through the function, past the HTTP socket.
-async fn push(receiver: &Receiver, function: &str, body: &str) -> u16 {
+pub(crate) async fn push(receiver: &Receiver, function: &str, body: &str) -> u16 {
     let function = callvault::functions::PUSH_FUNCTIONS
         .into_iter()
         .find(|known| known.push.function == function)
@@ -97,6 +97,7 @@ fn deliveries() -> impl Strategy<Value = Vec<Delivery>> {
 
 async fn deliver(stack: &Stack, delivery: &Delivery) {
     let endpoint = stack.stores().dynamodb_endpoint.clone().unwrap();
+    let s3 = stack.stores().s3_endpoint.clone().unwrap();
     let (function, body) = &pushes()[delivery.push];
     if let Some(writes) = delivery.crash_after {
         let crashing = FaultyDynamoDb::start(&endpoint, move |number, _| match number < writes {
@@ -104,9 +105,9 @@ async fn deliver(stack: &Stack, delivery: &Delivery) {
             false => Fault::Crash,
         });
         let crashing = crashing.await;
-        push(&receiver(stack, &crashing.endpoint), function, body).await;
+        push(&receiver(stack, &crashing.endpoint, &s3), function, body).await;
     }
-    assert_eq!(push(&receiver(stack, &endpoint), function, body).await, 200);
+    assert_eq!(push(&receiver(stack, &endpoint, &s3), function, body).await, 200);
 }
 
 async fn outcome_of(deliveries: &[Delivery]) -> Vec<Item> {
@@ -160,7 +161,7 @@ async fn writes_that_fail_before_or_after_they_took_effect_are_repeated_until_th
         }
     });
     let faulty = faulty.await;
-    let receiver = receiver(&stack, &faulty.endpoint);
+    let receiver = receiver(&stack, &faulty.endpoint, stack.stores().s3_endpoint.as_deref().unwrap());
     for (function, body) in pushes() {
         let mut status = 0;
         for _ in 0..5 {

@@ -78,7 +78,7 @@ fn a_port_that_is_taken_is_one_clear_line() {
 #[test]
 fn a_wrong_setting_is_one_clear_line_that_names_it() {
     let output = Command::new(env!("CARGO_BIN_EXE_callvault"))
-        .args(["--memory", "--port", "0", "--dynamodb-port", "0", "--s3-port", "0"])
+        .args(["--memory", "--port", "0", "--dynamodb-port", "0", "--s3-port", "0", "--provider-port", "0"])
         .env("MAX_BODY_BYTES", "4 MB")
         .output()
         .unwrap();

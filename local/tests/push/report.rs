@@ -8,7 +8,7 @@ use shared::model::{CallFacts, HangupBy, Outcome};
 use tokio::net::TcpListener;
 
 use crate::support::{
-    REPORTS, SAMPLE, SAMPLE_ID, all_items, items, post, post_with, rejected, stack, without_stamps,
+    REPORTS, SAMPLE, SAMPLE_ID, all_items, items, options, post, post_with, rejected, stack, without_stamps,
 };
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn while_dynamodb_is_down_nothing_is_acknowledged_and_pushing_again_is_saf
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let dynamodb = dynamodb::start(listener, Some(folder.path())).await.unwrap();
-    let options = Options { dynamodb_endpoint: Some(format!("http://{address}")), ..Options::in_memory() };
+    let options = Options { dynamodb_endpoint: Some(format!("http://{address}")), ..options() };
     let stack = Stack::start(&options).await.unwrap();
     let url = format!("{}{REPORTS}", stack.url());
 
@@ -178,7 +178,7 @@ async fn while_s3_is_down_nothing_rejected_is_acknowledged() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let s3 = callvault::s3::start(listener, None).await.unwrap();
-    let options = Options { s3_endpoint: Some(format!("http://{address}")), ..Options::in_memory() };
+    let options = Options { s3_endpoint: Some(format!("http://{address}")), ..options() };
     let stack = Stack::start(&options).await.unwrap();
     s3.stop().await.unwrap();
     let url = format!("{}{REPORTS}", stack.url());

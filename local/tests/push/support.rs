@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use shared::aws::Account;
+use shared::aws::{Account, Patience};
 use shared::config::{Environment, StoreConfig};
 use shared::item::Item;
 use shared::keys;
@@ -24,9 +24,25 @@ pub(crate) const SAMPLE_ID: &str = "10000161****^1000018****";
 /// Where call reports are pushed to.
 pub(crate) const REPORTS: &str = "/push/alicom-call-report/local";
 
-/// A stack in memory.
+/// Other stores than the embedded ones to run on, for a second opinion: their endpoints.
+const OTHER_DYNAMODB: &str = "CALLVAULT_TEST_DYNAMODB_ENDPOINT";
+const OTHER_S3: &str = "CALLVAULT_TEST_S3_ENDPOINT";
+
+/// A stack with stores of its own: in memory, or on other stores under a name of its own.
 pub(crate) async fn stack() -> Stack {
-    Stack::start(&Options::in_memory()).await.unwrap()
+    Stack::start(&options()).await.unwrap()
+}
+
+pub(crate) fn options() -> Options {
+    let unique = format!("callvault-{:016x}", fastrand::u64(..));
+    let other = |variable: &str| std::env::var(variable).ok().filter(|endpoint| !endpoint.is_empty());
+    Options {
+        dynamodb_endpoint: other(OTHER_DYNAMODB),
+        s3_endpoint: other(OTHER_S3),
+        table: unique.clone(),
+        bucket: unique,
+        ..Options::in_memory()
+    }
 }
 
 /// Posts a body, and gives back status and answer.
@@ -44,6 +60,12 @@ pub(crate) async fn post_with(url: &str, body: impl Into<Bytes>, headers: &[(&st
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+/// A port that was free a moment ago: for what has to be found at the same port again after a restart.
+pub(crate) fn free_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port().to_string()
 }
 
 pub(crate) fn call(provider: Provider, id: &str) -> CallKey {
@@ -119,10 +141,12 @@ impl Served {
 
     /// Starts it with these options and settings, and waits until it is ready.
     pub(crate) fn start_with(options: &[&str], settings: &[(&str, &str)]) -> Self {
+        let ports = ["--port", "--dynamodb-port", "--s3-port", "--provider-port"].into_iter();
+        let free_ports = ports.filter(|port| !options.contains(port)).flat_map(|port| [port, "0"]);
         let mut child = Command::new(env!("CARGO_BIN_EXE_callvault"))
             .envs(settings.iter().copied())
             .arg("serve")
-            .args(["--port", "0", "--dynamodb-port", "0", "--s3-port", "0"])
+            .args(free_ports)
             .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -150,6 +174,13 @@ impl Served {
         Self { child, url, dynamodb, s3, log, reader: Some(reader) }
     }
 
+    /// How much memory it has in use, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     /// Runs an operator's command on its stores, and gives back whether it succeeded, and what it said.
     pub(crate) fn operate(&self, arguments: &[&str]) -> (bool, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_callvault"))
@@ -175,7 +206,7 @@ impl Served {
         let environment = Environment::new(&look_up);
         let stores = StoreConfig::read(&environment).unwrap();
         let account = Account::of_function(&environment, &stores).unwrap();
-        Store::new(stores, account)
+        Store::new(stores, account, Patience::Nobody)
     }
 
     /// Ends it with a signal, and gives back its exit status, if it ended by itself, and its log.

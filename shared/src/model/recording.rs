@@ -33,6 +33,18 @@ pub enum RecordingState {
     Failed,
 }
 
+impl RecordingState {
+    /// The name in the item.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Archived => "archived",
+            Self::Expired => "expired",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// A recording as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
@@ -58,6 +70,12 @@ pub struct Recording {
     /// When to try (again); absent once nothing is left to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Instant>,
+    /// Until when the archiver run that claimed it may work on it undisturbed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<Instant>,
+    /// Which run of the archiver claimed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_owner: Option<String>,
     /// Where it lies in the bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object_key: Option<String>,
@@ -91,6 +109,8 @@ impl Recording {
             attempts: 0,
             last_error: None,
             next_attempt_at: Some(received_at),
+            lease_until: None,
+            lease_owner: None,
             object_key: None,
             bytes: None,
             sha256: None,
@@ -104,7 +124,7 @@ impl Recording {
     /// Takes what a later push says of the same recording; `None` where it changes nothing.
     ///
     /// A fresher URL replaces the one that is stored, and revives a recording that was given up; an archived one stays
-    /// as it is, whatever comes. A URL that is known already says nothing about its lifetime: the clock runs from when
+    /// as it is, whatever comes. A claim stays with its holder, who may be about to finish. A URL that is known already says nothing about its lifetime: the clock runs from when
     /// it was first seen.
     pub fn refreshed(&self, source: &RecordingSource, received_at: Instant) -> Option<Self> {
         if self.state == RecordingState::Archived {
@@ -181,6 +201,28 @@ mod tests {
             stored.refreshed(&source(Some("http://a/2"), Some("2025-06-09 00:00:00")), at(LATER)),
             None
         );
+    }
+
+    #[test]
+    fn a_claim_outlasts_a_fresher_url() {
+        let mut stored = Recording::new(source(Some("http://a/1"), None), at(SEEN));
+        stored.lease_until = Some(at(LATER));
+        stored.lease_owner = Some("a run".to_owned());
+        let fresh =
+            stored.refreshed(&source(Some("http://a/2"), Some("2025-06-09 00:00:00")), at(LATER)).unwrap();
+        assert_eq!((fresh.lease_until, fresh.lease_owner), (stored.lease_until, stored.lease_owner));
+    }
+
+    #[test]
+    fn states_have_the_same_name_in_the_item_and_in_an_expression() {
+        for state in [
+            RecordingState::Pending,
+            RecordingState::Archived,
+            RecordingState::Expired,
+            RecordingState::Failed,
+        ] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
     }
 
     #[test]

@@ -1,0 +1,54 @@
+"""Checks what `sam local invoke` answered for every function, and the items that it left in the local stack's table.
+
+Usage: sam_answers.py <folder with <function>.answer> <DynamoDB's endpoint>
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import boto3
+
+SCHEDULED = {
+    "archive-recordings": {"archived", "retried", "expired", "failed", "bytes", "time_left_ms"},
+    "fetch-conversations": {"fetched", "unchanged", "throttled", "failed", "reconciled", "time_left_ms"},
+}
+
+
+def items(endpoint):
+    """All items of the table, by sort key."""
+    table = boto3.resource("dynamodb", endpoint_url=endpoint).Table("callvault")
+    page = table.scan()
+    found = page["Items"]
+    while "LastEvaluatedKey" in page:
+        page = table.scan(ExclusiveStartKey=page["LastEvaluatedKey"])
+        found += page["Items"]
+    return found
+
+
+def check_push(function, answer, found):
+    assert answer["statusCode"] == 200, answer
+    body = json.loads(answer["body"])
+    assert body == {"code": 0, "msg": "stored 1"}, body
+    event = json.loads(Path(f"events/{function}.json").read_text())
+    pushes = [item for item in found if item["sk"].startswith(f"push#{function}#")]
+    assert len(pushes) == 1, f"{len(pushes)} verbatim pushes"
+    assert pushes[0]["body"] in event["body"], "the push is not stored as it came"
+    calls = [item for item in found if (item["pk"], item["sk"]) == (pushes[0]["pk"], "call")]
+    assert len(calls) == 1 and function in calls[0]["sources"], "the call does not name its source"
+
+
+def main(folder, endpoint):
+    found = items(endpoint)
+    for path in sorted(Path("functions").iterdir()):
+        function = path.name
+        answer = json.loads((Path(folder) / f"{function}.answer").read_text().strip().splitlines()[-1])
+        if function in SCHEDULED:
+            assert SCHEDULED[function] <= answer.keys(), f"{function}: {answer}"
+        else:
+            check_push(function, answer, found)
+        print(f"{function}: as it should be")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,311 @@
+//! Claims: who works on a recording, and what becomes of it, by conditional writes.
+//!
+//! A claim is a lease on the recording's item. It changes nothing that the index `by-due` holds, so that it costs no write of the
+//! index, and it lapses by itself if its holder dies. Every write raises the item's version, which is how a push that merges at
+//! the same time notices, and the other way round.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use shared::aws::brief;
+use shared::item::{self, Item, UnreadableItem, VERSION};
+use shared::keys;
+use shared::model::{CallId, CallKey, Instant, Provider, Recording, RecordingState};
+use shared::table::{Table, from_attributes};
+
+use crate::copy::Copied;
+use crate::due::Entry;
+use crate::renew::FreshUrl;
+
+/// A claim could not be made or settled.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClaimError {
+    /// DynamoDB failed.
+    #[error("a recording's item could not be written: {}", brief(.0))]
+    Update(#[source] Box<SdkError<UpdateItemError>>),
+    /// The item is not what this program writes.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableItem),
+    /// The item names no call.
+    #[error("the stored recording names no call")]
+    NoCall,
+}
+
+/// A recording that is claimed.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    /// The call that it is of.
+    pub(crate) call: CallKey,
+    /// The recording as it was when it was claimed.
+    pub(crate) recording: Recording,
+    version: u64,
+    pk: String,
+    sk: String,
+}
+
+/// What came of settling a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It is written.
+    Written,
+    /// A push changed the recording meanwhile, so that what was learnt of the old URL says nothing: it was let go, to be tried anew.
+    Superseded,
+    /// The claim had lapsed: the recording is another run's by now.
+    Lost,
+}
+
+/// Makes claims in the name of one run.
+#[derive(Debug)]
+pub(crate) struct Claims<'a> {
+    table: &'a Table,
+    owner: String,
+    lease_s: i64,
+}
+
+/// A conditional update of an item. Attributes stand in its expressions as `#name`, values as `:name`.
+struct Update<'a> {
+    pk: &'a str,
+    sk: &'a str,
+    change: String,
+    condition: &'static str,
+    values: Vec<(&'static str, AttributeValue)>,
+}
+
+/// What came of it: the item as it is now, or, where the condition did not hold, as it stood.
+enum Updated {
+    Done(Item),
+    Refused(Option<Item>),
+}
+
+/// Leaves the index, and ends the claim.
+const DONE: &str = "REMOVE #due, #due_at, #next_attempt_at, #lease_until, #lease_owner";
+const MINE: &str = "#lease_owner = :owner";
+const MINE_AND_UNCHANGED: &str = "#lease_owner = :owner AND #version = :claimed";
+
+impl<'a> Claims<'a> {
+    /// Claims for a run that is told from all others by a random name.
+    pub(crate) fn new(table: &'a Table, lease_s: i64) -> Self {
+        Self { table, owner: format!("{:032x}", fastrand::u128(..)), lease_s }
+    }
+
+    /// Claims a recording; `None` if it is no longer due, or somebody else's.
+    pub(crate) async fn take(&self, entry: &Entry, now: Instant) -> Result<Option<Claim>, ClaimError> {
+        let updated = self
+            .update(Update {
+                pk: &entry.pk,
+                sk: &entry.sk,
+                change: "SET #lease_until = :until, #lease_owner = :owner, #attempts = #attempts + :one, #version = #version + :one"
+                    .to_owned(),
+                // The index lags behind the item, hence `due_at`. A request that was answered too late, and so repeated, finds
+                // its own claim.
+                condition: "#state = :pending AND #due_at <= :now \
+                     AND (attribute_not_exists(#lease_until) OR #lease_until < :now OR #lease_owner = :owner)",
+                values: vec![
+                    (":until", instant(now.plus_seconds(self.lease_s))),
+                    (":now", instant(now)),
+                    (":pending", state(RecordingState::Pending)),
+                ],
+            })
+            .await?;
+        match updated {
+            Updated::Done(item) => Ok(Some(claim(entry, item)?)),
+            Updated::Refused(_) => Ok(None),
+        }
+    }
+
+    /// Marks a recording as archived.
+    pub(crate) async fn complete(
+        &self,
+        claim: &Claim,
+        copied: &Copied,
+        now: Instant,
+    ) -> Result<Settled, ClaimError> {
+        let mut values = vec![
+            (":state", state(RecordingState::Archived)),
+            (":object_key", text(&copied.object_key)),
+            (":bytes", AttributeValue::N(copied.bytes.to_string())),
+            (":sha256", text(&copied.sha256)),
+            (":media_type", text(&copied.media_type)),
+            (":archived_at", instant(now)),
+        ];
+        let (set_doubt, remove_error) = match &copied.doubt {
+            Some(doubt) => {
+                values.push((":doubt", text(doubt)));
+                (", #last_error = :doubt", "")
+            }
+            None => ("", ", #last_error"),
+        };
+        let change = format!(
+            "SET #state = :state, #object_key = :object_key, #bytes = :bytes, #sha256 = :sha256, #media_type = :media_type, \
+             #archived_at = :archived_at, #version = #version + :one{set_doubt} {DONE}{remove_error}"
+        );
+        // Whatever a push said meanwhile: this is the recording.
+        let update = Update { pk: &claim.pk, sk: &claim.sk, change, condition: MINE, values };
+        match self.update(update).await? {
+            Updated::Done(_) => Ok(Settled::Written),
+            // The first answer was lost, and the request repeated.
+            Updated::Refused(Some(stored)) if is_archived_as(&stored, &copied.object_key) => {
+                Ok(Settled::Written)
+            }
+            Updated::Refused(_) => Ok(Settled::Lost),
+        }
+    }
+
+    /// Puts off a recording, and keeps the reason, and the fresh URL if one was had.
+    pub(crate) async fn postpone(
+        &self,
+        claim: &Claim,
+        at: Instant,
+        reason: &str,
+        fresh: Option<&FreshUrl>,
+    ) -> Result<Settled, ClaimError> {
+        let mut values = vec![(":at", instant(at)), (":reason", text(reason))];
+        let mut change =
+            "SET #due_at = :at, #next_attempt_at = :at, #last_error = :reason, #version = #version + :one"
+                .to_owned();
+        let mut remove = "REMOVE #lease_until, #lease_owner";
+        if let Some(FreshUrl { url, expires_at }) = fresh {
+            change.push_str(", #source_url = :url");
+            values.push((":url", text(url)));
+            match expires_at {
+                Some(expires_at) => {
+                    change.push_str(", #source_expires_at = :expires_at");
+                    values.push((":expires_at", instant(*expires_at)));
+                }
+                None => remove = "REMOVE #lease_until, #lease_owner, #source_expires_at",
+            }
+        }
+        self.settle(claim, format!("{change} {remove}"), values).await
+    }
+
+    /// Gives a recording up, for a reason that is kept.
+    pub(crate) async fn give_up(
+        &self,
+        claim: &Claim,
+        end: RecordingState,
+        reason: &str,
+    ) -> Result<Settled, ClaimError> {
+        let change = format!("SET #state = :state, #last_error = :reason, #version = #version + :one {DONE}");
+        self.settle(claim, change, vec![(":state", state(end)), (":reason", text(reason))]).await
+    }
+
+    /// Lets go of a recording. It stays due. The attempt stays counted: it may have left an object behind, for which the next one
+    /// looks first.
+    pub(crate) async fn release(&self, claim: &Claim) -> Result<Settled, ClaimError> {
+        let change = "SET #version = #version + :one REMOVE #lease_until, #lease_owner".to_owned();
+        let update = Update { pk: &claim.pk, sk: &claim.sk, change, condition: MINE, values: Vec::new() };
+        match self.update(update).await? {
+            Updated::Done(_) => Ok(Settled::Written),
+            Updated::Refused(_) => Ok(Settled::Lost),
+        }
+    }
+
+    /// Writes what was learnt of the recording as it was claimed.
+    async fn settle(
+        &self,
+        claim: &Claim,
+        change: String,
+        mut values: Vec<(&'static str, AttributeValue)>,
+    ) -> Result<Settled, ClaimError> {
+        values.push((":claimed", AttributeValue::N(claim.version.to_string())));
+        let update = Update { pk: &claim.pk, sk: &claim.sk, change, condition: MINE_AND_UNCHANGED, values };
+        match self.update(update).await? {
+            Updated::Done(_) => Ok(Settled::Written),
+            Updated::Refused(_) => match self.release(claim).await? {
+                Settled::Written => Ok(Settled::Superseded),
+                lost => Ok(lost),
+            },
+        }
+    }
+
+    async fn update(&self, update: Update<'_>) -> Result<Updated, ClaimError> {
+        let Update { pk, sk, change, condition, mut values } = update;
+        values.push((":owner", text(&self.owner)));
+        if change.contains(":one") {
+            values.push((":one", AttributeValue::N("1".to_owned())));
+        }
+        let (client, table) = self.table.client();
+        let sent = client
+            .update_item()
+            .table_name(table)
+            .key(keys::PK, text(pk))
+            .key(keys::SK, text(sk))
+            .set_expression_attribute_names(Some(names([&change, condition])))
+            .set_expression_attribute_values(Some(
+                values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            ))
+            .update_expression(change)
+            .condition_expression(condition)
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(output) => Ok(Updated::Done(from_attributes(output.attributes.unwrap_or_default()))),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
+                    Ok(Updated::Refused(refusal.item.clone().map(from_attributes)))
+                }
+                _ => Err(ClaimError::Update(Box::new(error))),
+            },
+        }
+    }
+}
+
+/// The attributes that expressions name, each as `#name`: some of them are words that DynamoDB keeps for itself.
+fn names(expressions: [&str; 2]) -> HashMap<String, String> {
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let after_signs = expressions.into_iter().flat_map(|expression| expression.split('#').skip(1));
+    after_signs
+        .map(|rest| &rest[..rest.find(|letter| !is_word(letter)).unwrap_or(rest.len())])
+        .map(|name| (format!("#{name}"), name.to_owned()))
+        .collect()
+}
+
+fn claim(entry: &Entry, stored: Item) -> Result<Claim, ClaimError> {
+    let provider = stored.get("provider").cloned().unwrap_or_default();
+    let call_id = stored.get("call_id").and_then(|id| id.as_str()).and_then(|id| CallId::new(id.to_owned()));
+    let (Ok(provider), Some(call_id)) = (serde_json::from_value::<Provider>(provider), call_id) else {
+        return Err(ClaimError::NoCall);
+    };
+    let version = stored.get(VERSION).and_then(serde_json::Value::as_u64).unwrap_or_default();
+    Ok(Claim {
+        call: CallKey { provider, call_id },
+        recording: item::typed(stored)?,
+        version,
+        pk: entry.pk.clone(),
+        sk: entry.sk.clone(),
+    })
+}
+
+fn is_archived_as(stored: &Item, object_key: &str) -> bool {
+    let has = |name: &str, value: &str| stored.get(name).is_some_and(|stored| stored == value);
+    has("state", "archived") && has("object_key", object_key)
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn instant(instant: Instant) -> AttributeValue {
+    AttributeValue::S(instant.to_string())
+}
+
+fn state(state: RecordingState) -> AttributeValue {
+    text(state.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_attribute_of_an_expression_is_named_once() {
+        let names = names(["SET #a = :a, #b_2 = #b_2 + :one", "attribute_not_exists(#c) OR #a < :now"]);
+        let mut named: Vec<_> = names.iter().map(|(alias, name)| format!("{alias} {name}")).collect();
+        named.sort();
+        assert_eq!(named, ["#a a", "#b_2 b_2", "#c c"]);
+    }
+}

@@ -1,0 +1,487 @@
+//! One recording from its source to the bucket.
+//!
+//! The bytes pass through a buffer of one part, are hashed on the way and judged before anything of them is visible: what ends
+//! within the first part is one `PutObject` of known length, what goes on is a multipart upload that is completed only once all
+//! of it came. Either is on condition that there is no object yet, so that an object under a recording's key is always complete
+//! and checked, and is never replaced.
+
+use std::time::Duration;
+
+use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::{Bytes, BytesMut};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+use shared::aws::brief;
+use shared::bucket::Bucket;
+use shared::keys::recording_key;
+use shared::model::Instant;
+use shared::outbound::fetch::{Body, FetchError, Fetcher, Prospect};
+use tokio::time::{self, timeout_at};
+
+use crate::audio::{self, AudioType, EXTENSIONS, NotAudio};
+use crate::claim::Claim;
+use crate::retry::Setback;
+
+/// How much of a recording is held at once, and how large the parts of an upload are.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+/// A part's buffer to begin with, where the length is not known.
+const FIRST_BUFFER_BYTES: usize = 64 * 1024;
+/// How often a put is tried while others put the same.
+const MAX_PUTS: u32 = 4;
+/// How many abandoned uploads one run removes.
+const MAX_SWEPT: i32 = 100;
+/// The longest id that goes into an object's metadata, in bytes once escaped: all of it has to fit into 2 KB.
+const MAX_METADATA_ID_BYTES: usize = 600;
+
+/// A recording in the bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Copied {
+    /// Its key.
+    pub(crate) object_key: String,
+    /// Its size.
+    pub(crate) bytes: u64,
+    /// Its SHA-256, hex.
+    pub(crate) sha256: String,
+    /// Its media type.
+    pub(crate) media_type: String,
+    /// What is doubtful about it.
+    pub(crate) doubt: Option<String>,
+}
+
+/// Why a recording was not copied. No message says more of its URL than the host.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CopyError {
+    /// It could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The source answered with another status than 200.
+    #[error("the source answered with status {0}")]
+    Status(u16),
+    /// What came is no recording.
+    #[error(transparent)]
+    NotAudio(#[from] NotAudio),
+    /// The file's own header tells of more than came.
+    #[error("{0}")]
+    CutShort(CutShort),
+    /// The bucket failed.
+    #[error("the bucket did not {action}: {words}")]
+    Bucket {
+        /// What was asked of it.
+        action: &'static str,
+        /// What it said.
+        words: String,
+        /// The SDK's error.
+        source: BoxError,
+    },
+    /// There is an object under the key already.
+    #[error("there is an object already")]
+    AlreadyThere {
+        /// The key.
+        object_key: String,
+    },
+    /// The run had to end before the copy did.
+    #[error("the run ended")]
+    OutOfTime,
+}
+
+/// A recording whose header tells of more than there is.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("cut short: its header tells of {claimed} bytes, {bytes} came")]
+pub(crate) struct CutShort {
+    claimed: u64,
+    bytes: u64,
+}
+
+impl CutShort {
+    /// Compares; a header may be off by the byte that pads a chunk.
+    fn of(claimed: Option<u64>, bytes: u64) -> Option<Self> {
+        claimed.filter(|claimed| *claimed > bytes + 1).map(|claimed| Self { claimed, bytes })
+    }
+}
+
+impl CopyError {
+    /// What the error means for the recording; `None` where it says nothing of it.
+    pub(crate) fn setback(&self) -> Option<Setback> {
+        Some(match self {
+            Self::Fetch(error) => match error.prospect() {
+                Prospect::Never => Setback::Never,
+                Prospect::OnceAllowed => Setback::HostNotAllowed,
+                Prospect::Later => Setback::Passing,
+            },
+            Self::Status(404) => Setback::NotFound,
+            Self::Status(403 | 410) => Setback::Refused,
+            // 401 too: where it was seen, the same URL was good a little later.
+            Self::Status(_) | Self::NotAudio(_) | Self::CutShort(_) => Setback::Passing,
+            Self::Bucket { .. } | Self::AlreadyThere { .. } => Setback::Elsewhere,
+            Self::OutOfTime => return None,
+        })
+    }
+
+    fn bucket<E>(action: &'static str) -> impl Fn(SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        move |error| Self::Bucket { action, words: brief(&error), source: error.into() }
+    }
+}
+
+/// Copies recordings.
+#[derive(Clone, Debug)]
+pub(crate) struct Copier {
+    /// Fetches them.
+    pub(crate) fetcher: Fetcher,
+    /// Where they go.
+    pub(crate) bucket: Bucket,
+    /// What is smaller is no recording.
+    pub(crate) min_bytes: u64,
+}
+
+impl Copier {
+    /// Copies what is behind a URL. `take_doubtful` takes a recording that is cut short for what it is. After `cut_at` nothing
+    /// more is done, and nothing is left behind.
+    pub(crate) async fn copy(
+        &self,
+        claim: &Claim,
+        url: &str,
+        take_doubtful: bool,
+        cut_at: time::Instant,
+    ) -> Result<Copied, CopyError> {
+        match self.transfer(claim, url, take_doubtful, cut_at).await {
+            Err(CopyError::AlreadyThere { object_key }) => in_time(cut_at, self.adopt(object_key)).await,
+            result => result,
+        }
+    }
+
+    /// Finds the object that an earlier attempt left, which died before it could say so.
+    pub(crate) async fn find(
+        &self,
+        claim: &Claim,
+        cut_at: time::Instant,
+    ) -> Result<Option<Copied>, CopyError> {
+        let prefix = recording_key(&claim.call, claim.recording.call_at, &claim.recording.slot, "");
+        let list = self.bucket.client.list_objects_v2().bucket(&self.bucket.name).prefix(&prefix);
+        let listed = in_time(cut_at, async { list.send().await.map_err(CopyError::bucket("list")) }).await?;
+        let mut keys = listed.contents().iter().filter_map(|object| object.key());
+        match keys.find(|key| key.strip_prefix(&prefix).is_some_and(|end| EXTENSIONS.contains(&end))) {
+            Some(key) => in_time(cut_at, self.adopt(key.to_owned())).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn transfer(
+        &self,
+        claim: &Claim,
+        url: &str,
+        take_doubtful: bool,
+        cut_at: time::Instant,
+    ) -> Result<Copied, CopyError> {
+        let mut source = in_time(cut_at, Source::open(&self.fetcher, url)).await?;
+        let first = in_time(cut_at, source.next_part()).await?;
+        if source.ended && source.bytes < self.min_bytes {
+            return Err(NotAudio::TooSmall { bytes: source.bytes }.into());
+        }
+        let object = Object::new(claim, audio::recognize(&first, source.content_type.as_deref())?);
+        source.claimed_bytes = audio::claimed_bytes(&first);
+        if source.ended {
+            in_time(cut_at, self.put(&object, source, first, take_doubtful)).await
+        } else {
+            self.upload_in_parts(&object, source, first, take_doubtful, cut_at).await
+        }
+    }
+
+    async fn put(
+        &self,
+        object: &Object,
+        source: Source,
+        bytes: Bytes,
+        take_doubtful: bool,
+    ) -> Result<Copied, CopyError> {
+        let digest = source.sha256.clone().finalize();
+        let copied = source.copied(object, take_doubtful)?;
+        for round in 1.. {
+            let put = self
+                .bucket
+                .client
+                .put_object()
+                .bucket(&self.bucket.name)
+                .key(&object.key)
+                .if_none_match("*")
+                .content_type(&object.audio.media_type)
+                .checksum_sha256(BASE64.encode(digest))
+                .set_metadata(Some(object.metadata.iter().cloned().collect()))
+                .metadata("sha256", &copied.sha256)
+                .body(ByteStream::from(bytes.clone()));
+            match put.send().await {
+                Ok(_) => break,
+                Err(error) if error.code() == Some("PreconditionFailed") => {
+                    return Err(CopyError::AlreadyThere { object_key: object.key.clone() });
+                }
+                // Somebody else is putting the same, and may yet fail.
+                Err(error) if error.code() == Some("ConditionalRequestConflict") && round < MAX_PUTS => {
+                    time::sleep(Duration::from_millis(100 << round)).await;
+                }
+                Err(error) => return Err(CopyError::bucket("take the recording")(error)),
+            }
+        }
+        Ok(copied)
+    }
+
+    async fn upload_in_parts(
+        &self,
+        object: &Object,
+        source: Source,
+        first: Bytes,
+        take_doubtful: bool,
+        cut_at: time::Instant,
+    ) -> Result<Copied, CopyError> {
+        let create = self
+            .bucket
+            .client
+            .create_multipart_upload()
+            .bucket(&self.bucket.name)
+            .key(&object.key)
+            .content_type(&object.audio.media_type)
+            .set_metadata(Some(object.metadata.iter().cloned().collect()))
+            // One whose value for the whole follows from the parts', so that the object has a checksum of its own.
+            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme);
+        let created =
+            in_time(cut_at, async { create.send().await.map_err(CopyError::bucket("begin an upload")) })
+                .await?;
+        let upload_id = created.upload_id.unwrap_or_default();
+        let sent = in_time(cut_at, self.send_parts(object, &upload_id, source, first, take_doubtful)).await;
+        if sent.is_err() {
+            self.abort(&object.key, &upload_id).await;
+        }
+        sent
+    }
+
+    async fn send_parts(
+        &self,
+        object: &Object,
+        upload_id: &str,
+        mut source: Source,
+        first: Bytes,
+        take_doubtful: bool,
+    ) -> Result<Copied, CopyError> {
+        let mut parts = Vec::new();
+        let mut part = first;
+        for number in 1.. {
+            let upload = self
+                .bucket
+                .client
+                .upload_part()
+                .bucket(&self.bucket.name)
+                .key(&object.key)
+                .upload_id(upload_id)
+                .part_number(number)
+                .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
+                .body(ByteStream::from(part));
+            let uploaded = upload.send().await.map_err(CopyError::bucket("take a part"))?;
+            parts.push(
+                CompletedPart::builder()
+                    .part_number(number)
+                    .set_e_tag(uploaded.e_tag)
+                    .set_checksum_crc64_nvme(uploaded.checksum_crc64_nvme)
+                    .build(),
+            );
+            if source.ended {
+                break;
+            }
+            part = source.next_part().await?;
+        }
+        let copied = source.copied(object, take_doubtful)?;
+        let complete = self
+            .bucket
+            .client
+            .complete_multipart_upload()
+            .bucket(&self.bucket.name)
+            .key(&object.key)
+            .upload_id(upload_id)
+            .if_none_match("*")
+            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build());
+        match complete.send().await {
+            Ok(_) => Ok(copied),
+            Err(error) if error.code() == Some("PreconditionFailed") => {
+                Err(CopyError::AlreadyThere { object_key: object.key.clone() })
+            }
+            Err(error) => Err(CopyError::bucket("complete an upload")(error)),
+        }
+    }
+
+    /// Removes an upload's parts. Where that fails, a later run's [`Copier::sweep`] does it.
+    async fn abort(&self, key: &str, upload_id: &str) {
+        let abort = self.bucket.client.abort_multipart_upload().bucket(&self.bucket.name);
+        if let Err(error) = abort.key(key).upload_id(upload_id).send().await {
+            tracing::warn!(error = brief(&error), "upload_not_aborted");
+        }
+    }
+
+    /// Takes the object that is there for the recording: under such a key nothing appears but what is complete and checked.
+    async fn adopt(&self, object_key: String) -> Result<Copied, CopyError> {
+        let get = self.bucket.client.get_object().bucket(&self.bucket.name).key(&object_key);
+        let mut object = get.send().await.map_err(CopyError::bucket("give the object that is there"))?;
+        let (mut sha256, mut bytes, mut claimed) = (Sha256::new(), 0, None);
+        while let Some(chunk) = object.body.next().await {
+            let chunk = chunk.map_err(|error| CopyError::Bucket {
+                action: "give the object that is there",
+                words: "its bytes broke off".to_owned(),
+                source: error.into(),
+            })?;
+            if bytes == 0 {
+                claimed = audio::claimed_bytes(&chunk);
+            }
+            bytes += chunk.len() as u64;
+            sha256.update(&chunk);
+        }
+        Ok(Copied {
+            object_key,
+            bytes,
+            sha256: hex::encode(sha256.finalize()),
+            media_type: object.content_type.unwrap_or_default(),
+            doubt: CutShort::of(claimed, bytes).map(|cut_short| cut_short.to_string()),
+        })
+    }
+
+    /// Removes uploads of recordings that a run began before `abandoned_since` and did not live to end. Some at a time; what
+    /// goes wrong with it is left to the next run.
+    pub(crate) async fn sweep(&self, abandoned_since: Instant) {
+        let list = self
+            .bucket
+            .client
+            .list_multipart_uploads()
+            .bucket(&self.bucket.name)
+            .prefix("recordings/")
+            .max_uploads(MAX_SWEPT);
+        let listed = match list.send().await {
+            Ok(listed) => listed,
+            Err(error) => {
+                tracing::warn!(error = brief(&error), "uploads_not_listed");
+                return;
+            }
+        };
+        let abandoned_since = DateTime::from_millis(abandoned_since.epoch_millis());
+        for upload in listed.uploads() {
+            if let (Some(key), Some(upload_id), Some(initiated)) =
+                (upload.key(), upload.upload_id(), upload.initiated())
+                && *initiated < abandoned_since
+            {
+                self.abort(key, upload_id).await;
+            }
+        }
+    }
+}
+
+async fn in_time<T>(
+    cut_at: time::Instant,
+    work: impl Future<Output = Result<T, CopyError>>,
+) -> Result<T, CopyError> {
+    timeout_at(cut_at, work).await.unwrap_or(Err(CopyError::OutOfTime))
+}
+
+/// The object that a recording becomes.
+struct Object {
+    key: String,
+    audio: AudioType,
+    metadata: Vec<(String, String)>,
+}
+
+impl Object {
+    fn new(claim: &Claim, audio: AudioType) -> Self {
+        let Claim { call, recording, .. } = claim;
+        let mut metadata = vec![
+            ("provider".to_owned(), call.provider.to_string()),
+            ("call-at".to_owned(), recording.call_at.to_string()),
+        ];
+        for (name, id) in [("call-id", call.call_id.as_str()), ("slot", recording.slot.as_str())] {
+            let escaped = utf8_percent_encode(id, NON_ALPHANUMERIC).to_string();
+            if escaped.len() <= MAX_METADATA_ID_BYTES {
+                metadata.push((name.to_owned(), escaped));
+            }
+        }
+        let key = recording_key(call, recording.call_at, &recording.slot, audio.extension);
+        Self { key, audio, metadata }
+    }
+}
+
+/// A recording as it comes in, counted and hashed.
+struct Source {
+    body: Body,
+    content_type: Option<String>,
+    sha256: Sha256,
+    bytes: u64,
+    /// How many bytes the file's header tells of.
+    claimed_bytes: Option<u64>,
+    /// Whether all of it has come.
+    ended: bool,
+    /// The part that is being filled. It is taken out to be sent, and its memory comes back once it was.
+    buffer: BytesMut,
+    /// What came beyond the part.
+    rest: Bytes,
+}
+
+impl Source {
+    async fn open(fetcher: &Fetcher, url: &str) -> Result<Self, CopyError> {
+        let fetched = fetcher.get(url).await?;
+        // 206 is none either: nobody asked for a part.
+        if fetched.status != 200 {
+            return Err(CopyError::Status(fetched.status));
+        }
+        let length = fetched.content_length.and_then(|length| usize::try_from(length).ok());
+        Ok(Self {
+            body: fetched.body,
+            content_type: fetched.media_type,
+            sha256: Sha256::new(),
+            bytes: 0,
+            claimed_bytes: None,
+            ended: false,
+            buffer: BytesMut::with_capacity(length.unwrap_or(FIRST_BUFFER_BYTES).min(PART_BYTES)),
+            rest: Bytes::new(),
+        })
+    }
+
+    /// The next part: full, unless it is the last.
+    async fn next_part(&mut self) -> Result<Bytes, CopyError> {
+        if self.bytes > 0 {
+            self.buffer.reserve(PART_BYTES);
+        }
+        loop {
+            let taken = self.rest.len().min(PART_BYTES - self.buffer.len());
+            self.buffer.extend_from_slice(&self.rest.split_to(taken));
+            // The part is full only once more has come: the last one is to be known for the last.
+            if !self.rest.is_empty() {
+                break;
+            }
+            match self.body.next_chunk().await {
+                Some(chunk) => {
+                    self.rest = chunk?;
+                    self.sha256.update(&self.rest);
+                    self.bytes += self.rest.len() as u64;
+                }
+                None => {
+                    self.ended = true;
+                    break;
+                }
+            }
+        }
+        Ok(self.buffer.split().freeze())
+    }
+
+    /// What became of it, once it has ended.
+    fn copied(self, object: &Object, take_doubtful: bool) -> Result<Copied, CopyError> {
+        let doubt = match CutShort::of(self.claimed_bytes, self.bytes) {
+            Some(cut_short) if !take_doubtful => return Err(CopyError::CutShort(cut_short)),
+            doubt => doubt.map(|cut_short| cut_short.to_string()),
+        };
+        Ok(Copied {
+            object_key: object.key.clone(),
+            bytes: self.bytes,
+            sha256: hex::encode(self.sha256.finalize()),
+            media_type: object.audio.media_type.clone(),
+            doubt,
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! What is to be archived, from the index `by-due`.
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::try_join_all;
+use serde::Deserialize;
+use shared::aws::brief;
+use shared::item;
+use shared::keys;
+use shared::model::Instant;
+use shared::table::{Table, from_attributes};
+
+/// The most entries that are looked at in a shard: far more than a run can copy, and a few MB of memory.
+const MAX_PER_SHARD: usize = 5_000;
+
+/// The index could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("what is due could not be read: {}", brief(.0))]
+pub struct DueError(#[source] Box<SdkError<QueryError>>);
+
+/// A recording that is to be archived, as the index has it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Entry {
+    /// Its item's partition key.
+    pub(crate) pk: String,
+    /// Its item's sort key.
+    pub(crate) sk: String,
+    /// When it is to be tried.
+    pub(crate) due_at: Instant,
+    /// When its URL expires.
+    pub(crate) source_expires_at: Option<Instant>,
+}
+
+/// Reads every entry of every shard, those that are not due yet included: what is about to expire is to be known even while it waits
+/// for its next attempt. Soonest expiry first; what has none comes after, in the order in which it became due.
+pub(crate) async fn entries(table: &Table) -> Result<Vec<Entry>, DueError> {
+    let shards = try_join_all((0..keys::SHARDS).map(|shard| entries_of_shard(table, shard))).await?;
+    let mut entries = shards.concat();
+    entries.sort_by_key(|entry| (entry.source_expires_at.is_none(), entry.source_expires_at, entry.due_at));
+    Ok(entries)
+}
+
+async fn entries_of_shard(table: &Table, shard: u8) -> Result<Vec<Entry>, DueError> {
+    let (client, name) = table.client();
+    let mut items = client
+        .query()
+        .table_name(name)
+        .index_name("by-due")
+        .key_condition_expression("#due = :due")
+        .expression_attribute_names("#due", "due")
+        .expression_attribute_values(":due", AttributeValue::S(format!("archive#{shard}")))
+        .into_paginator()
+        .items()
+        .send();
+    let mut entries = Vec::new();
+    // By `due_at`: where there is too much of it, what is left out is what can wait longest.
+    while entries.len() < MAX_PER_SHARD {
+        let Some(found) = items.next().await else { break };
+        let found = from_attributes(found.map_err(|error| DueError(Box::new(error)))?);
+        match item::typed::<Entry>(found) {
+            Ok(entry) => entries.push(entry),
+            Err(error) => tracing::error!(error = %error, "unreadable_entry"),
+        }
+    }
+    Ok(entries)
+}

@@ -1,0 +1,173 @@
+//! One run: its time, its places for copies, and the way of each entry through it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use shared::deadline::Deadline;
+use shared::model::{Instant, Recording, RecordingState};
+use shared::recording_url::clean_url;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{self, timeout_at};
+
+use crate::Archiver;
+use crate::attempt::Mishap;
+use crate::claim::{Claim, ClaimError, Claims, Settled};
+use crate::due::Entry;
+use crate::report::{Ledger, Outcome};
+use crate::retry::Verdict;
+
+/// So long before the deadline no copy is begun any more; less where the function has little time at all.
+const START_RESERVE: Duration = Duration::from_secs(60);
+/// So long before the deadline what is still under way is cut off.
+const CUT_RESERVE: Duration = Duration::from_secs(15);
+
+/// How many recordings are claimed for each that can be copied at once: those of a busy host wait, others go on.
+const CLAIMED_PER_COPY: usize = 4;
+
+/// One run of the archiver.
+pub(crate) struct Run<'a> {
+    archiver: &'a Archiver,
+    claims: Claims<'a>,
+    clock: Clock,
+    start_until: time::Instant,
+    cut_at: time::Instant,
+    places: Places,
+}
+
+impl<'a> Run<'a> {
+    /// A run that begins now and ends in time.
+    pub(crate) fn new(archiver: &'a Archiver, now: Instant, deadline: &Deadline) -> Self {
+        let time_left = deadline.left();
+        Self {
+            archiver,
+            claims: Claims::new(&archiver.table, archiver.config.lease_s),
+            clock: Clock { now, at: time::Instant::now() },
+            start_until: deadline.less(START_RESERVE.min(time_left / 5)),
+            cut_at: deadline.less(CUT_RESERVE.min(time_left / 20)),
+            places: Places::new(archiver.config.concurrency, archiver.config.concurrency_per_host),
+        }
+    }
+
+    /// Removes what dead runs left in the bucket. A run that lives has its uploads from after its claims.
+    pub(crate) async fn sweep(&self) {
+        self.archiver.copier.sweep(self.clock.now.plus_seconds(-self.archiver.config.lease_s)).await;
+    }
+
+    /// Works on every entry that is due, in their order, and tells what came of them.
+    pub(crate) async fn work_through(&self, entries: Vec<Entry>) -> Ledger {
+        let now = self.clock.now;
+        let (due, waiting): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.due_at <= now);
+        let mut ledger = Ledger::new(now, &due, &waiting);
+        let mut worked_on = stream::iter(due)
+            .map(|entry| self.work_on(entry))
+            .buffer_unordered(self.archiver.config.concurrency * CLAIMED_PER_COPY);
+        while let Some((entry, result)) = worked_on.next().await {
+            ledger.enter(&entry, result);
+        }
+        ledger
+    }
+
+    /// Works on one entry of the index, and gives it back with what came of it. What goes wrong with the recording is noted there;
+    /// an error is the table's, and the claim then lapses by itself.
+    async fn work_on(&self, entry: Entry) -> (Entry, Result<Outcome, ClaimError>) {
+        let result = self.try_to_work_on(&entry).await;
+        (entry, result)
+    }
+
+    async fn try_to_work_on(&self, entry: &Entry) -> Result<Outcome, ClaimError> {
+        if time::Instant::now() >= self.start_until {
+            return Ok(Outcome::Left);
+        }
+        let Some(claim) = self.claims.take(entry, self.clock.now()).await? else {
+            return Ok(Outcome::Elsewhere);
+        };
+        let host = host_of(&claim.recording);
+        let Ok(_place) = timeout_at(self.start_until, self.places.take(&host)).await else {
+            self.claims.release(&claim).await?;
+            return Ok(Outcome::Left);
+        };
+        match self.archiver.attempt(&claim, self.clock.now(), self.cut_at).await {
+            Ok(copied) => {
+                let settled = self.claims.complete(&claim, &copied, self.clock.now()).await?;
+                Ok(outcome(settled, Outcome::Archived(copied.bytes)))
+            }
+            Err(Mishap::OutOfTime) => {
+                self.claims.release(&claim).await?;
+                Ok(Outcome::Left)
+            }
+            Err(failed) => self.note(&claim, failed).await,
+        }
+    }
+
+    async fn note(&self, claim: &Claim, failed: Mishap) -> Result<Outcome, ClaimError> {
+        let Mishap::Failed { setback, reason, refused_host, fresh, circumstances } = failed else {
+            return Ok(Outcome::Left);
+        };
+        let (settled, noted) = match circumstances.verdict(setback, fastrand::f64()) {
+            Verdict::Retry { at } => (
+                self.claims.postpone(claim, at, &reason, fresh.as_ref()).await?,
+                Outcome::Retried { refused_host },
+            ),
+            Verdict::Expired => {
+                (self.claims.give_up(claim, RecordingState::Expired, &reason).await?, Outcome::Expired)
+            }
+            Verdict::Failed => {
+                (self.claims.give_up(claim, RecordingState::Failed, &reason).await?, Outcome::Failed)
+            }
+        };
+        Ok(outcome(settled, noted))
+    }
+}
+
+fn outcome(settled: Settled, written: Outcome) -> Outcome {
+    match settled {
+        Settled::Written => written,
+        Settled::Superseded => Outcome::Left,
+        Settled::Lost => Outcome::Elsewhere,
+    }
+}
+
+/// The time of the run: what it was told it is, and what has passed since.
+struct Clock {
+    now: Instant,
+    at: time::Instant,
+}
+
+impl Clock {
+    fn now(&self) -> Instant {
+        self.now.plus_seconds(i64::try_from(self.at.elapsed().as_secs()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The host that a recording is fetched from; empty where its URL names none, or there is no URL yet.
+fn host_of(recording: &Recording) -> String {
+    let url = recording.source_url.as_deref().and_then(|url| url::Url::parse(&clean_url(url)).ok());
+    url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Places for copies: so many in all, and so many for each host.
+struct Places {
+    all: Arc<Semaphore>,
+    per_host: usize,
+    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+impl Places {
+    fn new(all: usize, per_host: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(all)), per_host, hosts: Mutex::default() }
+    }
+
+    /// Waits for a place, the host's first: who waits for a busy host keeps nobody else from copying.
+    async fn take(&self, host: &str) -> [Option<OwnedSemaphorePermit>; 2] {
+        let of_host = {
+            let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            let places = hosts.entry(host.to_owned());
+            Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(self.per_host))))
+        };
+        // They are never closed, so there is always a permit.
+        let of_host = of_host.acquire_owned().await.ok();
+        [of_host, Arc::clone(&self.all).acquire_owned().await.ok()]
+    }
+}

@@ -1,0 +1,325 @@
+//! `callvault simulate`: it finds nothing wrong where nothing is, and everything that is; and nothing is lost under load while the
+//! stack is killed and its stores fail.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use callvault::provider::{self, Provider};
+use callvault::simulate::{Options, Simulation, Verification};
+use clap::Parser;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use shared::item::Item;
+use shared::store::Store;
+use shared::table::to_attributes;
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+
+use crate::faults::{Fault, FaultyDynamoDb};
+use crate::support::{Served, all_items_in, free_port, rejected_in};
+
+/// A platform waits 700 ms: loads that compete for the same processor would only measure each other.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// The options as the command line has them.
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+}
+
+fn simulation(arguments: &[&str]) -> Simulation {
+    let cli = Cli::parse_from([&["simulate"], arguments].concat());
+    Simulation::new(&cli.options).unwrap()
+}
+
+/// A platform that serves the recordings.
+async fn recordings() -> Provider {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    provider::start(listener, provider::Settings::default()).unwrap()
+}
+
+fn today() -> String {
+    jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulation_finds_everything_as_it_should_be_on_a_sound_stack() {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let recordings = recordings().await;
+    let hosts = recordings.address().to_string();
+    let served = Served::start_with(&["--memory", "--no-schedule"], &[("RECORDING_HOSTS", &hosts)]);
+    let (succeeded, said) = served.operate(&[
+        "simulate",
+        "--to",
+        &served.url,
+        "--recording-base",
+        recordings.base_url(),
+        "--calls",
+        "200",
+        "--rate",
+        "25",
+        "--time-scale",
+        "0.01",
+        "--verify",
+    ]);
+    assert!(succeeded, "{said}");
+    assert!(said.contains("looked at 200 calls: "), "{said}");
+    assert!(
+        said.contains("0 differences: what was acknowledged is stored, what is stored was sent"),
+        "{said}"
+    );
+    for kind in ["alicom-call-report", "alicom-call-record", "alicom-call-note", "laaffic-status-report"] {
+        assert!(said.contains(kind), "{kind} in {said}");
+    }
+    assert!(
+        said.contains("ai-voice-call-record  ") && said.contains("ai-voice-call-record, wrapped"),
+        "{said}"
+    );
+}
+
+#[test]
+fn nobody_there_is_reported_as_given_up_and_is_no_error() {
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_callvault"))
+        .args(["simulate", "--to", &nowhere, "--calls", "20", "--rate", "1000", "--time-scale", "0.00001"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("0.00 % acknowledged"), "{said}");
+    assert!(said.contains("given up after 4 attempts, no connection: alicom-call-report"), "{said}");
+    assert!(said.contains("given up after 11 attempts, no connection: ai-voice-call-record"), "{said}");
+    assert!(said.contains("given up after 2 attempts, no connection: laaffic-status-report"), "{said}");
+}
+
+/// Everything found, as item and what is wrong with it.
+fn found(verification: &Verification) -> Vec<(String, String)> {
+    verification.differences().iter().map(|one| (one.sk.clone(), one.what.clone())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_tampered_with_is_told_exactly_and_fails_the_command() {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let recordings = recordings().await;
+    let hosts = recordings.address().to_string();
+    let served = Served::start_with(&["--memory", "--no-schedule"], &[("RECORDING_HOSTS", &hosts)]);
+    let store = served.store();
+    let day = today();
+    let arguments = [
+        "--to",
+        &served.url,
+        "--recording-base",
+        recordings.base_url(),
+        "--calls",
+        "150",
+        "--rate",
+        "25",
+        "--time-scale",
+        "0.01",
+        "--seed",
+        "7",
+        "--day",
+        &day,
+    ];
+    let simulation = simulation(&arguments);
+    let sent = simulation.send().await;
+    assert_eq!(sent.acknowledged_pushes(), sent.pushes(), "{sent}");
+    let sound = simulation.verify(&store, &sent).await.unwrap();
+    assert_eq!(found(&sound), [], "before anything is tampered with");
+
+    let mut expected = tamper(&store).await;
+    let mut found_now = found(&simulation.verify(&store, &sent).await.unwrap());
+    expected.sort();
+    found_now.sort();
+    assert_eq!(found_now, expected);
+
+    // Sending it all again mends what was deleted, and nothing else: what is stored already is no news.
+    let mut again = vec!["simulate"];
+    again.extend(arguments);
+    again.push("--verify");
+    let (succeeded, said) = served.operate(&again);
+    assert!(!succeeded, "{said}");
+    assert!(said.contains("call  duration_s: expected "), "{said}");
+    assert!(said.contains("callvault: the stores differ from the truth in 6 places"), "{said}");
+}
+
+/// Does to the stores what must not be, each to another call, and tells what has to be found.
+async fn tamper(store: &Store) -> Vec<(String, String)> {
+    let mut items = all_items_in(store).await;
+    let mut touched: Vec<Value> = Vec::new();
+    let mut take = |wanted: &dyn Fn(&Item) -> bool| -> Item {
+        let at = items.iter().position(|item| wanted(item) && !touched.contains(&item["pk"])).unwrap();
+        touched.push(items[at]["pk"].clone());
+        items.swap_remove(at)
+    };
+    let sk = |item: &Item| item["sk"].as_str().unwrap().to_owned();
+    let mut tampered = Vec::new();
+    let mut expected = Vec::new();
+    let mut expect = |sk: &str, what: String| expected.push((sk.to_owned(), what));
+
+    let mut call = take(&|item| item["sk"] == "call" && item.contains_key("duration_s"));
+    let was = call.insert("duration_s".to_owned(), 424_242.into()).unwrap();
+    expect("call", format!("duration_s: expected {was}, stored 424242"));
+    tampered.push(call);
+
+    let mut call = take(&|item| item["sk"] == "call" && item.contains_key("outcome"));
+    let was = call.remove("outcome").unwrap();
+    expect("call", format!("outcome: expected {was}, stored nothing"));
+    tampered.push(call);
+
+    let mut call = take(&|item| item["sk"] == "call");
+    call.insert("rumour".to_owned(), "heard".into());
+    expect("call", "rumour: nothing was said, stored \"heard\"".to_owned());
+    tampered.push(call);
+
+    let mut conversation = take(&|item| item.contains_key("turns"));
+    let was = std::mem::replace(&mut conversation["turns"][0]["text"], "never said".into());
+    expect("conversation", format!("turns[0].text: expected {was}, stored \"never said\""));
+    tampered.push(conversation);
+
+    // Not one of Alibaba's: the age of its URL would make up for it when it is sent again.
+    let mut recording = take(&|item| sk(item).starts_with("recording#") && item["provider"] != "alicom");
+    let was = recording.insert("source_url".to_owned(), "http://elsewhere/".into()).unwrap();
+    expect(&sk(&recording), format!("source_url: expected {}, stored \"http://elsewhere/\"", brief(&was)));
+    tampered.push(recording);
+
+    let mut stray = take(&|item| item["sk"] == "call" && item["provider"] == "laaffic");
+    let pk = stray["pk"].as_str().unwrap().to_owned();
+    stray["pk"] = format!("{}99999", &pk[..pk.len() - 5]).into();
+    expect("call", "stored, but there was no such call".to_owned());
+    tampered.push(stray);
+
+    for item in tampered {
+        store.table().put(item).await.unwrap();
+    }
+
+    let push = take(&|item| sk(item).starts_with("push#"));
+    let (client, table) = store.table().client();
+    let key: Item = ["pk", "sk"].into_iter().map(|name| (name.to_owned(), push[name].clone())).collect();
+    client.delete_item().table_name(table).set_key(Some(to_attributes(key))).send().await.unwrap();
+    expect(&sk(&push), "acknowledged, but not stored".to_owned());
+
+    let (key, reject) = rejected_in(store).await.remove(0);
+    let bucket = store.bucket();
+    bucket.client.delete_object().bucket(&bucket.name).key(key).send().await.unwrap();
+    let digest = hex::encode(&Sha256::digest(reject["body"].as_str().unwrap())[..12]);
+    expect(
+        &format!("push#{}#{digest}", reject["function"].as_str().unwrap()),
+        "acknowledged, but neither stored nor kept as rejected".to_owned(),
+    );
+
+    expected
+}
+
+/// A value as the report has it: no longer than a line.
+fn brief(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() > 80 { format!("{}…", text.chars().take(80).collect::<String>()) } else { text }
+}
+
+/// Five of a hundred writes to DynamoDB go wrong, each in another way.
+fn five_percent(number: u64, _: &str) -> Fault {
+    const WAYS: [Fault; 5] =
+        [Fault::ErrorBefore, Fault::ErrorAfter, Fault::Throttled, Fault::CutAfter, Fault::Late];
+    // A sequence without a pattern that two requests in step could fall into.
+    let chance = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    match chance % 100 {
+        way @ 0..5 => WAYS[way as usize],
+        _ => Fault::None,
+    }
+}
+
+/// The stack as two processes, so that what fails can stand between the functions and the stores.
+struct Killable {
+    stores: Served,
+    functions: Served,
+}
+
+impl Killable {
+    fn start(stores: &[&str], functions: &[&str], hosts: &str) -> Self {
+        let settings = [("RECORDING_HOSTS", hosts)];
+        let stores = Served::start_with(stores, &settings);
+        Self { stores, functions: Served::start_with(functions, &settings) }
+    }
+
+    fn kill(self) {
+        self.functions.end("-KILL");
+        self.stores.end("-KILL");
+    }
+}
+
+/// `CALLVAULT_FULL=1`: twenty thousand calls and five kills, which takes several minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_fail() {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let full = std::env::var_os("CALLVAULT_FULL").is_some_and(|full| full == "1");
+    let (calls, kills) = if full { (20_000, 5) } else { (500, 1) };
+    let rate = match std::env::var("CALLVAULT_FULL_RATE") {
+        Ok(rate) if full => rate.parse().unwrap(),
+        _ => 12,
+    };
+    let recordings = recordings().await;
+    let hosts = recordings.address().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let [api, dynamodb, s3] = [free_port(), free_port(), free_port()];
+    let endpoint = |port: &str| format!("http://127.0.0.1:{port}");
+    let faulty = FaultyDynamoDb::start(&endpoint(&dynamodb), five_percent).await;
+    let stores = [
+        "--data",
+        folder.path().to_str().unwrap(),
+        "--no-schedule",
+        "--dynamodb-port",
+        &dynamodb,
+        "--s3-port",
+        &s3,
+    ];
+    let s3_endpoint = endpoint(&s3);
+    let functions = [
+        "--memory",
+        "--no-schedule",
+        "--port",
+        &api,
+        "--dynamodb-endpoint",
+        &faulty.endpoint,
+        "--s3-endpoint",
+        &s3_endpoint,
+    ];
+    let start = || tokio::task::block_in_place(|| Killable::start(&stores, &functions, &hosts));
+    let mut stack = start();
+
+    let simulation = Arc::new(simulation(&[
+        "--to",
+        &endpoint(&api),
+        "--recording-base",
+        recordings.base_url(),
+        "--calls",
+        &calls.to_string(),
+        "--rate",
+        &rate.to_string(),
+        "--seed",
+        "11",
+        "--time-scale",
+        "0.05",
+    ]));
+    let sending = tokio::spawn({
+        let simulation = Arc::clone(&simulation);
+        async move { simulation.send().await }
+    });
+    let between = Duration::from_secs(calls / rate / (kills + 1));
+    for _ in 0..kills {
+        tokio::time::sleep(between).await;
+        assert!(!sending.is_finished(), "it is killed under load");
+        stack.kill();
+        stack = start();
+    }
+    let sent = sending.await.unwrap();
+    assert!(sent.retried() > 0, "{sent}");
+    assert!(sent.acknowledged_pushes() * 100 >= sent.pushes() * 99, "{sent}");
+    let verification = simulation.verify(&stack.stores.store(), &sent).await.unwrap();
+    assert_eq!(verification.calls(), calls);
+    assert!(verification.differences().is_empty(), "{sent}{verification}");
+    if full {
+        println!("{sent}{verification}");
+    }
+}

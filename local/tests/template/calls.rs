@@ -1,0 +1,119 @@
+//! Proxies before the stores that note which calls come through: what IAM would be asked for.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::Method;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// A call: its action in IAM, and what it is done to (`Table`, `Table/index/by-due`, `Bucket/rejected/…`).
+pub(crate) type Call = (String, String);
+
+/// What a request to a service comes to for IAM.
+type Read = fn(&http::request::Parts, &[u8]) -> Call;
+
+/// The calls that came through.
+#[derive(Clone, Default)]
+pub(crate) struct Calls(Arc<Mutex<BTreeSet<Call>>>);
+
+/// A proxy before a service. It ends when dropped.
+pub(crate) struct Proxy {
+    pub(crate) endpoint: String,
+    server: JoinHandle<()>,
+}
+
+#[derive(Clone)]
+struct Forwarding {
+    target: String,
+    read: Read,
+    calls: Calls,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Calls {
+    pub(crate) fn made(&self) -> BTreeSet<Call> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Proxy {
+    pub(crate) async fn before_dynamodb(target: &str, calls: &Calls) -> Self {
+        Self::start(target, dynamodb_call, calls).await
+    }
+
+    pub(crate) async fn before_s3(target: &str, calls: &Calls) -> Self {
+        Self::start(target, s3_call, calls).await
+    }
+
+    async fn start(target: &str, read: Read, calls: &Calls) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let forwarding = Forwarding {
+            target: target.to_owned(),
+            read,
+            calls: calls.clone(),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        };
+        let app = Router::new().fallback(forward).with_state(forwarding);
+        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { endpoint, server }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn forward(State(forwarding): State<Forwarding>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let call = (forwarding.read)(&parts, &body);
+    forwarding.calls.0.lock().unwrap().insert(call);
+    let target = format!("{}{}", forwarding.target, parts.uri.path_and_query().unwrap());
+    let mut forwarded = http::Request::builder().method(parts.method).uri(target);
+    // `host` with the others: it is signed.
+    *forwarded.headers_mut().unwrap() = parts.headers;
+    let answer = forwarding.client.request(forwarded.body(Full::new(body)).unwrap()).await.unwrap();
+    answer.map(Body::new).into_response()
+}
+
+fn dynamodb_call(parts: &http::request::Parts, body: &[u8]) -> Call {
+    let operation = parts.headers["x-amz-target"].to_str().unwrap().rsplit('.').next().unwrap();
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let resource = match body["IndexName"].as_str() {
+        Some(index) => format!("Table/index/{index}"),
+        None => "Table".to_owned(),
+    };
+    (format!("dynamodb:{operation}"), resource)
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
+fn s3_call(parts: &http::request::Parts, _: &[u8]) -> Call {
+    let (_, key) = parts.uri.path().trim_start_matches('/').split_once('/').unwrap_or_default();
+    let query = parts.uri.query().unwrap_or_default();
+    let action = match (&parts.method, key) {
+        (&Method::GET, "") if query.contains("uploads") => "s3:ListBucketMultipartUploads",
+        (&Method::GET, "") => "s3:ListBucket",
+        (&Method::GET | &Method::HEAD, _) => "s3:GetObject",
+        // The parts of an upload, its start and its completion too.
+        (&Method::PUT | &Method::POST, _) => "s3:PutObject",
+        (&Method::DELETE, _) if query.contains("uploadId") => "s3:AbortMultipartUpload",
+        (&Method::DELETE, _) => "s3:DeleteObject",
+        (method, _) => panic!("{method} {}", parts.uri),
+    };
+    let resource = if key.is_empty() { "Bucket".to_owned() } else { format!("Bucket/{key}") };
+    (action.to_owned(), resource)
+}

@@ -1,0 +1,11 @@
+//! `template.yaml` against the code: what the code needs is there, and nothing else is.
+
+#![allow(clippy::unwrap_used, reason = "this is test code")]
+
+mod calls;
+mod metrics;
+mod names;
+mod permissions;
+mod schema;
+mod settings;
+mod template;

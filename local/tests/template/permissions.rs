@@ -1,0 +1,221 @@
+//! What functions do to the stores, against what their roles let them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use archive_recordings::Archiver;
+use callvault::functions::PUSH_FUNCTIONS;
+use callvault::provider::{Fault, Recording};
+use callvault::stack::{Options, Stack};
+use callvault::token;
+use serde_json::{Value, json};
+use shared::config::Environment;
+use shared::deadline::Deadline;
+use shared::keys::{self, INDEXES};
+use shared::model::{CallId, CallKey, Instant, Provider};
+use shared::outbound::fetch::SystemResolver;
+use shared::push::Receiver;
+
+use crate::calls::{Call, Calls, Proxy};
+use crate::template::{Template, list, read_json, target};
+
+/// What a role lets its function do: (condition, action, resource).
+fn grants(template: &Template, role: &str) -> BTreeSet<(Option<String>, String, String)> {
+    let properties = &template.resource(role)["Properties"];
+    assert!(properties.get("ManagedPolicyArns").is_none(), "{role}: all that it may is in the template");
+    let mut grants = BTreeSet::new();
+    for policy in list(&properties["Policies"]) {
+        for statement in list(&policy["PolicyDocument"]["Statement"]) {
+            let (condition, statement) = match statement.get("Fn::If") {
+                Some(choice) => (choice[0].as_str().map(str::to_owned), choice[1].clone()),
+                None => (None, statement),
+            };
+            assert_eq!(statement["Effect"], "Allow");
+            for action in list(&statement["Action"]) {
+                for resource in list(&statement["Resource"]) {
+                    let action = action.as_str().unwrap().to_owned();
+                    grants.insert((condition.clone(), action, target(&resource)));
+                }
+            }
+        }
+    }
+    grants
+}
+
+fn role(template: &Template, function: &str) -> String {
+    target(&template.functions()[function].definition["Properties"]["Role"])
+}
+
+/// Whether a store's grant is bounded to the table, one of its indexes, the bucket itself, or one folder in it.
+fn is_narrow(resource: &str) -> bool {
+    let indexes = INDEXES.map(|index| format!("Table/index/{}", index.name));
+    indexes.iter().any(|index| index == resource)
+        || ["Table", "Bucket", "Bucket/large/*", "Bucket/recordings/*", "Bucket/rejected/*"]
+            .contains(&resource)
+}
+
+/// Fails unless every call is let, and everything that is let is called for.
+fn check_calls(template: &Template, role: &str, calls: &BTreeSet<Call>) {
+    let stores = |action: &str| action.starts_with("dynamodb:") || action.starts_with("s3:");
+    let granted: BTreeSet<_> =
+        grants(template, role).into_iter().filter(|(_, action, _)| stores(action)).collect();
+    let covers = |(condition, action, pattern): &(Option<String>, String, String), call: &Call| {
+        let matches = match pattern.strip_suffix('*') {
+            Some(prefix) => call.1.starts_with(prefix),
+            None => call.1 == *pattern,
+        };
+        condition.is_none() && *action == call.0 && matches
+    };
+    for call in calls {
+        assert!(granted.iter().any(|grant| covers(grant, call)), "{role} does not let its function {call:?}");
+    }
+    for grant in &granted {
+        assert!(is_narrow(&grant.2), "{role} lets its function {grant:?}: no more than one folder");
+        let needed = calls.iter().any(|call| covers(grant, call));
+        assert!(needed, "{role} lets its function {grant:?}, which nothing needs");
+    }
+}
+
+/// The calls of push functions, in every way in which a push can end.
+async fn calls_of_pushes() -> BTreeSet<Call> {
+    let stack = Stack::start(&Options::in_memory()).await.unwrap();
+    let calls = Calls::default();
+    let stores = stack.stores().clone();
+    let dynamodb = Proxy::before_dynamodb(stores.dynamodb_endpoint.as_deref().unwrap(), &calls).await;
+    let s3 = Proxy::before_s3(stores.s3_endpoint.as_deref().unwrap(), &calls).await;
+    let look_up = |variable: &str| match variable {
+        "TABLE_NAME" => Some(stores.table_name.clone()),
+        "BUCKET_NAME" => Some(stores.bucket_name.clone()),
+        "DYNAMODB_ENDPOINT" => Some(dynamodb.endpoint.clone()),
+        "S3_ENDPOINT" => Some(s3.endpoint.clone()),
+        "PUSH_TOKEN_SHA256" => Some(token::digest("local")),
+        _ => None,
+    };
+    let environment = Environment::new(&look_up);
+
+    let receiver = Receiver::new(&environment).unwrap();
+    // As `Receiver::from_environment` does while the function starts.
+    receiver.store().table().connect().await.unwrap();
+    let large = json!([{"callId": "large", "unknown": "x".repeat(100_000)}]).to_string();
+    // A key of more than 1,024 bytes is what DynamoDB refuses: the others of its batch are put one by one.
+    let refused = json!([{"callId": "sound"}, {"callId": "x".repeat(1_020)}]).to_string();
+    for function in PUSH_FUNCTIONS {
+        let event: Value = serde_json::from_str(function.event).unwrap();
+        let sample = event["body"].as_str().unwrap();
+        for body in [sample, sample, &large, &refused, r#"[{"no": "id"}]"#, "not JSON"] {
+            let mut event = event.clone();
+            event["body"] = body.into();
+            let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+            let status = receiver.receive(&function.push, request).await.status();
+            assert!(matches!(status.as_u16(), 200 | 400), "{}: {status}", function.push.function);
+        }
+    }
+    stack.stop().await.unwrap();
+    calls.made()
+}
+
+#[tokio::test]
+async fn push_functions_may_do_what_they_do_and_nothing_else() {
+    let template = Template::read();
+    let calls = calls_of_pushes().await;
+    for function in PUSH_FUNCTIONS {
+        check_calls(&template, &role(&template, function.push.function), &calls);
+    }
+}
+
+/// The calls of the archiver, for recordings large and small, sound and broken, found in the bucket already and not.
+async fn calls_of_archiving() -> BTreeSet<Call> {
+    let stack = Stack::start(&Options::in_memory()).await.unwrap();
+    let simulator = stack.provider();
+    let large = 20 * 1024 * 1024;
+    let recordings = [
+        Recording::new("small.wav"),
+        Recording::new("large.wav").bytes(large),
+        Recording::new("small-broken.wav").fault(Fault::Truncated),
+        Recording::new("large-broken.wav").bytes(large).fault(Fault::Truncated),
+    ];
+    let urls = recordings.map(|recording| {
+        let name = recording.name().to_owned();
+        simulator.add_recording(recording.public());
+        json!({"callId": name, "recordFile": simulator.recording_url(&name)})
+    });
+    let mut event = read_json("events/alicom-call-record.json");
+    event["body"] = json!(urls).to_string().into();
+    let answer = stack.functions().invoke("alicom-call-record", event).await.unwrap();
+    assert_eq!(answer["statusCode"], 200);
+
+    let calls = Calls::default();
+    let stores = stack.stores().clone();
+    let dynamodb = Proxy::before_dynamodb(stores.dynamodb_endpoint.as_deref().unwrap(), &calls).await;
+    let s3 = Proxy::before_s3(stores.s3_endpoint.as_deref().unwrap(), &calls).await;
+    let look_up = |variable: &str| match variable {
+        "TABLE_NAME" => Some(stores.table_name.clone()),
+        "BUCKET_NAME" => Some(stores.bucket_name.clone()),
+        "DYNAMODB_ENDPOINT" => Some(dynamodb.endpoint.clone()),
+        "S3_ENDPOINT" => Some(s3.endpoint.clone()),
+        "RECORDING_HOSTS" => Some(simulator.address().to_string()),
+        _ => None,
+    };
+    let archiver = Archiver::new(&Environment::new(&look_up), SystemResolver).await.unwrap();
+    let small = CallKey { provider: Provider::Alicom, call_id: CallId::new("small.wav".to_owned()).unwrap() };
+    let (pk, sk) = (keys::call_pk(&small), keys::recording_sk("main"));
+    let table = stack.store().table();
+    let mut pending = table.get(&pk, &sk).await.unwrap().unwrap();
+    let deadline = || Deadline::after(Duration::from_secs(120));
+    let report = archive_recordings::handle(&archiver, Instant::now(), deadline()).await.unwrap();
+    assert_eq!((report.archived, report.retried), (2, 2));
+    // As if the run had died before it noted what it had copied.
+    pending.insert("attempts".to_owned(), 1.into());
+    table.put(pending).await.unwrap();
+    let tomorrow = Instant::now().plus_seconds(86_400);
+    let report = archive_recordings::handle(&archiver, tomorrow, deadline()).await.unwrap();
+    assert_eq!((report.archived, report.retried), (1, 2));
+    stack.stop().await.unwrap();
+    calls.made()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_archiver_may_do_what_it_does_and_nothing_else() {
+    let template = Template::read();
+    let calls = calls_of_archiving().await;
+    check_calls(&template, &role(&template, archive_recordings::FUNCTION), &calls);
+    let statements = list(
+        &template.resource("ArchiveRecordingsRole")["Properties"]["Policies"][0]["PolicyDocument"]["Statement"],
+    );
+    let lists = statements.iter().find(|statement| statement["Action"] == "s3:ListBucket").unwrap();
+    assert_eq!(lists["Condition"], json!({"StringLike": {"s3:prefix": "recordings/*"}}));
+}
+
+/// What is granted beside the stores: nothing of it shows on the local stack, so it is told here with its reason.
+#[test]
+fn beside_the_stores_only_logs_keys_and_reports_of_failure_are_let() {
+    let template = Template::read();
+    for (name, function) in template.functions() {
+        let mut expected = vec![
+            (None, "logs:CreateLogStream", "FunctionLogs"),
+            (None, "logs:PutLogEvents", "FunctionLogs"),
+            // Objects are encrypted with the key that was chosen.
+            (Some("HasKmsKey"), "kms:GenerateDataKey", "KmsKeyArn"),
+        ];
+        if function.definition["Properties"]["EventInvokeConfig"].is_object() {
+            // Lambda reports failures in the function's name; the keys to the platforms' APIs come from the secret.
+            expected.push((None, "sqs:SendMessage", "DeadLetters"));
+            expected.push((Some("HasProviderSecret"), "secretsmanager:GetSecretValue", "ProviderSecretArn"));
+        }
+        let role = role(&template, &name);
+        let mut granted: BTreeSet<_> = grants(&template, &role)
+            .into_iter()
+            .filter(|(_, action, _)| !action.starts_with("dynamodb:") && !action.starts_with("s3:"))
+            .collect();
+        // Reading an object, and completing one uploaded in parts, decrypts it.
+        let reads = grants(&template, &role).iter().any(|(_, action, _)| action == "s3:GetObject");
+        if reads {
+            expected.push((Some("HasKmsKey"), "kms:Decrypt", "KmsKeyArn"));
+        }
+        for (condition, action, resource) in expected {
+            let grant = (condition.map(str::to_owned), action.to_owned(), resource.to_owned());
+            assert!(granted.remove(&grant), "{role} lacks {grant:?}");
+        }
+        assert!(granted.is_empty(), "{role}: {granted:?}");
+    }
+}

@@ -1,0 +1,90 @@
+//! What a function reads of its environment, against what the template declares for it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use archive_recordings::{ArchiveConfig, Archiver};
+use callvault::functions::{PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS};
+use callvault::token;
+use shared::config::{Environment, PushConfig};
+use shared::outbound::fetch::SystemResolver;
+use shared::push::Receiver;
+
+use crate::template::{Template, read_json};
+
+/// What a function asks its environment for, Lambda's own variables aside: noted while it starts.
+async fn read_by(function: &str) -> BTreeSet<String> {
+    let asked = RefCell::new(BTreeSet::new());
+    let look_up = |variable: &str| {
+        asked.borrow_mut().insert(variable.to_owned());
+        match variable {
+            "PUSH_TOKEN_SHA256" => Some(token::digest("local")),
+            "TABLE_NAME" | "BUCKET_NAME" => Some("callvault".to_owned()),
+            "DYNAMODB_ENDPOINT" | "S3_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
+            _ => None,
+        }
+    };
+    let environment = Environment::new(&look_up);
+    match function {
+        archive_recordings::FUNCTION => drop(Archiver::new(&environment, SystemResolver).await.unwrap()),
+        push => {
+            assert!(
+                PUSH_FUNCTIONS.iter().any(|function| function.push.function == push),
+                "how does {push} start?"
+            );
+            drop(Receiver::new(&environment).unwrap());
+        }
+    }
+    asked.into_inner().into_iter().filter(|variable| !variable.starts_with("AWS_")).collect()
+}
+
+#[tokio::test]
+async fn a_function_is_given_what_it_reads_and_nothing_else() {
+    let template = Template::read();
+    let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function);
+    let scheduled = SCHEDULED_FUNCTIONS.iter().map(|function| function.name);
+    for name in pushes.chain(scheduled) {
+        let read = read_by(name).await;
+        assert!(read.contains("TABLE_NAME"), "{name}: {read:?}");
+        assert_eq!(template.environment(name).into_keys().collect::<BTreeSet<_>>(), read, "{name}");
+    }
+}
+
+/// Fails unless `read` makes the same of the template's defaults as of no settings at all.
+fn check_defaults(function: &str, read: impl Fn(&Environment<'_>) -> String) {
+    let template = Template::read();
+    let defaults: BTreeMap<_, _> = template
+        .environment(function)
+        .into_iter()
+        .filter_map(|(variable, value)| Some((variable, template.default(&value)?)))
+        .collect();
+    assert!(defaults.len() > 3, "{defaults:?}");
+    let token = |variable: &str| (variable == "PUSH_TOKEN_SHA256").then(|| token::digest("local"));
+    let given = |variable: &str| token(variable).or_else(|| defaults.get(variable).cloned());
+    assert_eq!(read(&Environment::new(&given)), read(&Environment::new(&token)), "{function}");
+}
+
+#[test]
+fn the_defaults_of_the_template_are_those_of_the_code() {
+    for function in PUSH_FUNCTIONS {
+        let read = |environment: &Environment<'_>| format!("{:?}", PushConfig::read(environment).unwrap());
+        check_defaults(function.push.function, read);
+    }
+    let read = |environment: &Environment<'_>| format!("{:?}", ArchiveConfig::read(environment).unwrap());
+    check_defaults(archive_recordings::FUNCTION, read);
+}
+
+#[test]
+fn the_environment_for_local_use_names_what_is_declared_and_the_local_token() {
+    let template = Template::read();
+    let declared: BTreeSet<_> =
+        template.functions().keys().flat_map(|name| template.environment(name).into_keys()).collect();
+    let environment = read_json("events/env.json")["Parameters"].clone();
+    for variable in environment.as_object().unwrap().keys() {
+        assert!(
+            declared.contains(variable),
+            "{variable} is declared for no function: it would have no effect"
+        );
+    }
+    assert_eq!(environment["PUSH_TOKEN_SHA256"], token::digest("local"));
+}

@@ -1,0 +1,323 @@
+//! Metrics, in CloudWatch's embedded metric format: lines of JSON among the logs, of which CloudWatch makes metrics by itself.
+//! Nothing is sent, so nothing of it is on an answer's way.
+//!
+//! Every metric is named here, and nowhere else: a test holds the template's alarms and dashboard to it. Each is emitted without
+//! dimensions, which is what alarms watch; a few also by function, by reason or by field, which is what tells where to look.
+//!
+//! Format: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::config::Environment;
+use crate::model::Instant;
+
+/// The target of the events that carry a metrics line, by which [`telemetry`](crate::telemetry) knows them.
+pub(crate) const TARGET: &str = "metrics";
+
+/// A metric: its name and its unit in CloudWatch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Its unit, as CloudWatch spells it.
+    pub unit: &'static str,
+}
+
+const fn count(name: &'static str) -> Metric {
+    Metric { name, unit: "Count" }
+}
+
+/// Pushes from senders that may push, however they were answered; also by function.
+pub const PUSHES: Metric = count("Pushes");
+/// Elements in them.
+pub const ELEMENTS: Metric = count("Elements");
+/// Elements that are in the table.
+pub const STORED: Metric = count("Stored");
+/// Elements and whole bodies that were kept as rejected; also by function and reason.
+pub const REJECTED: Metric = count("Rejected");
+/// Pushes that were turned away for their token or their address; also by function and reason.
+pub const DENIED: Metric = count("Denied");
+/// Fields that held a value which no document knows; also by function and field.
+pub const UNKNOWN_VALUES: Metric = count("UnknownValues");
+/// How long storing a push's elements took.
+pub const STORE_LATENCY: Metric = Metric { name: "StoreLatency", unit: "Milliseconds" };
+/// Recordings that were archived.
+pub const RECORDINGS_ARCHIVED: Metric = count("RecordingsArchived");
+/// Their size.
+pub const RECORDING_BYTES: Metric = Metric { name: "RecordingBytes", unit: "Bytes" };
+/// Recordings to be tried again.
+pub const RECORDINGS_RETRIED: Metric = count("RecordingsRetried");
+/// Recordings whose URL died before they were archived.
+pub const RECORDINGS_EXPIRED: Metric = count("RecordingsExpired");
+/// Recordings that can never be archived.
+pub const RECORDINGS_FAILED: Metric = count("RecordingsFailed");
+/// Recordings at hosts that are not allowed.
+pub const HOSTS_NOT_ALLOWED: Metric = count("HostsNotAllowed");
+/// Hours until the next recording that is not archived expires; negative once it has. Absent where none will.
+pub const HOURS_TO_EXPIRY: Metric = Metric { name: "HoursToExpiry", unit: "None" };
+/// Conversations that were fetched.
+pub const CONVERSATIONS_FETCHED: Metric = count("ConversationsFetched");
+/// Calls for which a platform's API had an error.
+pub const CONVERSATIONS_FAILED: Metric = count("ConversationsFailed");
+/// Calls that were found by reconciliation.
+pub const CONVERSATIONS_RECONCILED: Metric = count("ConversationsReconciled");
+/// Requests that a platform's API refused for being too many.
+pub const PROVIDER_THROTTLED: Metric = count("ProviderThrottled");
+/// Requests that a platform's API refused for their keys.
+pub const PROVIDER_DENIED: Metric = count("ProviderDenied");
+
+/// Every metric.
+pub const ALL: [Metric; 19] = [
+    PUSHES,
+    ELEMENTS,
+    STORED,
+    REJECTED,
+    DENIED,
+    UNKNOWN_VALUES,
+    STORE_LATENCY,
+    RECORDINGS_ARCHIVED,
+    RECORDING_BYTES,
+    RECORDINGS_RETRIED,
+    RECORDINGS_EXPIRED,
+    RECORDINGS_FAILED,
+    HOSTS_NOT_ALLOWED,
+    HOURS_TO_EXPIRY,
+    CONVERSATIONS_FETCHED,
+    CONVERSATIONS_FAILED,
+    CONVERSATIONS_RECONCILED,
+    PROVIDER_THROTTLED,
+    PROVIDER_DENIED,
+];
+
+/// Where metrics go.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    namespace: Option<String>,
+}
+
+/// What is counted of a push.
+#[derive(Clone, Debug)]
+pub struct PushCounts<'a> {
+    /// The function that caught it.
+    pub function: &'static str,
+    /// When it was received.
+    pub received_at: Instant,
+    /// Why it was turned away, where it was.
+    pub denied: Option<&'static str>,
+    /// How many elements are in it.
+    pub elements: usize,
+    /// How many of them are in the table.
+    pub stored: usize,
+    /// Why elements, or the whole body, were kept as rejected: a tag for each.
+    pub rejections: &'a [&'static str],
+    /// The fields that held a value which no document knows.
+    pub unknown_values: &'a [&'static str],
+    /// How long storing took, in milliseconds; `None` where there was nothing to store.
+    pub store_ms: Option<f64>,
+}
+
+/// What is counted of a run of `archive-recordings`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ArchiveCounts {
+    /// Recordings that were archived.
+    pub archived: u64,
+    /// Their size, in bytes.
+    pub bytes: u64,
+    /// Recordings to be tried again.
+    pub retried: u64,
+    /// Recordings whose URL died before they were archived.
+    pub expired: u64,
+    /// Recordings that can never be archived.
+    pub failed: u64,
+    /// Recordings at hosts that are not allowed.
+    pub hosts_not_allowed: u64,
+    /// Hours until the next recording that is not archived expires; `None` where none will.
+    pub hours_to_expiry: Option<f64>,
+}
+
+/// What is counted of a run of `fetch-conversations`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ConversationCounts {
+    /// Conversations that were fetched.
+    pub fetched: u64,
+    /// Calls for which the API had an error.
+    pub failed: u64,
+    /// Calls that were found by reconciliation.
+    pub reconciled: u64,
+    /// Requests that the API refused for being too many.
+    pub throttled: u64,
+    /// Requests that the API refused for their keys.
+    pub denied: u64,
+}
+
+impl Metrics {
+    /// Metrics in the namespace `METRICS_NAMESPACE`; none are emitted where it is not set, as on the local stack.
+    pub fn read(environment: &Environment<'_>) -> Self {
+        Self { namespace: environment.get("METRICS_NAMESPACE") }
+    }
+
+    /// Emits what is counted of a push.
+    pub fn push(&self, counts: &PushCounts<'_>) {
+        let PushCounts {
+            function,
+            received_at,
+            denied,
+            elements,
+            stored,
+            rejections,
+            unknown_values,
+            store_ms,
+        } = *counts;
+        if let Some(reason) = denied {
+            let dimensions = [("Function", function), ("Reason", reason)];
+            return self.emit(received_at, &dimensions, &[(DENIED, 1.0)], &[DENIED]);
+        }
+        let mut values = vec![(PUSHES, 1.0), (ELEMENTS, number(elements)), (STORED, number(stored))];
+        values.extend(store_ms.map(|ms| (STORE_LATENCY, ms)));
+        self.emit(received_at, &[("Function", function)], &values, &[PUSHES]);
+        for (reason, times) in tally(rejections) {
+            let dimensions = [("Function", function), ("Reason", reason)];
+            self.emit(received_at, &dimensions, &[(REJECTED, times)], &[REJECTED]);
+        }
+        for (field, times) in tally(unknown_values) {
+            let dimensions = [("Function", function), ("Field", field)];
+            self.emit(received_at, &dimensions, &[(UNKNOWN_VALUES, times)], &[UNKNOWN_VALUES]);
+        }
+    }
+
+    /// Emits what is counted of a run of `archive-recordings` that ended `at`.
+    pub fn archive_run(&self, at: Instant, counts: &ArchiveCounts) {
+        let ArchiveCounts { archived, bytes, retried, expired, failed, hosts_not_allowed, hours_to_expiry } =
+            *counts;
+        let mut values = vec![
+            (RECORDINGS_ARCHIVED, large_number(archived)),
+            (RECORDING_BYTES, large_number(bytes)),
+            (RECORDINGS_RETRIED, large_number(retried)),
+            (RECORDINGS_EXPIRED, large_number(expired)),
+            (RECORDINGS_FAILED, large_number(failed)),
+            (HOSTS_NOT_ALLOWED, large_number(hosts_not_allowed)),
+        ];
+        values.extend(hours_to_expiry.map(|hours| (HOURS_TO_EXPIRY, hours)));
+        self.emit(at, &[], &values, &[]);
+    }
+
+    /// Emits what is counted of a run of `fetch-conversations` that ended `at`.
+    pub fn conversation_run(&self, at: Instant, counts: &ConversationCounts) {
+        let ConversationCounts { fetched, failed, reconciled, throttled, denied } = *counts;
+        let values = [
+            (CONVERSATIONS_FETCHED, large_number(fetched)),
+            (CONVERSATIONS_FAILED, large_number(failed)),
+            (CONVERSATIONS_RECONCILED, large_number(reconciled)),
+            (PROVIDER_THROTTLED, large_number(throttled)),
+            (PROVIDER_DENIED, large_number(denied)),
+        ];
+        self.emit(at, &[], &values, &[]);
+    }
+
+    /// Emits values without dimensions, and those of `divided` also with all of `dimensions`.
+    fn emit(&self, at: Instant, dimensions: &[(&str, &str)], values: &[(Metric, f64)], divided: &[Metric]) {
+        if let Some(namespace) = &self.namespace {
+            tracing::info!(target: TARGET, line = line(namespace, at, dimensions, values, divided));
+        }
+    }
+}
+
+fn line(
+    namespace: &str,
+    at: Instant,
+    dimensions: &[(&str, &str)],
+    values: &[(Metric, f64)],
+    divided: &[Metric],
+) -> String {
+    let directive = |dimensions: Value, metrics: Vec<Metric>| {
+        let metrics: Vec<_> =
+            metrics.iter().map(|metric| json!({"Name": metric.name, "Unit": metric.unit})).collect();
+        json!({"Namespace": namespace, "Dimensions": [dimensions], "Metrics": metrics})
+    };
+    let mut directives = vec![directive(json!([]), values.iter().map(|(metric, _)| *metric).collect())];
+    if !divided.is_empty() {
+        let names: Vec<_> = dimensions.iter().map(|(name, _)| *name).collect();
+        directives.push(directive(json!(names), divided.to_vec()));
+    }
+    let mut line = Map::new();
+    line.insert("_aws".to_owned(), json!({"Timestamp": at.epoch_millis(), "CloudWatchMetrics": directives}));
+    line.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+    line.extend(values.iter().map(|(metric, value)| (metric.name.to_owned(), json!(value))));
+    Value::Object(line).to_string()
+}
+
+/// How often each name occurs.
+fn tally<'a>(names: &[&'a str]) -> BTreeMap<&'a str, f64> {
+    let mut tally = BTreeMap::new();
+    for name in names {
+        *tally.entry(*name).or_default() += 1.0;
+    }
+    tally
+}
+
+// CloudWatch's values are doubles.
+fn number(count: usize) -> f64 {
+    large_number(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+fn large_number(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Value {
+        serde_json::from_str(line).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_as_the_specification_has_it() {
+        let at = Instant::from_epoch_millis(1_748_743_200_000).unwrap();
+        let line = line(
+            "callvault",
+            at,
+            &[("Function", "alicom-call-report")],
+            &[(PUSHES, 1.0), (STORE_LATENCY, 12.5)],
+            &[PUSHES],
+        );
+        assert_eq!(
+            parsed(&line),
+            parsed(
+                r#"{
+                    "_aws": {
+                        "Timestamp": 1748743200000,
+                        "CloudWatchMetrics": [
+                            {
+                                "Namespace": "callvault",
+                                "Dimensions": [[]],
+                                "Metrics": [
+                                    {"Name": "Pushes", "Unit": "Count"},
+                                    {"Name": "StoreLatency", "Unit": "Milliseconds"}
+                                ]
+                            },
+                            {
+                                "Namespace": "callvault",
+                                "Dimensions": [["Function"]],
+                                "Metrics": [{"Name": "Pushes", "Unit": "Count"}]
+                            }
+                        ]
+                    },
+                    "Function": "alicom-call-report",
+                    "Pushes": 1.0,
+                    "StoreLatency": 12.5
+                }"#
+            )
+        );
+        assert!(!line.contains('\n'), "one line");
+    }
+
+    #[test]
+    fn no_two_metrics_share_a_name() {
+        let names: std::collections::BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), ALL.len());
+    }
+}
