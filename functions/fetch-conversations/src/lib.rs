@@ -22,6 +22,8 @@ use shared::model::Provider;
 use shared::normalized::PushType;
 
 #[cfg(feature = "aws")]
+pub use config::FetchConfig;
+#[cfg(feature = "aws")]
 pub use run::{Conversations, RunError, handle};
 #[cfg(feature = "aws")]
 pub use summary::Summary;

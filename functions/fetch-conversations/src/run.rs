@@ -15,7 +15,7 @@ use shared::outbound::api::{ApiError, ApiErrorKind};
 use shared::store::{Element, Store, StoreError};
 use shared::table::TableError;
 
-use crate::config::Config;
+use crate::config::FetchConfig;
 use crate::summary::Summary;
 use crate::{ANSWER, FUNCTION, due, reconcile};
 
@@ -37,7 +37,7 @@ pub enum RunError {
 /// What the function has at hand from its start on.
 #[derive(Debug)]
 pub struct Conversations {
-    config: Config,
+    config: FetchConfig,
     store: Store,
     account: Account,
     metrics: Metrics,
@@ -52,7 +52,7 @@ impl Conversations {
         let stores = StoreConfig::read(environment)?;
         let account = Account::of_function(environment, &stores)?;
         Ok(Self {
-            config: Config::read(environment)?,
+            config: FetchConfig::read(environment)?,
             store: Store::new(stores, account.clone(), Patience::Nobody),
             metrics: Metrics::read(environment),
             account,
@@ -108,7 +108,7 @@ pub async fn handle(
 /// One run.
 pub(crate) struct Run<'a> {
     pub(crate) store: &'a Store,
-    pub(crate) config: &'a Config,
+    pub(crate) config: &'a FetchConfig,
     pub(crate) alibaba: Alibaba,
     /// The time of the run, which all that it receives is dated by.
     pub(crate) now: Instant,
