@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archive_recordings::Archiver;
+use fetch_conversations::Conversations;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Context;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::{Map, Value, json};
+use shared::credentials::ProviderCredentials;
 use shared::deadline::Deadline;
 use shared::model::Instant;
 use shared::normalized::PushType;
@@ -56,13 +58,23 @@ pub struct ScheduledFunction {
 }
 
 /// Every function that runs at intervals. None reads its event.
-pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 1] = [ScheduledFunction {
-    name: archive_recordings::FUNCTION,
-    every: Duration::from_secs(300),
-    handle: |functions, now, deadline| {
-        archive_recordings::handle(&functions.archiver, now, deadline).map(answer).boxed()
+pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 2] = [
+    ScheduledFunction {
+        name: archive_recordings::FUNCTION,
+        every: Duration::from_secs(300),
+        handle: |functions, now, deadline| {
+            archive_recordings::handle(&functions.archiver, now, deadline).map(answer).boxed()
+        },
     },
-}];
+    ScheduledFunction {
+        name: fetch_conversations::FUNCTION,
+        every: Duration::from_secs(300),
+        handle: |functions, now, deadline| {
+            let Functions { conversations, credentials, .. } = functions;
+            fetch_conversations::handle(conversations, credentials, deadline, now).map(answer).boxed()
+        },
+    },
+];
 
 /// What is kept verbatim under a function's name.
 pub fn stored_type(function: &str) -> Option<PushType> {
@@ -89,12 +101,19 @@ pub enum InvokeError {
 pub struct Functions {
     receiver: Receiver,
     archiver: Archiver,
+    conversations: Conversations,
+    credentials: ProviderCredentials,
 }
 
 impl Functions {
     /// The functions with these settings.
-    pub fn new(receiver: Receiver, archiver: Archiver) -> Self {
-        Self { receiver, archiver }
+    pub fn new(
+        receiver: Receiver,
+        archiver: Archiver,
+        conversations: Conversations,
+        credentials: ProviderCredentials,
+    ) -> Self {
+        Self { receiver, archiver, conversations, credentials }
     }
 
     /// Invokes a function with an event, and gives back what it answers.

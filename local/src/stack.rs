@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use archive_recordings::Archiver;
 use clap::Args;
+use fetch_conversations::Conversations;
 use shared::aws::{Account, Patience};
 use shared::config::{Environment, StoreConfig};
 use shared::outbound::fetch::SystemResolver;
@@ -180,7 +181,10 @@ impl Stack {
         schema::create_bucket(store.bucket()).await?;
 
         let archiver = Archiver::new(&environment, SystemResolver).await?;
-        let functions = Arc::new(Functions::new(Receiver::new(&environment)?, archiver));
+        let conversations = Conversations::new(&environment)?;
+        let credentials = conversations.credentials(&environment).await?;
+        let receiver = Receiver::new(&environment)?;
+        let functions = Arc::new(Functions::new(receiver, archiver, conversations, credentials));
         let address = api.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(serve_api(api, Arc::clone(&functions), stopped));

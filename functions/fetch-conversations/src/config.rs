@@ -9,19 +9,23 @@ use shared::outbound::api::ApiSettings;
 
 /// The settings beside those of the stores, which hold `CONVERSATION_DELAY_SECONDS`.
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
+pub struct FetchConfig {
     /// `ALIBABA_ENDPOINT`, `ALIBABA_REQUESTS_PER_SECOND`: how Alibaba's API is called.
-    pub(crate) alibaba: ApiSettings,
+    pub alibaba: ApiSettings,
     /// `RECONCILE_DAYS`: how far back lists of calls are read; 0 for not at all.
-    pub(crate) reconcile_days: u16,
+    pub reconcile_days: u16,
     /// `ALIBABA_UTC_OFFSET`: the zone of times that carry none.
-    pub(crate) utc_offset: Offset,
+    pub utc_offset: Offset,
     /// `PUSH_RETENTION_DAYS`: how long verbatim answers are kept; `None` for ever.
-    pub(crate) retention_days: Option<NonZeroU32>,
+    pub retention_days: Option<NonZeroU32>,
 }
 
-impl Config {
-    pub(crate) fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
+impl FetchConfig {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             alibaba: alibaba::api_settings(environment)?,
             reconcile_days: environment.parse("RECONCILE_DAYS", 7, |days| {
@@ -37,11 +41,11 @@ impl Config {
 mod tests {
     use super::*;
 
-    fn read(settings: &[(&str, &str)]) -> Result<Config, String> {
+    fn read(settings: &[(&str, &str)]) -> Result<FetchConfig, String> {
         let look_up = |name: &str| {
             settings.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
         };
-        Config::read(&Environment::new(&look_up)).map_err(|error| error.to_string())
+        FetchConfig::read(&Environment::new(&look_up)).map_err(|error| error.to_string())
     }
 
     #[test]

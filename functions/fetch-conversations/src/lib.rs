@@ -22,13 +22,18 @@ use shared::model::Provider;
 use shared::normalized::PushType;
 
 #[cfg(feature = "aws")]
+pub use config::FetchConfig;
+#[cfg(feature = "aws")]
 pub use run::{Conversations, RunError, handle};
 #[cfg(feature = "aws")]
 pub use summary::Summary;
 
+/// The function's name.
+pub const FUNCTION: &str = shared::merge::QUERY;
+
 /// The answer that this function stores: the `Data` of QueryConversationDetailInfo, kept and merged as a push is.
 pub const ANSWER: PushType = PushType {
-    function: shared::merge::QUERY,
+    function: FUNCTION,
     provider: Provider::Alicom,
     envelope: None,
     normalize: normalize::normalize,

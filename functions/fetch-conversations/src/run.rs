@@ -15,9 +15,9 @@ use shared::outbound::api::{ApiError, ApiErrorKind};
 use shared::store::{Element, Store, StoreError};
 use shared::table::TableError;
 
-use crate::config::Config;
+use crate::config::FetchConfig;
 use crate::summary::Summary;
-use crate::{ANSWER, due, reconcile};
+use crate::{ANSWER, FUNCTION, due, reconcile};
 
 /// How many questions are under way at once; the pace is the client's.
 pub(crate) const CONCURRENCY: usize = 8;
@@ -37,7 +37,7 @@ pub enum RunError {
 /// What the function has at hand from its start on.
 #[derive(Debug)]
 pub struct Conversations {
-    config: Config,
+    config: FetchConfig,
     store: Store,
     account: Account,
     metrics: Metrics,
@@ -52,10 +52,10 @@ impl Conversations {
         let stores = StoreConfig::read(environment)?;
         let account = Account::of_function(environment, &stores)?;
         Ok(Self {
-            config: Config::read(environment)?,
+            config: FetchConfig::read(environment)?,
             store: Store::new(stores, account.clone(), Patience::Nobody),
-            account,
             metrics: Metrics::read(environment),
+            account,
         })
     }
 
@@ -83,7 +83,7 @@ pub async fn handle(
     now: Instant,
 ) -> Result<Summary, RunError> {
     let Some(key) = credentials.alibaba.clone() else {
-        tracing::info!(function = ANSWER.function, "no keys to Alibaba's API are set: nothing is asked for");
+        tracing::info!(function = FUNCTION, "no keys to Alibaba's API are set: nothing is asked for");
         return Ok(Summary { time_left_ms: millis(deadline.left()), ..Summary::default() });
     };
     let run = Run {
@@ -108,7 +108,7 @@ pub async fn handle(
 /// One run.
 pub(crate) struct Run<'a> {
     pub(crate) store: &'a Store,
-    pub(crate) config: &'a Config,
+    pub(crate) config: &'a FetchConfig,
     pub(crate) alibaba: Alibaba,
     /// The time of the run, which all that it receives is dated by.
     pub(crate) now: Instant,
@@ -187,7 +187,7 @@ impl Run<'_> {
         let key = CallKey { provider: Provider::Alicom, call_id: normalized.call_id.clone() };
         let element = Element {
             key: key.clone(),
-            function: ANSWER.function,
+            function: FUNCTION,
             received_at: self.now,
             expires: expiry(self.now, self.config.retention_days),
             text: data.get().to_owned(),
@@ -214,7 +214,7 @@ impl Run<'_> {
                 let mut tally = self.tally();
                 if tally.summary.denied == 0 {
                     tracing::error!(
-                        function = ANSWER.function,
+                        function = FUNCTION,
                         error = %error,
                         "Alibaba refuses the keys: nothing is asked for until they are mended"
                     );
@@ -244,7 +244,7 @@ impl Run<'_> {
     /// Counts a failure and writes it down.
     pub(crate) fn fail(&self, what: &'static str, error: &dyn std::error::Error) {
         self.tally().summary.failed += 1;
-        tracing::warn!(function = ANSWER.function, error = %error, "{what}");
+        tracing::warn!(function = FUNCTION, error = %error, "{what}");
     }
 
     fn into_summary(self, deadline: Deadline) -> Summary {

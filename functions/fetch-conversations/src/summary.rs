@@ -25,7 +25,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// What of it is a metric.
+    /// What metrics and alarms are made of.
     pub(crate) fn counts(&self) -> ConversationCounts {
         let Self { fetched, failed, reconciled, throttled, denied, .. } = *self;
         ConversationCounts { fetched, failed, reconciled, throttled, denied }
@@ -36,7 +36,7 @@ impl Summary {
         let Self { fetched, unchanged, throttled, failed, reconciled, without_ids, denied, time_left_ms } =
             self;
         tracing::info!(
-            function = crate::ANSWER.function,
+            function = crate::FUNCTION,
             fetched,
             unchanged,
             throttled,

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use archive_recordings::Archiver;
 use callvault::functions::PUSH_FUNCTIONS;
-use callvault::provider::{Fault, Recording};
+use callvault::provider::{Call as ProviderCall, Fault, Recording, Speaker, Turn};
 use callvault::stack::{Options, Stack};
 use callvault::token;
+use fetch_conversations::Conversations;
 use serde_json::{Value, json};
 use shared::config::Environment;
 use shared::deadline::Deadline;
@@ -184,6 +185,51 @@ async fn the_archiver_may_do_what_it_does_and_nothing_else() {
     );
     let lists = statements.iter().find(|statement| statement["Action"] == "s3:ListBucket").unwrap();
     assert_eq!(lists["Condition"], json!({"StringLike": {"s3:prefix": "recordings/*"}}));
+}
+
+/// What asking for conversations calls, both for a call that is due and for one of which no push came, with turns that are too
+/// large for an item.
+async fn calls_of_fetching() -> BTreeSet<Call> {
+    let stack = Stack::start(&Options::in_memory()).await.unwrap();
+    let (calls, stores) = (Calls::default(), stack.stores());
+    let dynamodb = Proxy::before_dynamodb(stores.dynamodb_endpoint.as_deref().unwrap(), &calls).await;
+    let s3 = Proxy::before_s3(stores.s3_endpoint.as_deref().unwrap(), &calls).await;
+    let look_up = |variable: &str| match variable {
+        "TABLE_NAME" => Some(stores.table_name.clone()),
+        "BUCKET_NAME" => Some(stores.bucket_name.clone()),
+        "DYNAMODB_ENDPOINT" => Some(dynamodb.endpoint.clone()),
+        "S3_ENDPOINT" => Some(s3.endpoint.clone()),
+        "ALIBABA_ENDPOINT" => Some(stack.provider().base_url().to_owned()),
+        "ALIBABA_ACCESS_KEY_ID" | "ALIBABA_ACCESS_KEY_SECRET" => Some("local".to_owned()),
+        _ => None,
+    };
+    let hour_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+    let turn = Turn { speaker: Speaker::Agent, text: "a".repeat(70_000) };
+    // Neither has a recording: both are postponed.
+    stack.provider().add_call(ProviderCall {
+        turns: vec![turn],
+        ..ProviderCall::answered("1", "2", "3", "known", hour_ago)
+    });
+    stack.provider().add_call(ProviderCall::answered("1", "2", "4", "unknown", hour_ago));
+    let report = json!([{"callId": "known", "taskId": "1", "batchId": "2", "detailId": "3"}]);
+    let mut event = read_json("events/alicom-call-report.json");
+    event["body"] = report.to_string().into();
+    assert_eq!(stack.functions().invoke("alicom-call-report", event).await.unwrap()["statusCode"], 200);
+    let environment = Environment::new(&look_up);
+    let conversations = Conversations::new(&environment).unwrap();
+    let credentials = conversations.credentials(&environment).await.unwrap();
+    let (deadline, later) = (Deadline::after(Duration::from_secs(120)), Instant::now().plus_seconds(400));
+    let summary = fetch_conversations::handle(&conversations, &credentials, deadline, later).await.unwrap();
+    assert_eq!((summary.fetched, summary.reconciled), (2, 1));
+    stack.stop().await.unwrap();
+    calls.made()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fetching_conversations_may_do_what_it_does_and_nothing_else() {
+    let template = Template::read();
+    let calls = calls_of_fetching().await;
+    check_calls(&template, &role(&template, fetch_conversations::FUNCTION), &calls);
 }
 
 /// What is granted beside the stores: nothing of it shows on the local stack, so it is told here with its reason.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use archive_recordings::{ArchiveConfig, Archiver};
 use callvault::functions::{PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS};
 use callvault::token;
+use fetch_conversations::{Conversations, FetchConfig};
 use shared::config::{Environment, PushConfig};
 use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
@@ -27,6 +28,10 @@ async fn read_by(function: &str) -> BTreeSet<String> {
     let environment = Environment::new(&look_up);
     match function {
         archive_recordings::FUNCTION => drop(Archiver::new(&environment, SystemResolver).await.unwrap()),
+        fetch_conversations::FUNCTION => {
+            let conversations = Conversations::new(&environment).unwrap();
+            drop(conversations.credentials(&environment).await.unwrap());
+        }
         push => {
             assert!(
                 PUSH_FUNCTIONS.iter().any(|function| function.push.function == push),
@@ -72,6 +77,8 @@ fn the_defaults_of_the_template_are_those_of_the_code() {
     }
     let read = |environment: &Environment<'_>| format!("{:?}", ArchiveConfig::read(environment).unwrap());
     check_defaults(archive_recordings::FUNCTION, read);
+    let read = |environment: &Environment<'_>| format!("{:?}", FetchConfig::read(environment).unwrap());
+    check_defaults(fetch_conversations::FUNCTION, read);
 }
 
 #[test]
