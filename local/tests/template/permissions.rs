@@ -134,6 +134,8 @@ async fn calls_of_archiving() -> BTreeSet<Call> {
         Recording::new("large.wav").bytes(large),
         Recording::new("small-broken.wav").fault(Fault::Truncated),
         Recording::new("large-broken.wav").bytes(large).fault(Fault::Truncated),
+        // Its call is read for what a fresh URL would be asked by.
+        Recording::new("refused.wav").fault(Fault::Expired),
     ];
     let urls = recordings.map(|recording| {
         let name = recording.name().to_owned();
@@ -164,13 +166,13 @@ async fn calls_of_archiving() -> BTreeSet<Call> {
     let mut pending = table.get(&pk, &sk).await.unwrap().unwrap();
     let deadline = || Deadline::after(Duration::from_secs(120));
     let report = archive_recordings::handle(&archiver, Instant::now(), deadline()).await.unwrap();
-    assert_eq!((report.archived, report.retried), (2, 2));
+    assert_eq!((report.archived, report.retried), (2, 3));
     // As if the run had died before it noted what it had copied.
     pending.insert("attempts".to_owned(), 1.into());
     table.put(pending).await.unwrap();
     let tomorrow = Instant::now().plus_seconds(86_400);
     let report = archive_recordings::handle(&archiver, tomorrow, deadline()).await.unwrap();
-    assert_eq!((report.archived, report.retried), (1, 2));
+    assert_eq!((report.archived, report.retried), (1, 3));
     stack.stop().await.unwrap();
     calls.made()
 }
