@@ -1,7 +1,7 @@
 //! Playing the platforms: calls by the thousand, pushed as the platforms push, and the stores held against what was pushed.
 //!
-//! The truth is made first: a call's facts follow from the seed ([`call`]), are then written in its platform's words ([`alibaba`],
-//! [`ai_voice`], [`laaffic`]), and what has to be stored of them is told beside ([`element`], [`truth`]). The functions' normalizers
+//! The truth is made first: a call's facts follow from the seed (`call`), are then written in its platform's words (`alibaba`,
+//! `ai_voice`, `laaffic`), and what has to be stored of them is told beside (`element`, `truth`). The functions' normalizers
 //! and their merging have no part in it, so that a fault of theirs shows.
 
 mod ai_voice;
