@@ -36,7 +36,7 @@ pub(crate) fn full() -> bool {
 
 /// Runs a test, and fails it rather than wait for ever.
 pub(crate) fn within_limit<F: Future<Output = ()>>(test: F) {
-    let limit = Duration::from_secs(if full() { 1_200 } else { 120 });
+    let limit = Duration::from_secs(if full() { 1_200 } else { 600 });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(limit, test).await.expect("the test hangs") });
 }
