@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use callvault::provider::{Call, DetailStatus};
-use jiff::SignedDuration;
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 use shared::inquiry::Missing;
 
 use crate::rig::{Rig, SOON, key, note, record, report};
@@ -60,6 +60,35 @@ async fn of_500_calls_whose_pushes_were_lost_every_one_is_complete_in_the_end() 
         let place = format!("{}/recordings/{}?", rig.provider.base_url(), call.recording.as_deref().unwrap());
         assert!(recording["source_url"].as_str().unwrap().starts_with(&place), "{number}");
     }
+
+    // A wrong key to the API keeps no recording from being archived.
+    let report = rig.archive(SOON, "wrong").await;
+    assert_eq!((report.archived, report.retried, report.expired, report.failed), (500, 0, 0, 0));
+    for call in &calls {
+        let recording = rig.item(&call.call_id, "recording#main").await.unwrap();
+        assert_eq!(recording["state"], "archived");
+        let truth = rig.provider.sha256_of(call.recording.as_deref().unwrap()).unwrap();
+        assert_eq!(recording["sha256"], truth);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_url_is_renewed_through_the_api_and_archived() {
+    let rig = Rig::new().await;
+    let call = rig.call("1", 1);
+    rig.provider.add_call(call.clone());
+    rig.push("alicom-call-report", &[report(&call)]).await;
+    let expired = rig
+        .provider
+        .signed_url(call.recording.as_deref().unwrap(), Timestamp::now() - SignedDuration::from_hours(1));
+    rig.push("alicom-call-record", &[json!({"callId": call.call_id, "recordFile": expired})]).await;
+
+    let refused = rig.archive(SOON, "wrong").await;
+    assert_eq!((refused.archived, refused.retried), (0, 1), "it waits for the key to be mended");
+    let renewed = rig.archive(SOON + 7 * 3_600, "local").await;
+    assert_eq!((renewed.archived, renewed.retried), (1, 0));
+    let recording = rig.item(&call.call_id, "recording#main").await.unwrap();
+    assert_eq!(recording["sha256"], rig.provider.sha256_of(call.recording.as_deref().unwrap()).unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use archive_recordings::{Archiver, Report};
 use callvault::provider::{self, Call, Provider, Recording, Settings, Speaker, Tag, Turn};
 use callvault::stack::{Options, Stack};
 use fetch_conversations::{Conversations, Summary};
@@ -15,6 +16,7 @@ use shared::item::Item;
 use shared::keys;
 use shared::model::{CallId, CallKey, Instant};
 use shared::outbound::acs3::AccessKey;
+use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
 use tokio::net::TcpListener;
 
@@ -79,6 +81,25 @@ impl Rig {
                 .unwrap()
         });
         tokio::time::timeout(Duration::from_secs(180), run).await.expect("the run ends").unwrap()
+    }
+
+    /// Runs the archiver so many seconds after the rig was set up, with this secret of Alibaba's API.
+    pub(crate) async fn archive(&self, seconds: i64, secret: &str) -> Report {
+        let stores = self.stack.stores();
+        let look_up = |variable: &str| match variable {
+            "TABLE_NAME" => Some(stores.table_name.clone()),
+            "BUCKET_NAME" => Some(stores.bucket_name.clone()),
+            "DYNAMODB_ENDPOINT" => stores.dynamodb_endpoint.clone(),
+            "S3_ENDPOINT" => stores.s3_endpoint.clone(),
+            "ALIBABA_ENDPOINT" => Some(self.provider.base_url().to_owned()),
+            "ALIBABA_ACCESS_KEY_ID" => Some("local".to_owned()),
+            "ALIBABA_ACCESS_KEY_SECRET" => Some(secret.to_owned()),
+            "RECORDING_HOSTS" => Some(self.provider.address().to_string()),
+            _ => None,
+        };
+        let archiver = Archiver::new(&Environment::new(&look_up), SystemResolver).await.unwrap();
+        let deadline = Deadline::after(Duration::from_secs(600));
+        archive_recordings::handle(&archiver, self.start.plus_seconds(seconds), deadline).await.unwrap()
     }
 
     /// Pushes elements through a function.
