@@ -250,6 +250,9 @@ impl Killable {
     }
 }
 
+/// How long it stays down: long enough that pushes find nobody there.
+const DOWN: Duration = Duration::from_secs(2);
+
 /// `CALLVAULT_FULL=1`: twenty thousand calls and five kills, which takes several minutes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_fail() {
@@ -312,6 +315,7 @@ async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_f
         tokio::time::sleep(between).await;
         assert!(!sending.is_finished(), "it is killed under load");
         stack.kill();
+        tokio::time::sleep(DOWN).await;
         stack = start();
     }
     let sent = sending.await.unwrap();
