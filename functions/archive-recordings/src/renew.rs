@@ -1,9 +1,8 @@
 //! A fresh URL for a recording, from the provider that keeps it.
 
-use std::fmt;
-
 use shared::credentials::ProviderCredentials;
 use shared::model::{CallFacts, CallKey, Instant, Provider, Recording};
+pub(crate) use shared::outbound::alibaba::FreshUrl;
 use shared::outbound::alibaba::{Alibaba, DetailIds, RenewalError};
 use shared::outbound::api::ApiErrorKind;
 use shared::outbound::laaffic::{Laaffic, SourceType};
@@ -12,21 +11,6 @@ use shared::{item, keys};
 use tokio::time;
 
 use crate::config::ArchiveConfig;
-
-/// A URL that was just signed. Its `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct FreshUrl {
-    /// The URL.
-    pub(crate) url: String,
-    /// When it expires.
-    pub(crate) expires_at: Option<Instant>,
-}
-
-impl fmt::Debug for FreshUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FreshUrl").field("expires_at", &self.expires_at).finish_non_exhaustive()
-    }
-}
 
 /// Why there is no fresh URL.
 #[derive(Debug, thiserror::Error)]
@@ -96,8 +80,7 @@ impl Renewals {
                 let ids = self.detail_ids(call).await?.ok_or(NoFreshUrl::NotOffered)?;
                 let alibaba = self.alibaba.as_ref().ok_or(NoFreshUrl::NoKeys(call.provider))?;
                 let fresh = alibaba.fresh_recording_url(&ids, call.call_id.as_str(), deadline).await;
-                let fresh = fresh.map_err(no_fresh_url)?;
-                Ok(FreshUrl { url: fresh.url, expires_at: fresh.expires_at })
+                fresh.map_err(no_fresh_url)
             }
             (Provider::Laaffic, None) | (Provider::AiVoice, _) => Err(NoFreshUrl::NotOffered),
         }
