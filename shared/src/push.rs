@@ -143,6 +143,7 @@ impl Receiver {
         let context = Context { received_at, utc_offset: self.config.utc_offset };
         tally.elements = elements.texts.len();
         let mut sound = Vec::new();
+        let mut to_store = Vec::new();
         let mut rejected = Vec::new();
         // The same element again is the same item: a body of a million of them is no more work than one.
         let mut repeats: HashMap<&str, usize> = HashMap::new();
@@ -156,31 +157,24 @@ impl Receiver {
             match push.normalized(text, &context) {
                 Ok(normalized) => {
                     tally.unknown_values.extend(&normalized.unknown_values);
-                    sound.push((*text, normalized));
-                }
-                Err(rejection) => rejected.push((*text, rejection)),
-            }
-        }
-        let storing = std::time::Instant::now();
-        let results = self
-            .store
-            .store(
-                sound
-                    .iter()
-                    .map(|(text, normalized)| Element {
+                    sound.push(*text);
+                    to_store.push(Element {
                         key: CallKey { provider: push.provider, call_id: normalized.call_id.clone() },
                         function: push.function,
                         received_at,
                         expires: expiry(received_at, self.config.retention_days),
                         text: (*text).to_owned(),
                         envelope: elements.envelope.clone(),
-                        normalized: normalized.clone(),
-                    })
-                    .collect(),
-            )
-            .await;
+                        normalized,
+                    });
+                }
+                Err(rejection) => rejected.push((*text, rejection)),
+            }
+        }
+        let storing = std::time::Instant::now();
+        let results = self.store.store(to_store).await;
         tally.store_time = (!sound.is_empty()).then(|| storing.elapsed());
-        for ((text, _), result) in sound.iter().zip(results) {
+        for (text, result) in sound.iter().zip(results) {
             match result {
                 Ok(()) => {}
                 Err(error) => match &*error {
