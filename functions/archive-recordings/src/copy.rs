@@ -1,9 +1,9 @@
 //! One recording from its source to the bucket.
 //!
-//! The bytes pass through a buffer of one part, are hashed on the way and judged before anything of them is visible: what ends
-//! within the first part is one `PutObject` of known length, what goes on is a multipart upload that is completed only once all
-//! of it came. Either is on condition that there is no object yet, so that an object under a recording's key is always complete
-//! and checked, and is never replaced.
+//! The bytes pass through a part's buffer, are hashed on the way and judged before anything of them is visible: what ends
+//! within the first part is one `PutObject` of known length, what goes on is a multipart upload, which sends one part while it
+//! reads the next and is completed only once all of it came. Either is on condition that there is no object yet, so that an
+//! object under a recording's key is always complete and checked, and is never replaced.
 
 use std::time::Duration;
 
@@ -21,12 +21,13 @@ use shared::keys::recording_key;
 use shared::model::Instant;
 use shared::outbound::fetch::{Body, FetchError, Fetcher, Prospect};
 use tokio::time::{self, timeout_at};
+use tokio::try_join;
 
 use crate::audio::{self, AudioType, EXTENSIONS, NotAudio};
 use crate::claim::Claim;
 use crate::retry::Setback;
 
-/// How much of a recording is held at once, and how large the parts of an upload are.
+/// How large the parts of an upload are. Two of one recording are held at most: the one that is sent, and the one that is read.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 /// A part's buffer to begin with, where the length is not known.
 const FIRST_BUFFER_BYTES: usize = 64 * 1024;
@@ -270,28 +271,15 @@ impl Copier {
         let mut parts = Vec::new();
         let mut part = first;
         for number in 1.. {
-            let upload = self
-                .bucket
-                .client
-                .upload_part()
-                .bucket(&self.bucket.name)
-                .key(&object.key)
-                .upload_id(upload_id)
-                .part_number(number)
-                .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
-                .body(ByteStream::from(part));
-            let uploaded = upload.send().await.map_err(CopyError::bucket("take a part"))?;
-            parts.push(
-                CompletedPart::builder()
-                    .part_number(number)
-                    .set_e_tag(uploaded.e_tag)
-                    .set_checksum_crc64_nvme(uploaded.checksum_crc64_nvme)
-                    .build(),
-            );
+            let upload = self.send_part(object, upload_id, number, part);
             if source.ended {
+                parts.push(upload.await?);
                 break;
             }
-            part = source.next_part().await?;
+            // The next part is read while this one is sent: neither host waits for the other.
+            let (uploaded, next) = try_join!(upload, source.next_part())?;
+            parts.push(uploaded);
+            part = next;
         }
         let copied = source.copied(object, take_doubtful)?;
         let complete = self
@@ -310,6 +298,31 @@ impl Copier {
             }
             Err(error) => Err(CopyError::bucket("complete an upload")(error)),
         }
+    }
+
+    async fn send_part(
+        &self,
+        object: &Object,
+        upload_id: &str,
+        number: i32,
+        part: Bytes,
+    ) -> Result<CompletedPart, CopyError> {
+        let upload = self
+            .bucket
+            .client
+            .upload_part()
+            .bucket(&self.bucket.name)
+            .key(&object.key)
+            .upload_id(upload_id)
+            .part_number(number)
+            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
+            .body(ByteStream::from(part));
+        let uploaded = upload.send().await.map_err(CopyError::bucket("take a part"))?;
+        Ok(CompletedPart::builder()
+            .part_number(number)
+            .set_e_tag(uploaded.e_tag)
+            .set_checksum_crc64_nvme(uploaded.checksum_crc64_nvme)
+            .build())
     }
 
     /// Removes an upload's parts. Where that fails, a later run's [`Copier::sweep`] does it.
