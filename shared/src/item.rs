@@ -2,13 +2,15 @@
 //!
 //! An item is built and read here as a JSON object with exact numbers; [`crate::table`] turns it into DynamoDB's attribute values.
 
-use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::inquiry::{self, Inquiry};
 use crate::keys;
-use crate::merge::Record;
+use crate::merge::{Record, Source};
 use crate::model::{CallFacts, CallKey, Instant, Provider, Recording};
 
 /// An item of the table.
@@ -48,11 +50,13 @@ pub struct UnreadableItem(#[from] serde_json::Error);
 #[derive(Serialize, Deserialize)]
 struct Bookkeeping {
     #[serde(default)]
-    extra: std::collections::BTreeMap<String, Map<String, Value>>,
+    extra: BTreeMap<String, Map<String, Value>>,
     #[serde(default)]
-    sources: std::collections::BTreeMap<String, crate::merge::Source>,
-    first_received_at: Instant,
-    updated_at: Instant,
+    sources: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_received_at: Option<Instant>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_at: Option<Instant>,
     #[serde(default, skip_serializing_if = "never")]
     asked: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,7 +80,9 @@ pub fn call_item(key: &CallKey, record: Record, inquiry_delay_s: i64) -> Result<
         // Neither has an interface to ask.
         Provider::AiVoice | Provider::Laaffic => None,
     };
-    let mut item = record_item(key, keys::CALL, record)?;
+    let mut item = record_item(key, keys::CALL, record, Receipt::InAttributes)?;
+    item.insert("provider".to_owned(), key.provider.as_str().into());
+    item.insert("call_id".to_owned(), key.call_id.as_str().into());
     item.insert("call_at".to_owned(), call_at.to_string().into());
     item.insert("day".to_owned(), keys::day_key(call_at, key).into());
     item.extend(task_key.map(|task_key| ("task_key".to_owned(), task_key.into())));
@@ -90,13 +96,66 @@ pub fn call_item(key: &CallKey, record: Record, inquiry_delay_s: i64) -> Result<
 
 /// The item of a conversation.
 pub fn conversation_item(key: &CallKey, record: Record) -> Result<Item, UnreadableItem> {
-    record_item(key, keys::CONVERSATION, record)
+    record_item(key, keys::CONVERSATION, record, Receipt::InSources)
 }
 
-fn record_item(key: &CallKey, sk: &str, record: Record) -> Result<Item, UnreadableItem> {
-    let Record { facts, extra, sources, inquiry, first_received_at, updated_at } = record;
+/// Where an item tells when its pushes were received. It tells it once: most items are one write unit smaller for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Receipt {
+    /// In `first_received_at` and `updated_at`; `sources` says `first` and `last` for these.
+    InAttributes,
+    /// In `sources`, and in `first_received_at` where it came before what stands there.
+    InSources,
+}
+
+const FIRST: &str = "first";
+const LAST: &str = "last";
+/// Stands before the attributes that a function gave no sound value for.
+const LACKS: &str = " lacks ";
+
+/// What a function has contributed, as a line: `first 85674c9d8e5302cd lacks ringing_at,answered_at`. Several bodies are separated by commas.
+fn source_line(source: &Source, short: &[(&str, Instant)]) -> String {
+    let Source { received_at, bodies, lacks } = source;
+    let received = match short.iter().find(|(_, at)| at == received_at) {
+        Some((word, _)) => (*word).to_owned(),
+        None => received_at.to_string(),
+    };
+    let line = format!("{received} {}", bodies.join(","));
+    if lacks.is_empty() { line } else { format!("{line}{LACKS}{}", lacks.join(",")) }
+}
+
+fn source(line: &str, first: Option<Instant>, last: Option<Instant>) -> Result<Source, UnreadableItem> {
+    let names = |names: &str| names.split(',').map(str::to_owned).collect();
+    let (said, lacks) =
+        line.split_once(LACKS).map_or((line, Vec::new()), |(said, lacks)| (said, names(lacks)));
+    let parsed = said.split_once(' ').and_then(|(received, bodies)| {
+        let received_at = match received {
+            FIRST => first,
+            LAST => last,
+            time => time.parse().ok(),
+        };
+        Some(Source { received_at: received_at?, bodies: names(bodies), lacks })
+    });
+    parsed
+        .ok_or_else(|| UnreadableItem(Error::custom(format!("not what a function has contributed: {line}"))))
+}
+
+fn record_item(key: &CallKey, sk: &str, record: Record, receipt: Receipt) -> Result<Item, UnreadableItem> {
+    let Record { facts, extra, sources, inquiry, first_received_at: first, updated_at: last } = record;
     let Inquiry { asked, next_ask_at } = inquiry;
-    let bookkeeping = Bookkeeping { extra, sources, first_received_at, updated_at, asked, next_ask_at };
+    let (short, first_received_at, updated_at) = match receipt {
+        Receipt::InAttributes => (Some([(FIRST, first), (LAST, last)]), Some(first), Some(last)),
+        Receipt::InSources => {
+            let told = sources.values().map(|source| source.received_at).min();
+            (None, (told != Some(first)).then_some(first), None)
+        }
+    };
+    let lines = sources.iter().map(|(function, source)| {
+        let short = short.as_ref().map_or(&[][..], |short| &short[..]);
+        (function.clone(), source_line(source, short))
+    });
+    let bookkeeping =
+        Bookkeeping { extra, sources: lines.collect(), first_received_at, updated_at, asked, next_ask_at };
     let mut item = object(&bookkeeping)?;
     item.retain(|_, value| value.as_object().is_none_or(|object| !object.is_empty()));
     item.extend(facts.into_iter().map(|(name, value)| match value.get(LARGE_KEY) {
@@ -115,6 +174,16 @@ pub fn record(mut item: Item) -> Result<Record, UnreadableItem> {
     }
     let Bookkeeping { extra, sources, first_received_at, updated_at, asked, next_ask_at } =
         typed(bookkeeping)?;
+    let sources = sources
+        .into_iter()
+        .map(|(function, line)| Ok((function, source(&line, first_received_at, updated_at)?)))
+        .collect::<Result<BTreeMap<_, _>, UnreadableItem>>()?;
+    let received = || sources.values().map(|source| source.received_at);
+    let (Some(first_received_at), Some(updated_at)) =
+        (first_received_at.or_else(|| received().min()), updated_at.or_else(|| received().max()))
+    else {
+        return Err(UnreadableItem(Error::custom("it is of no push")));
+    };
     if let Some(large_key) = item.remove(TURNS_KEY) {
         item.insert(TURNS.to_owned(), Value::Object(Map::from_iter([(LARGE_KEY.to_owned(), large_key)])));
     }
@@ -183,12 +252,7 @@ pub const TURNS: &str = "turns";
 const TURNS_KEY: &str = "turns_key";
 
 fn identity(key: &CallKey, sk: &str) -> Item {
-    Map::from_iter([
-        (keys::PK.to_owned(), keys::call_pk(key).into()),
-        (keys::SK.to_owned(), sk.into()),
-        ("provider".to_owned(), key.provider.as_str().into()),
-        ("call_id".to_owned(), key.call_id.as_str().into()),
-    ])
+    Map::from_iter([(keys::PK.to_owned(), keys::call_pk(key).into()), (keys::SK.to_owned(), sk.into())])
 }
 
 /// An object as one of the model's types.
@@ -200,7 +264,7 @@ pub fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Unrea
 pub fn object<T: Serialize>(value: &T) -> Result<Map<String, Value>, UnreadableItem> {
     match serde_json::to_value(value)? {
         Value::Object(object) => Ok(object),
-        other => Err(UnreadableItem(serde::de::Error::custom(format!("not an object: {}", kind(&other))))),
+        other => Err(UnreadableItem(Error::custom(format!("not an object: {}", kind(&other))))),
     }
 }
 

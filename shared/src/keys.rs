@@ -115,9 +115,10 @@ fn shard(key: &CallKey) -> u8 {
     Sha256::digest(call_pk(key))[0] % SHARDS
 }
 
-/// The digest of an element of a push by which a repeat is known: SHA-256, shortened to 96 bits, in hex.
+/// The digest of an element of a push by which a repeat is known: SHA-256, shortened to 64 bits, in hex. It tells the bodies of
+/// one function about one call apart.
 pub fn element_digest(text: &str) -> String {
-    hex::encode(&Sha256::digest(text)[..12])
+    hex::encode(&Sha256::digest(text)[..8])
 }
 
 /// Where a rejected element, or a rejected body, is kept in the bucket.

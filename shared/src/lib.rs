@@ -23,6 +23,8 @@ pub mod testing;
 #[cfg(feature = "aws")]
 pub mod answer;
 #[cfg(feature = "aws")]
+pub mod attributes;
+#[cfg(feature = "aws")]
 pub mod aws;
 #[cfg(feature = "aws")]
 pub mod bucket;

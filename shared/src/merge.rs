@@ -10,7 +10,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::inquiry::{HAS, Inquiry};
@@ -73,14 +72,13 @@ pub struct Contribution {
 }
 
 /// What a function has contributed to a record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// When the newest of its bodies was received.
     pub received_at: Instant,
     /// The digests of its bodies, in order of time.
     pub bodies: Vec<String>,
     /// The attributes that it could have written and gave no sound value for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacks: Vec<String>,
 }
 

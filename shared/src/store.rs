@@ -5,13 +5,15 @@
 
 mod replay;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use crate::aws::{self, Account, Patience};
 use crate::bucket::{Bucket, BucketError};
@@ -20,7 +22,7 @@ use crate::inquiry;
 use crate::item::{self, Item, LARGE_KEY, PushItem, TURNS, Verbatim};
 use crate::keys;
 use crate::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record};
-use crate::model::{CallKey, Instant, Recording, RecordingSource};
+use crate::model::{CallKey, Instant, Provider, Recording, RecordingSource};
 use crate::normalized::Normalized;
 use crate::storable::storable_object;
 use crate::table::{MAX_BATCH, Table, TableError};
@@ -29,6 +31,8 @@ pub use replay::Replayed;
 
 /// From this size on a part of an item lies in the bucket instead, in bytes.
 const LARGE_BYTES: usize = 64 * 1024;
+/// How long a push waits for what it could as well do without.
+const GLANCE_LIMIT: Duration = Duration::from_millis(150);
 
 /// Something could not be stored.
 #[derive(Debug, thiserror::Error)]
@@ -188,14 +192,46 @@ impl Store {
             let batch: Vec<_> = pushes.by_ref().take(MAX_BATCH).collect();
             writes.push(Box::pin(self.put_pushes(batch)));
         }
-        for (key, call) in calls {
-            writes.push(Box::pin(async move {
-                let result = self.write_call(&key, &call).await.map_err(shared);
-                vec![(call.positions, result)]
-            }));
-        }
+        writes.push(Box::pin(self.write_calls(calls)));
         settle(&mut results, writes).await;
         results
+    }
+
+    async fn write_calls(&self, calls: BTreeMap<CallKey, CallWrites>) -> Vec<Written> {
+        let mut known = self.known(&calls).await;
+        let writes = calls.into_iter().map(|(key, call)| {
+            let known = known.remove(&keys::call_pk(&key)).unwrap_or_default();
+            async move {
+                let result = self.write_call(&key, &call, known).await.map_err(shared);
+                (call.positions, result)
+            }
+        });
+        join_all(writes).await
+    }
+
+    /// What is stored of the items that are about to be written, by partition and sort key, where other functions tell of the
+    /// same calls. To read them first costs a tenth of a put that is refused since there is an item already.
+    ///
+    /// What is read may be stale, and what can't be read soon is not known: the put's condition decides.
+    async fn known(&self, calls: &BTreeMap<CallKey, CallWrites>) -> HashMap<String, BTreeMap<String, Item>> {
+        let shared = calls.iter().filter(|(key, _)| match key.provider {
+            Provider::Alicom => true,
+            // All that is known of a call comes in one push: there is no item, but for a repeat.
+            Provider::AiVoice | Provider::Laaffic => false,
+        });
+        let keys: Vec<_> = shared
+            .flat_map(|(key, call)| call.sort_keys().into_iter().map(|sk| (keys::call_pk(key), sk)))
+            .collect();
+        let mut known = HashMap::<_, BTreeMap<_, _>>::new();
+        let found = timeout(GLANCE_LIMIT, self.table.glance_at(&keys)).await.ok().and_then(Result::ok);
+        for item in found.into_iter().flatten() {
+            if let [Some(pk), Some(sk)] =
+                [keys::PK, keys::SK].map(|name| item.get(name).and_then(Value::as_str).map(str::to_owned))
+            {
+                known.entry(pk).or_default().insert(sk, item);
+            }
+        }
+        known
     }
 
     /// Puts verbatim pushes. A single item that DynamoDB refuses makes it refuse its batch: then each goes alone.
@@ -214,8 +250,15 @@ impl Store {
         }
     }
 
-    async fn write_call(&self, key: &CallKey, call: &CallWrites) -> Result<(), TableError> {
+    /// Writes what a push says about one call. `known` is what is believed to be stored of it, by sort key.
+    async fn write_call(
+        &self,
+        key: &CallKey,
+        call: &CallWrites,
+        mut known: BTreeMap<String, Item>,
+    ) -> Result<(), TableError> {
         let pk = keys::call_pk(key);
+        let (known_call, known_conversation) = (known.remove(keys::CALL), known.remove(keys::CONVERSATION));
         let conversation = async {
             if call.conversations.is_empty() {
                 return Ok(());
@@ -225,18 +268,20 @@ impl Store {
                     item::conversation_item(key, record)
                 })
             };
-            self.table.upsert(&pk, keys::CONVERSATION, merge).await
+            self.table.upsert(&pk, keys::CONVERSATION, known_conversation, merge).await
         };
         let recordings = async {
             for (source, received_at) in &call.recordings {
                 let merge = |stored| refreshed(stored, key, source, *received_at);
-                self.table.upsert(&pk, &keys::recording_sk(&source.slot), merge).await?;
+                let sk = keys::recording_sk(&source.slot);
+                let known = known.remove(&sk);
+                self.table.upsert(&pk, &sk, known, merge).await?;
             }
             Ok(())
         };
         let merge =
             |stored| merged(stored, CALL_WRITERS, &call.contributions, |record| self.call_item(key, record));
-        tokio::try_join!(self.table.upsert(&pk, keys::CALL, merge), conversation, recordings)?;
+        tokio::try_join!(self.table.upsert(&pk, keys::CALL, known_call, merge), conversation, recordings)?;
         Ok(())
     }
 }
@@ -248,6 +293,15 @@ struct CallWrites {
     contributions: Vec<Contribution>,
     conversations: Vec<Contribution>,
     recordings: Vec<(RecordingSource, Instant)>,
+}
+
+impl CallWrites {
+    /// The sort keys of the items to write.
+    fn sort_keys(&self) -> BTreeSet<String> {
+        let conversation = (!self.conversations.is_empty()).then(|| keys::CONVERSATION.to_owned());
+        let recordings = self.recordings.iter().map(|(source, _)| keys::recording_sk(&source.slot));
+        [keys::CALL.to_owned()].into_iter().chain(conversation).chain(recordings).collect()
+    }
 }
 
 /// An error that several elements may share.

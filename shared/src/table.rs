@@ -10,13 +10,13 @@ use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
-use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
 };
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use crate::attributes::{from_attributes, to_attributes};
 use crate::aws;
 use crate::item::{Item, UnreadableItem, VERSION};
 use crate::keys;
@@ -138,34 +138,46 @@ impl Table {
     pub async fn get_all(&self, keys: &[(String, String)]) -> Result<Vec<Item>, TableError> {
         let mut items = Vec::new();
         for keys in keys.chunks(MAX_BATCH_GET) {
-            let keys = keys.iter().map(|(pk, sk)| {
-                HashMap::from([
-                    (keys::PK.to_owned(), AttributeValue::S(pk.clone())),
-                    (keys::SK.to_owned(), AttributeValue::S(sk.clone())),
-                ])
-            });
-            let wanted = KeysAndAttributes::builder().set_keys(Some(keys.collect())).consistent_read(true);
-            let mut wanted = Some(wanted.build().map_err(|error| TableError::Refused(error.to_string()))?);
-            let _permit = self.requests.acquire().await;
+            let mut wanted = Some(wanted(keys, true)?);
             for round in 0..MAX_BATCH_ROUNDS {
                 let Some(rest) = wanted.take() else { break };
                 pause_before(round).await;
-                let output = self
-                    .client
-                    .batch_get_item()
-                    .request_items(&self.name, rest)
-                    .send()
-                    .await
-                    .map_err(|error| TableError::BatchGet(Box::new(error)))?;
-                let found = output.responses.unwrap_or_default().remove(&self.name).unwrap_or_default();
-                items.extend(found.into_iter().map(from_attributes));
-                wanted = output.unprocessed_keys.unwrap_or_default().remove(&self.name);
+                wanted = self.get_batch(rest, &mut items).await?;
             }
             if let Some(rest) = wanted {
                 return Err(TableError::Unprocessed(rest.keys.len()));
             }
         }
         Ok(items)
+    }
+
+    /// Reads items with different keys in any order, at half the price: what was written a moment ago may be missing, and so
+    /// may what DynamoDB leaves unprocessed.
+    pub async fn glance_at(&self, keys: &[(String, String)]) -> Result<Vec<Item>, TableError> {
+        let mut items = Vec::new();
+        for keys in keys.chunks(MAX_BATCH_GET) {
+            self.get_batch(wanted(keys, false)?, &mut items).await?;
+        }
+        Ok(items)
+    }
+
+    /// Reads one batch, and gives back what DynamoDB left unprocessed of it.
+    async fn get_batch(
+        &self,
+        wanted: KeysAndAttributes,
+        items: &mut Vec<Item>,
+    ) -> Result<Option<KeysAndAttributes>, TableError> {
+        let _permit = self.requests.acquire().await;
+        let output = self
+            .client
+            .batch_get_item()
+            .request_items(&self.name, wanted)
+            .send()
+            .await
+            .map_err(|error| TableError::BatchGet(Box::new(error)))?;
+        let found = output.responses.unwrap_or_default().remove(&self.name).unwrap_or_default();
+        items.extend(found.into_iter().map(from_attributes));
+        Ok(output.unprocessed_keys.unwrap_or_default().remove(&self.name))
     }
 
     /// The partition keys of at most `limit` items of a partition of the index `by-due` that are due at `now`, those first
@@ -237,18 +249,19 @@ impl Table {
         Ok(())
     }
 
-    /// Brings an item up to date: `merge` makes the new item of the stored one (none at first), or `None` where there is
-    /// nothing to change. It is written on condition that the stored one is still the same, else merged anew.
+    /// Brings an item up to date: `merge` makes the new item of the stored one, or `None` where there is nothing to change.
+    /// It is written on condition that the stored one is still the same, else merged anew.
     ///
-    /// The first try assumes that there is no item, which is right for the first push about a call and costs one round
-    /// trip; where it is wrong DynamoDB hands the stored item back with the refusal.
+    /// The first try assumes that what is stored is what is `known` of it. Where it is something else, DynamoDB hands it back
+    /// with the refusal.
     pub async fn upsert(
         &self,
         pk: &str,
         sk: &str,
+        known: Option<Item>,
         merge: impl Fn(Option<Item>) -> Result<Option<Item>, TableError>,
     ) -> Result<(), TableError> {
-        self.write(pk, sk, None, merge).await
+        self.write(pk, sk, known, merge).await
     }
 
     /// Brings an item up to date that is known to be there: [`Table::upsert`], but it is read first.
@@ -312,6 +325,18 @@ impl Table {
     }
 }
 
+/// What one BatchGetItem asks for.
+fn wanted(keys: &[(String, String)], consistent: bool) -> Result<KeysAndAttributes, TableError> {
+    let keys = keys.iter().map(|(pk, sk)| {
+        HashMap::from([
+            (keys::PK.to_owned(), AttributeValue::S(pk.clone())),
+            (keys::SK.to_owned(), AttributeValue::S(sk.clone())),
+        ])
+    });
+    let wanted = KeysAndAttributes::builder().set_keys(Some(keys.collect())).consistent_read(consistent);
+    wanted.build().map_err(|error| TableError::Refused(error.to_string()))
+}
+
 /// DynamoDB's word that the request itself is wrong, which no repetition mends.
 fn refused<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<TableError> {
     (error.code() == Some("ValidationException"))
@@ -323,45 +348,5 @@ async fn pause_before(round: u32) {
     if round > 0 {
         let longest = 10_u64 << round.min(6);
         tokio::time::sleep(Duration::from_millis(fastrand::u64(longest / 2..=longest))).await;
-    }
-}
-
-/// An item as DynamoDB takes it.
-pub fn to_attributes(item: Item) -> HashMap<String, AttributeValue> {
-    item.into_iter().map(|(name, value)| (name, to_attribute(value))).collect()
-}
-
-fn to_attribute(value: Value) -> AttributeValue {
-    match value {
-        Value::Null => AttributeValue::Null(true),
-        Value::Bool(truth) => AttributeValue::Bool(truth),
-        Value::Number(number) => AttributeValue::N(number.to_string()),
-        Value::String(text) => AttributeValue::S(text),
-        Value::Array(list) => AttributeValue::L(list.into_iter().map(to_attribute).collect()),
-        Value::Object(map) => AttributeValue::M(to_attributes(map)),
-    }
-}
-
-/// An item as DynamoDB hands it back.
-pub fn from_attributes(attributes: HashMap<String, AttributeValue>) -> Item {
-    attributes.into_iter().map(|(name, value)| (name, from_attribute(value))).collect()
-}
-
-fn from_attribute(value: AttributeValue) -> Value {
-    let texts = |list: Vec<String>| Value::Array(list.into_iter().map(Value::String).collect());
-    match value {
-        AttributeValue::Bool(truth) => Value::Bool(truth),
-        // DynamoDB's number is always a JSON number.
-        AttributeValue::N(number) => number.parse::<Number>().map_or(Value::String(number), Value::Number),
-        AttributeValue::S(text) => Value::String(text),
-        AttributeValue::L(list) => Value::Array(list.into_iter().map(from_attribute).collect()),
-        AttributeValue::M(map) => Value::Object(
-            map.into_iter().map(|(key, value)| (key, from_attribute(value))).collect::<Map<_, _>>(),
-        ),
-        // This program writes no sets and no binary values; somebody else's are shown rather than lost.
-        AttributeValue::Ss(list) | AttributeValue::Ns(list) => texts(list),
-        AttributeValue::B(bytes) => Value::String(hex::encode(bytes)),
-        AttributeValue::Bs(list) => texts(list.into_iter().map(Blob::into_inner).map(hex::encode).collect()),
-        _ => Value::Null,
     }
 }

@@ -9,11 +9,12 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use shared::attributes::from_attributes;
 use shared::aws::brief;
 use shared::item::{self, Item, UnreadableItem, VERSION};
 use shared::keys;
-use shared::model::{CallId, CallKey, Instant, Provider, Recording, RecordingState};
-use shared::table::{Table, from_attributes};
+use shared::model::{CallKey, Instant, Recording, RecordingState};
+use shared::table::Table;
 
 use crate::copy::Copied;
 use crate::due::Entry;
@@ -28,8 +29,8 @@ pub(crate) enum ClaimError {
     /// The item is not what this program writes.
     #[error(transparent)]
     Unreadable(#[from] UnreadableItem),
-    /// The item names no call.
-    #[error("the stored recording names no call")]
+    /// The item's key names no call.
+    #[error("the stored recording is of no call")]
     NoCall,
 }
 
@@ -265,19 +266,9 @@ fn names(expressions: [&str; 2]) -> HashMap<String, String> {
 }
 
 fn claim(entry: &Entry, stored: Item) -> Result<Claim, ClaimError> {
-    let provider = stored.get("provider").cloned().unwrap_or_default();
-    let call_id = stored.get("call_id").and_then(|id| id.as_str()).and_then(|id| CallId::new(id.to_owned()));
-    let (Ok(provider), Some(call_id)) = (serde_json::from_value::<Provider>(provider), call_id) else {
-        return Err(ClaimError::NoCall);
-    };
+    let call = keys::call_of_pk(&entry.pk).ok_or(ClaimError::NoCall)?;
     let version = stored.get(VERSION).and_then(serde_json::Value::as_u64).unwrap_or_default();
-    Ok(Claim {
-        call: CallKey { provider, call_id },
-        recording: item::typed(stored)?,
-        version,
-        pk: entry.pk.clone(),
-        sk: entry.sk.clone(),
-    })
+    Ok(Claim { call, recording: item::typed(stored)?, version, pk: entry.pk.clone(), sk: entry.sk.clone() })
 }
 
 fn is_archived_as(stored: &Item, object_key: &str) -> bool {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use shared::bucket::Bucket;
 use shared::item::{self, Item};
 use shared::keys;
-use shared::model::{CallId, CallKey, Provider, Recording};
+use shared::model::Recording;
 use shared::table::Table;
 
 use super::Target;
@@ -110,10 +110,7 @@ fn prefixes(items: &[Item]) -> anyhow::Result<BTreeSet<String>> {
     let mut prefixes = BTreeSet::new();
     for item in items {
         let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default();
-        let provider: Provider =
-            serde_json::from_value(text("provider").into()).context("an item without a provider")?;
-        let call_id = CallId::new(text("call_id").to_owned()).context("an item without a call id")?;
-        let key = CallKey { provider, call_id };
+        let key = keys::call_of_pk(text(keys::PK)).context("an item of no call")?;
         prefixes.insert(keys::large_prefix(&key));
         if text(keys::SK).starts_with("recording#") {
             let recording: Recording = item::typed(item.clone())?;

@@ -7,13 +7,14 @@ use anyhow::{Context, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
 use serde_json::Value;
+use shared::attributes::from_attributes;
 use shared::item::Item;
 use shared::keys;
 use shared::model::{CallKey, Instant};
 use shared::normalized::Context as PushContext;
 use shared::push::Receiver;
 use shared::store::{Element, Replayed};
-use shared::table::{Table, from_attributes};
+use shared::table::Table;
 
 use super::Target;
 use crate::functions::stored_type;

@@ -26,13 +26,15 @@ pub(super) fn provider(call: &Call) -> &'static str {
 
 /// The sort key of a message, verbatim.
 pub(super) fn push_key(element: &Element) -> String {
-    format!("push#{}#{}", element.function, hex::encode(&Sha256::digest(&element.text)[..12]))
+    format!("push#{}#{}", element.function, hex::encode(&Sha256::digest(&element.text)[..8]))
 }
 
 /// The call's item, without its bookkeeping, after these messages, the strongest first: of each attribute the strongest value,
 /// and where a weaker one differs, that under `extra`.
 pub(super) fn call_item(call: &Call, elements: &[&Element]) -> Map<String, Value> {
     let mut item = identity(call, "call");
+    item.insert("provider".to_owned(), provider(call).into());
+    item.insert("call_id".to_owned(), call.id.clone().into());
     let mut status = Map::new();
     let mut extra: Map<String, Value> = Map::new();
     let mut has: Map<String, Value> = Map::new();
@@ -107,12 +109,7 @@ pub(super) fn recording_items(
 }
 
 fn identity(call: &Call, sk: &str) -> Map<String, Value> {
-    let fields = [
-        ("pk", partition(call)),
-        ("sk", sk.to_owned()),
-        ("provider", provider(call).to_owned()),
-        ("call_id", call.id.clone()),
-    ];
+    let fields = [("pk", partition(call)), ("sk", sk.to_owned())];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 

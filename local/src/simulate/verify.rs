@@ -388,7 +388,7 @@ impl Verifier<'_> {
         let mut found = Verification::default();
         let mut others = HashSet::new();
         while let Some(key) = keys.next().await {
-            let key = shared::table::from_attributes(key.context("the table can't be read")?);
+            let key = shared::attributes::from_attributes(key.context("the table can't be read")?);
             let text = |name: &str| key.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             let pk = text(PK);
             if known.contains(&pk) {

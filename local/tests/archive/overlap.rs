@@ -97,7 +97,7 @@ fn a_fresher_url_that_comes_meanwhile_is_not_put_off_by_the_old_ones_failure() {
                 Ok(Some(item::recording_item(&call, &recording)?))
             };
             let sk = keys::recording_sk("main");
-            rig.store.table().upsert(&keys::call_pk(&call), &sk, merge).await.unwrap();
+            rig.store.table().upsert(&keys::call_pk(&call), &sk, None, merge).await.unwrap();
         };
         let (report, ()) = tokio::join!(rig.run_after(0), push);
         assert_eq!((report.left, report.retried), (1, 0));

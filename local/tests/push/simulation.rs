@@ -10,9 +10,9 @@ use callvault::simulate::{Options, Simulation, Verification};
 use clap::Parser;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use shared::attributes::to_attributes;
 use shared::item::Item;
 use shared::store::Store;
-use shared::table::to_attributes;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
@@ -204,7 +204,7 @@ async fn tamper(store: &Store) -> Vec<(String, String)> {
     let (key, reject) = rejected_in(store).await.remove(0);
     let bucket = store.bucket();
     bucket.client.delete_object().bucket(&bucket.name).key(key).send().await.unwrap();
-    let digest = hex::encode(&Sha256::digest(reject["body"].as_str().unwrap())[..12]);
+    let digest = hex::encode(&Sha256::digest(reject["body"].as_str().unwrap())[..8]);
     expect(
         &format!("push#{}#{digest}", reject["function"].as_str().unwrap()),
         "acknowledged, but neither stored nor kept as rejected".to_owned(),

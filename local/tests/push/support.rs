@@ -119,7 +119,7 @@ pub(crate) async fn all_items_in(store: &Store) -> Vec<Item> {
     let mut pages = client.scan().table_name(table).into_paginator().items().send();
     let mut items = Vec::new();
     while let Some(item) = pages.next().await {
-        items.push(shared::table::from_attributes(item.unwrap()));
+        items.push(shared::attributes::from_attributes(item.unwrap()));
     }
     items
 }

@@ -1,6 +1,7 @@
 //! Points in time, and how the providers write them.
 
 use std::fmt;
+use std::str::FromStr;
 
 use jiff::civil::DateTime;
 use jiff::fmt::strtime;
@@ -124,13 +125,24 @@ impl Serialize for Instant {
     }
 }
 
+/// A text that is no [`Instant`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an RFC 3339 time between 2000 and 2100")]
+pub struct NotAnInstant;
+
+/// As it is displayed: RFC 3339.
+impl FromStr for Instant {
+    type Err = NotAnInstant;
+
+    fn from_str(text: &str) -> Result<Self, NotAnInstant> {
+        let timestamp = text.parse::<Timestamp>().map_err(|_| NotAnInstant)?;
+        Self::from_epoch_millis(timestamp.as_millisecond()).ok_or(NotAnInstant)
+    }
+}
+
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse::<Timestamp>()
-            .ok()
-            .and_then(|timestamp| Self::from_epoch_millis(timestamp.as_millisecond()))
-            .ok_or_else(|| de::Error::custom("not an RFC 3339 time between 2000 and 2100"))
+        std::borrow::Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

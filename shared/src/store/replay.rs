@@ -106,13 +106,13 @@ impl Store {
         for parts in parts {
             for source in &parts.recordings {
                 let merge = |stored| refreshed(stored, key, source, parts.call.received_at);
-                self.table.upsert(&pk, &keys::recording_sk(&source.slot), merge).await?;
+                self.table.upsert(&pk, &keys::recording_sk(&source.slot), None, merge).await?;
             }
             if let Some(conversation) = &parts.conversation {
                 let one = std::slice::from_ref(conversation);
                 let to_item = |record| item::conversation_item(key, record);
                 let merge = |stored| merged(stored, CONVERSATION_WRITERS, one, to_item);
-                self.table.upsert(&pk, keys::CONVERSATION, merge).await?;
+                self.table.upsert(&pk, keys::CONVERSATION, None, merge).await?;
             }
         }
         Ok(())

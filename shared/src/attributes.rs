@@ -1,0 +1,140 @@
+//! Items as DynamoDB takes them and hands them back.
+//!
+//! The text of a push is the larger part of what is written, and all of it is JSON: where gzip makes its item smaller by a write
+//! unit, the item holds it as `body_gzip` instead of `body`. Nobody but this module sees that. By hand:
+//! `aws dynamodb get-item … --query Item.body_gzip.B --output text | base64 -d | gunzip`.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde_json::{Map, Number, Value};
+
+use crate::item::Item;
+
+/// The attribute of a verbatim push that holds its text.
+const BODY: &str = "body";
+/// The attribute that holds it compressed.
+const BODY_GZIP: &str = "body_gzip";
+/// DynamoDB bills writes by whole units of so many bytes.
+const WRITE_UNIT_BYTES: usize = 1024;
+/// No text in an item is longer: an item has 400 KB, and a long text lies in the bucket.
+const MAX_BODY_BYTES: u64 = 1024 * 1024;
+
+/// An item as DynamoDB takes it.
+pub fn to_attributes(mut item: Item) -> HashMap<String, AttributeValue> {
+    let compressed = compressed(&item);
+    if compressed.is_some() {
+        item.remove(BODY);
+    }
+    let body = compressed.map(|gzip| (BODY_GZIP.to_owned(), AttributeValue::B(Blob::new(gzip))));
+    attributes(item).into_iter().chain(body).collect()
+}
+
+fn attributes(item: Item) -> HashMap<String, AttributeValue> {
+    item.into_iter().map(|(name, value)| (name, to_attribute(value))).collect()
+}
+
+/// The item's body with gzip, where that makes the item smaller by a write unit at least.
+fn compressed(item: &Item) -> Option<Vec<u8>> {
+    let body = item.get(BODY)?.as_str()?;
+    let bytes: usize = item.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum();
+    if bytes <= WRITE_UNIT_BYTES {
+        return None;
+    }
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body.as_bytes()).ok()?;
+    let gzip = encoder.finish().ok()?;
+    let then = bytes - BODY.len() - body.len() + BODY_GZIP.len() + gzip.len();
+    (then.div_ceil(WRITE_UNIT_BYTES) < bytes.div_ceil(WRITE_UNIT_BYTES)).then_some(gzip)
+}
+
+fn decompressed(value: &AttributeValue) -> Option<String> {
+    let mut body = String::new();
+    GzDecoder::new(value.as_b().ok()?.as_ref()).take(MAX_BODY_BYTES).read_to_string(&mut body).ok()?;
+    Some(body)
+}
+
+fn to_attribute(value: Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(truth) => AttributeValue::Bool(truth),
+        Value::Number(number) => AttributeValue::N(number.to_string()),
+        Value::String(text) => AttributeValue::S(text),
+        Value::Array(list) => AttributeValue::L(list.into_iter().map(to_attribute).collect()),
+        Value::Object(map) => AttributeValue::M(attributes(map)),
+    }
+}
+
+/// An item as DynamoDB hands it back.
+pub fn from_attributes(mut attributes: HashMap<String, AttributeValue>) -> Item {
+    if let Some(body) = attributes.get(BODY_GZIP).and_then(decompressed) {
+        attributes.remove(BODY_GZIP);
+        attributes.insert(BODY.to_owned(), AttributeValue::S(body));
+    }
+    attributes.into_iter().map(|(name, value)| (name, from_attribute(value))).collect()
+}
+
+fn from_attribute(value: AttributeValue) -> Value {
+    let texts = |list: Vec<String>| Value::Array(list.into_iter().map(Value::String).collect());
+    match value {
+        AttributeValue::Bool(truth) => Value::Bool(truth),
+        // DynamoDB's number is always a JSON number.
+        AttributeValue::N(number) => number.parse::<Number>().map_or(Value::String(number), Value::Number),
+        AttributeValue::S(text) => Value::String(text),
+        AttributeValue::L(list) => Value::Array(list.into_iter().map(from_attribute).collect()),
+        AttributeValue::M(map) => Value::Object(
+            map.into_iter().map(|(key, value)| (key, from_attribute(value))).collect::<Map<_, _>>(),
+        ),
+        // This program writes no sets, and no binary values but a body; somebody else's are shown rather than lost.
+        AttributeValue::Ss(list) | AttributeValue::Ns(list) => texts(list),
+        AttributeValue::B(bytes) => Value::String(hex::encode(bytes)),
+        AttributeValue::Bs(list) => texts(list.into_iter().map(Blob::into_inner).map(hex::encode).collect()),
+        _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn item(body: &str) -> Item {
+        let push = json!({"pk": "call#alicom#1", "sk": "push#alicom-call-note#1", "received_at": "2025-06-01T02:00:00.000Z"});
+        let body = (BODY.to_owned(), body.into());
+        push.as_object().unwrap().clone().into_iter().chain([body]).collect()
+    }
+
+    #[test]
+    fn a_body_is_compressed_where_that_saves_a_write_unit() {
+        for (body, compresses) in [("{}".repeat(100), false), ("{}".repeat(1_000), true)] {
+            let attributes = to_attributes(item(&body));
+            assert_eq!(
+                (attributes.contains_key(BODY), attributes.contains_key(BODY_GZIP)),
+                (!compresses, compresses)
+            );
+            assert_eq!(from_attributes(attributes), item(&body));
+        }
+        // Nothing is gained by it.
+        let noise: String = (0..1_500).map(|_| fastrand::char('!'..'\u{7f}')).collect();
+        assert!(to_attributes(item(&noise)).contains_key(BODY));
+    }
+
+    #[test]
+    fn what_is_no_gzip_is_shown_as_it_is() {
+        let broken = HashMap::from([(BODY_GZIP.to_owned(), AttributeValue::B(Blob::new(*b"no")))]);
+        assert_eq!(Value::Object(from_attributes(broken)), json!({"body_gzip": "6e6f"}));
+    }
+
+    proptest! {
+        #[test]
+        fn every_body_comes_back_as_it_was(body in "\\PC{0,4000}") {
+            prop_assert_eq!(from_attributes(to_attributes(item(&body))), item(&body));
+        }
+    }
+}
