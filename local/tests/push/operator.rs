@@ -190,7 +190,7 @@ async fn replaying_after_a_mapping_was_mended_changes_just_what_it_should() {
     assert!(said.ends_with("changed 0, unchanged 3, left 0, failed 0\n"), "{said}");
 
     // A push that is no longer kept can't be read anew.
-    let push = after.iter().find(|item| item["call_id"] == "b" && item["sk"] != "call").unwrap();
+    let push = after.iter().find(|item| item["pk"] == "call#alicom#b" && item["sk"] != "call").unwrap();
     let (client, table) = store.table().client();
     let key = |name: &str| AttributeValue::S(push[name].as_str().unwrap().to_owned());
     client.delete_item().table_name(table).key("pk", key("pk")).key("sk", key("sk")).send().await.unwrap();

@@ -87,7 +87,8 @@ pub(crate) fn without_stamps(mut items: Vec<Item>) -> Vec<Item> {
             item.remove(stamp);
         }
         for (_, source) in item.get_mut("sources").and_then(Value::as_object_mut).into_iter().flatten() {
-            source.as_object_mut().unwrap().remove("received_at");
+            let (_, said) = source.as_str().unwrap().split_once(' ').unwrap();
+            *source = said.into();
         }
     }
     items
