@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, bail};
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::batch_write_item::builders::BatchWriteItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
@@ -159,7 +160,12 @@ impl Made {
     /// Sends it.
     pub(super) async fn send(self) -> anyhow::Result<()> {
         match self {
-            Self::Put(put) => drop(put.send().await?),
+            Self::Put(put) => match put.send().await {
+                Ok(_) => {}
+                // The SDK sent it again, since the answer was late, and found it done.
+                Err(error) if error.code() == Some("ConditionalCheckFailedException") => {}
+                Err(error) => return Err(error.into()),
+            },
             Self::Batch(batch) => {
                 let answer = batch.send().await?;
                 if answer.unprocessed_items.is_some_and(|left| !left.is_empty()) {
