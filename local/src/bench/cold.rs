@@ -29,7 +29,7 @@ const MB_PER_PROCESSOR: f64 = 1_769.0;
 /// The memory sizes that figures are derived for, in MB.
 const MEMORY_MB: [u32; 5] = [128, 256, 512, 1024, 1769];
 /// How many elements the larger pushes have that each process gets.
-const SIZES: [usize; 3] = [10, 100, 500];
+const SIZES: [usize; 2] = [10, 100];
 /// How long a sender waits for an answer.
 const SENDER_WAITS_MS: f64 = 700.0;
 /// How long DynamoDB takes to answer, where a figure is derived.

@@ -98,7 +98,9 @@ async fn serve(
 ) {
     while let Ok((client, _)) = listener.accept().await {
         connections.fetch_add(1, Ordering::SeqCst);
-        let (acceptor, closed) = (acceptor.clone(), closed.clone());
+        let (acceptor, mut closed) = (acceptor.clone(), closed.clone());
+        // What was closed before is no concern of a new connection's.
+        closed.mark_unchanged();
         tokio::spawn(async move {
             // A client that leaves, or won't have the certificate, sees to it itself.
             let _ = forward(client, acceptor, store, closed).await;
