@@ -27,6 +27,13 @@ pub struct PushFunction {
     handle: for<'a> fn(&'a Receiver, Request) -> BoxFuture<'a, Response<Body>>,
 }
 
+impl PushFunction {
+    /// Has the function take a push.
+    pub async fn receive(&self, receiver: &Receiver, request: Request) -> Response<Body> {
+        (self.handle)(receiver, request).await
+    }
+}
+
 /// A function's row: what it catches, its sample event, and its handler.
 macro_rules! push_function {
     ($name:literal, $crate_:ident) => {
@@ -137,7 +144,7 @@ impl Functions {
             .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
         let mut context = Context::default();
         context.request_id = event["requestContext"]["requestId"].as_str().unwrap_or_default().to_owned();
-        payload((function.handle)(&self.receiver, request.with_lambda_context(context)).await).await
+        payload(function.receive(&self.receiver, request.with_lambda_context(context)).await).await
     }
 }
 

@@ -2,10 +2,12 @@
 //! platforms.
 
 pub mod billing;
+pub mod bench;
 pub mod demo;
 pub mod dynamodb;
 pub mod functions;
 pub mod gateway;
+pub mod lambda;
 pub mod operator;
 pub mod provider;
 pub mod s3;

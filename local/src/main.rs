@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use callvault::stack::Options;
-use callvault::{demo, operator, simulate, stack, token};
+use callvault::{bench, demo, operator, simulate, stack, token};
 use clap::{Parser, Subcommand};
 
 /// Catches what AI outbound-call platforms push about each call. Without a command: serve.
@@ -32,6 +32,8 @@ enum Command {
     Erase(operator::EraseOptions),
     /// Play the platforms: push made-up calls, and hold the stores against them.
     Simulate(simulate::Options),
+    /// Measure what pushes and recordings cost, beside the least that they could cost.
+    Bench(bench::Options),
     /// Mint a push token, and the SHA-256 of it to configure.
     Token,
 }
@@ -48,6 +50,7 @@ async fn main() -> ExitCode {
         Some(Command::Replay(options)) => operator::replay(options).await,
         Some(Command::Erase(options)) => operator::erase(options).await,
         Some(Command::Simulate(options)) => simulate::run(options).await,
+        Some(Command::Bench(options)) => bench::run(options).await,
         Some(Command::Token) => token::run(),
     };
     match result {

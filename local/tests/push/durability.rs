@@ -1,14 +1,21 @@
 //! A 200 means durable, whatever the stores do: each fault, once, several times, and for good.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callvault::stack::Stack;
+use callvault::dynamodb;
+use callvault::stack::{Options, Stack};
 use serde_json::{Value, json};
 use shared::item::Item;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 use crate::faults::{Fault, FaultyDynamoDb, FaultyS3};
 use crate::merging::{push, receiver};
-use crate::support::{all_items, rejected, stack, without_stamps};
+use crate::support::{
+    REPORTS, SAMPLE, SAMPLE_ID, all_items, items, options, rejected, stack, without_stamps,
+};
 
 /// The functions answer in time for Lambda to end by itself: each attempt has 400 ms, and there are six.
 const LONGEST: Duration = Duration::from_secs(15);
@@ -135,4 +142,35 @@ async fn a_reject_that_can_not_be_kept_is_no_200() {
     for fault in [Fault::ErrorBefore, Fault::Throttled, Fault::CutBefore, Fault::Crash] {
         assert_eq!(status_under(never, move |_, _| fault).await, 503, "{fault:?} for good");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_is_finished_though_its_sender_has_hung_up() {
+    let dynamodb = dynamodb::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), None).await.unwrap();
+    let writing = Arc::new(Notify::new());
+    // Both writes fail four times over, which takes long enough for the sender's leave to be noticed.
+    let faulty = FaultyDynamoDb::start(&dynamodb.endpoint(), {
+        let writing = Arc::clone(&writing);
+        move |number, _| {
+            writing.notify_one();
+            if number < 8 { Fault::ErrorBefore } else { Fault::None }
+        }
+    })
+    .await;
+    let options = Options { dynamodb_endpoint: Some(faulty.endpoint.clone()), ..options() };
+    let stack = Stack::start(&options).await.unwrap();
+    let host = stack.url().replace("http://", "");
+    let mut sender = TcpStream::connect(&host).await.unwrap();
+    let head = format!("POST {REPORTS} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {}\r\n\r\n", SAMPLE.len());
+    sender.write_all(format!("{head}{SAMPLE}").as_bytes()).await.unwrap();
+    writing.notified().await;
+    drop(sender);
+    assert!(items(&stack, SAMPLE_ID).await.is_empty(), "nothing is written while it waits");
+
+    let patience = Instant::now() + LONGEST;
+    while items(&stack, SAMPLE_ID).await.len() < 2 && Instant::now() < patience {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(items(&stack, SAMPLE_ID).await.len(), 2, "the call and the push");
+    stack.stop().await.unwrap();
 }
