@@ -5,16 +5,12 @@ use std::time::Duration;
 
 use shared::config::{ConfigError, Environment};
 use shared::outbound::alibaba;
-use shared::outbound::api::{ApiSettings, BaseUrl};
+use shared::outbound::api::ApiSettings;
 use shared::outbound::fetch::FetchSettings;
-use shared::outbound::hosts::AllowedHosts;
 use shared::outbound::laaffic;
-use shared::outbound::rate::RequestRate;
 
 /// `RECORDING_HOSTS` where it is not set: where Alibaba keeps recordings.
 pub const DEFAULT_HOSTS: &str = "*.aliyuncs.com";
-/// Well below what any provider is known to allow.
-const DEFAULT_REQUESTS_PER_SECOND: &str = "5";
 
 /// The settings of the archiver.
 #[derive(Clone, Debug)]
@@ -41,10 +37,7 @@ impl ArchiveConfig {
     /// # Errors
     /// [`ConfigError`], which names the variable.
     pub fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
-        let hosts = parsed::<AllowedHosts>(environment, "RECORDING_HOSTS", DEFAULT_HOSTS)?;
-        let laaffic_endpoint = parsed::<BaseUrl>(environment, "LAAFFIC_ENDPOINT", laaffic::BASE_URL)?;
-        let laaffic_rate =
-            parsed::<RequestRate>(environment, "LAAFFIC_REQUESTS_PER_SECOND", DEFAULT_REQUESTS_PER_SECOND)?;
+        let hosts = environment.parse_or("RECORDING_HOSTS", DEFAULT_HOSTS)?;
         let timeout_s = number(environment, "RECORDING_TIMEOUT_SECONDS", 600, 1..=86_400)?;
         Ok(Self {
             fetch: FetchSettings {
@@ -57,19 +50,9 @@ impl ArchiveConfig {
             min_bytes: number(environment, "MIN_RECORDING_BYTES", 100, 0..=u64::MAX)?,
             lease_s: number(environment, "ARCHIVE_LEASE_SECONDS", 960, 1..=86_400)?,
             alibaba: alibaba::api_settings(environment)?,
-            laaffic: ApiSettings::new(laaffic_endpoint, laaffic_rate),
+            laaffic: laaffic::api_settings(environment)?,
         })
     }
-}
-
-/// A setting that its type reads; `default` is in the same words.
-fn parsed<T: FromStr<Err: std::fmt::Display>>(
-    environment: &Environment<'_>,
-    variable: &'static str,
-    default: &str,
-) -> Result<T, ConfigError> {
-    let text = environment.get(variable).unwrap_or_else(|| default.to_owned());
-    text.parse().map_err(|error: T::Err| ConfigError::Invalid { variable, problem: error.to_string() })
 }
 
 /// A whole number within a range.
