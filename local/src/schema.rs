@@ -66,10 +66,10 @@ pub async fn create_table(table: &Table) -> anyhow::Result<()> {
     }
 }
 
-/// Makes the bucket, unless it is there.
+/// Makes the bucket, unless it is there. Its objects can be locked, which none is unless that is asked for.
 pub async fn create_bucket(bucket: &Bucket) -> anyhow::Result<()> {
     let name = &bucket.name;
-    match bucket.client.create_bucket().bucket(name).send().await {
+    match bucket.client.create_bucket().bucket(name).object_lock_enabled_for_bucket(true).send().await {
         Ok(_) => {}
         Err(error) if matches!(error.code(), Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists")) => {}
         Err(error) => return Err(error).with_context(|| format!("the bucket {name} can't be made")),

@@ -1,6 +1,8 @@
 //! Settings, read once from the environment.
 
+use std::fmt;
 use std::num::NonZeroU32;
+use std::str::FromStr;
 
 use ipnet::IpNet;
 use jiff::tz::Offset;
@@ -53,6 +55,17 @@ impl<'a> Environment<'a> {
             Some(value) => read(&value).map_err(|problem| ConfigError::Invalid { variable, problem }),
             None => Ok(default),
         }
+    }
+
+    /// The value of a variable, as its type reads it; where it is not set, `default`, which is in the same words.
+    pub fn parse_or<T: FromStr<Err: fmt::Display>>(
+        &self,
+        variable: &'static str,
+        default: &str,
+    ) -> Result<T, ConfigError> {
+        let value = self.get(variable);
+        let value = value.as_deref().unwrap_or(default);
+        value.parse().map_err(|error: T::Err| ConfigError::Invalid { variable, problem: error.to_string() })
     }
 }
 

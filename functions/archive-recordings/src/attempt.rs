@@ -66,7 +66,7 @@ impl Archiver {
             }
         }
         let copy =
-            async |url: &str| self.copier.copy(claim, url, circumstances.is_last_chance(), cut_at).await;
+            async |url: &str| self.copier.copy(claim, url, circumstances.is_last_chance(), now, cut_at).await;
 
         let Some(url) = &recording.source_url else {
             return match self.renew(claim, cut_at).await {

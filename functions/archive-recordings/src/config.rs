@@ -1,20 +1,21 @@
 //! The archiver's settings.
 
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use aws_sdk_s3::types::ObjectLockMode;
 use shared::config::{ConfigError, Environment};
+use shared::model::Instant;
 use shared::outbound::alibaba;
-use shared::outbound::api::{ApiSettings, BaseUrl};
+use shared::outbound::api::ApiSettings;
 use shared::outbound::fetch::FetchSettings;
-use shared::outbound::hosts::AllowedHosts;
 use shared::outbound::laaffic;
-use shared::outbound::rate::RequestRate;
 
 /// `RECORDING_HOSTS` where it is not set: where Alibaba keeps recordings.
 pub const DEFAULT_HOSTS: &str = "*.aliyuncs.com";
-/// Well below what any provider is known to allow.
-const DEFAULT_REQUESTS_PER_SECOND: &str = "5";
+/// The longest time that S3 locks an object for: a hundred years.
+const MAX_LOCK_DAYS: u32 = 36_500;
 
 /// The settings of the archiver.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct ArchiveConfig {
     pub concurrency_per_host: usize,
     /// `MIN_RECORDING_BYTES`: what is smaller is no recording; the header of an empty WAV file has 44 bytes.
     pub min_bytes: u64,
+    /// `RECORDING_LOCK_DAYS`, `RECORDING_LOCK_MODE`: how recordings are locked in the bucket; `None` for not at all.
+    pub lock: Option<RecordingLock>,
     /// `ARCHIVE_LEASE_SECONDS`: how long a claim holds; longer than the function may run.
     pub lease_s: i64,
     /// `ALIBABA_ENDPOINT`, `ALIBABA_REQUESTS_PER_SECOND`: how Alibaba's API is called.
@@ -35,16 +38,31 @@ pub struct ArchiveConfig {
     pub laaffic: ApiSettings,
 }
 
+/// How long nobody can remove an archived recording.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingLock {
+    /// Who can remove it all the same: in governance mode whoever may bypass it, in compliance mode nobody at all.
+    pub mode: ObjectLockMode,
+    /// For how many days from its archiving on.
+    pub days: NonZeroU32,
+}
+
+impl RecordingLock {
+    /// Until when a recording is locked that is archived at `archived_at`.
+    pub(crate) fn until(&self, archived_at: Instant) -> Instant {
+        archived_at.plus_seconds(i64::from(self.days.get()) * 86_400)
+    }
+}
+
 impl ArchiveConfig {
     /// Reads the settings of the archiver.
     ///
     /// # Errors
     /// [`ConfigError`], which names the variable.
     pub fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
-        let hosts = parsed::<AllowedHosts>(environment, "RECORDING_HOSTS", DEFAULT_HOSTS)?;
-        let laaffic_endpoint = parsed::<BaseUrl>(environment, "LAAFFIC_ENDPOINT", laaffic::BASE_URL)?;
-        let laaffic_rate =
-            parsed::<RequestRate>(environment, "LAAFFIC_REQUESTS_PER_SECOND", DEFAULT_REQUESTS_PER_SECOND)?;
+        let hosts = environment.parse_or("RECORDING_HOSTS", DEFAULT_HOSTS)?;
         let timeout_s = number(environment, "RECORDING_TIMEOUT_SECONDS", 600, 1..=86_400)?;
         Ok(Self {
             fetch: FetchSettings {
@@ -55,21 +73,21 @@ impl ArchiveConfig {
             concurrency: number(environment, "ARCHIVE_CONCURRENCY", 8, 1..=256)?,
             concurrency_per_host: number(environment, "ARCHIVE_CONCURRENCY_PER_HOST", 8, 1..=256)?,
             min_bytes: number(environment, "MIN_RECORDING_BYTES", 100, 0..=u64::MAX)?,
+            lock: lock(environment)?,
             lease_s: number(environment, "ARCHIVE_LEASE_SECONDS", 960, 1..=86_400)?,
             alibaba: alibaba::api_settings(environment)?,
-            laaffic: ApiSettings::new(laaffic_endpoint, laaffic_rate),
+            laaffic: laaffic::api_settings(environment)?,
         })
     }
 }
 
-/// A setting that its type reads; `default` is in the same words.
-fn parsed<T: FromStr<Err: std::fmt::Display>>(
-    environment: &Environment<'_>,
-    variable: &'static str,
-    default: &str,
-) -> Result<T, ConfigError> {
-    let text = environment.get(variable).unwrap_or_else(|| default.to_owned());
-    text.parse().map_err(|error: T::Err| ConfigError::Invalid { variable, problem: error.to_string() })
+/// Reads `RECORDING_LOCK_DAYS` and `RECORDING_LOCK_MODE`. The mode is checked even where nothing is locked.
+fn lock(environment: &Environment<'_>) -> Result<Option<RecordingLock>, ConfigError> {
+    let mode = environment.parse("RECORDING_LOCK_MODE", ObjectLockMode::Governance, |mode| {
+        ObjectLockMode::try_parse(mode).map_err(|_| format!("neither GOVERNANCE nor COMPLIANCE: {mode}"))
+    })?;
+    let days = number(environment, "RECORDING_LOCK_DAYS", 0, 0..=MAX_LOCK_DAYS)?;
+    Ok(NonZeroU32::new(days).map(|days| RecordingLock { mode, days }))
 }
 
 /// A whole number within a range.
@@ -104,7 +122,20 @@ mod tests {
         assert_eq!(config.fetch.allowed_hosts.to_string(), "*.aliyuncs.com");
         assert_eq!(config.fetch.max_bytes, 512 * 1024 * 1024);
         assert_eq!((config.concurrency, config.min_bytes, config.lease_s), (8, 100, 960));
+        assert_eq!(config.lock, None);
         assert_eq!(config.laaffic.base_url.to_string(), "https://api.laaffic.com/");
+    }
+
+    #[test]
+    fn recordings_are_locked_for_days_from_their_archiving_on() {
+        let lock = |settings: &[(&str, &str)]| read(settings).unwrap().lock;
+        assert_eq!(lock(&[("RECORDING_LOCK_DAYS", "0"), ("RECORDING_LOCK_MODE", "COMPLIANCE")]), None);
+        let governed = lock(&[("RECORDING_LOCK_DAYS", "365")]).unwrap();
+        assert_eq!(governed.mode, ObjectLockMode::Governance);
+        let archived_at = Instant::from_epoch_millis(1_709_208_000_123).unwrap();
+        assert_eq!(governed.until(archived_at).to_string(), "2025-02-28T12:00:00.123Z");
+        let longest = [("RECORDING_LOCK_DAYS", "36500"), ("RECORDING_LOCK_MODE", "COMPLIANCE")];
+        assert_eq!(lock(&longest).unwrap().mode, ObjectLockMode::Compliance);
     }
 
     #[test]
@@ -116,6 +147,9 @@ mod tests {
             ("MIN_RECORDING_BYTES", "-1"),
             ("MAX_RECORDING_BYTES", "512 MiB"),
             ("RECORDING_TIMEOUT_SECONDS", "0"),
+            ("RECORDING_LOCK_DAYS", "for ever"),
+            ("RECORDING_LOCK_DAYS", "36501"),
+            ("RECORDING_LOCK_MODE", "governance"),
             ("ARCHIVE_LEASE_SECONDS", "1h"),
             ("LAAFFIC_ENDPOINT", "api.laaffic.com"),
             ("LAAFFIC_REQUESTS_PER_SECOND", "0"),

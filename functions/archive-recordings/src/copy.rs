@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
-use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ObjectLockMode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
@@ -25,6 +25,7 @@ use tokio::try_join;
 
 use crate::audio::{self, AudioType, EXTENSIONS, NotAudio};
 use crate::claim::Claim;
+use crate::config::RecordingLock;
 use crate::retry::Setback;
 
 /// How large the parts of an upload are. Two of one recording are held at most: the one that is sent, and the one that is read.
@@ -139,19 +140,22 @@ pub(crate) struct Copier {
     pub(crate) bucket: Bucket,
     /// What is smaller is no recording.
     pub(crate) min_bytes: u64,
+    /// How recordings are locked once they are there.
+    pub(crate) lock: Option<RecordingLock>,
 }
 
 impl Copier {
-    /// Copies what is behind a URL. `take_doubtful` takes a recording that is cut short for what it is. After `cut_at` nothing
-    /// more is done, and nothing is left behind.
+    /// Copies what is behind a URL, at `now`. `take_doubtful` takes a recording that is cut short for what it is. After `cut_at`
+    /// nothing more is done, and nothing is left behind.
     pub(crate) async fn copy(
         &self,
         claim: &Claim,
         url: &str,
         take_doubtful: bool,
+        now: Instant,
         cut_at: time::Instant,
     ) -> Result<Copied, CopyError> {
-        match self.transfer(claim, url, take_doubtful, cut_at).await {
+        match self.transfer(claim, url, take_doubtful, now, cut_at).await {
             Err(CopyError::AlreadyThere { object_key }) => in_time(cut_at, self.adopt(object_key)).await,
             result => result,
         }
@@ -178,6 +182,7 @@ impl Copier {
         claim: &Claim,
         url: &str,
         take_doubtful: bool,
+        now: Instant,
         cut_at: time::Instant,
     ) -> Result<Copied, CopyError> {
         let mut source = in_time(cut_at, Source::open(&self.fetcher, url)).await?;
@@ -185,7 +190,8 @@ impl Copier {
         if source.ended && source.bytes < self.min_bytes {
             return Err(NotAudio::TooSmall { bytes: source.bytes }.into());
         }
-        let object = Object::new(claim, audio::recognize(&first, source.content_type.as_deref())?);
+        let audio = audio::recognize(&first, source.content_type.as_deref())?;
+        let object = Object::new(claim, audio, self.lock.as_ref(), now);
         source.claimed_bytes = audio::claimed_bytes(&first);
         if source.ended {
             in_time(cut_at, self.put(&object, source, first, take_doubtful)).await
@@ -213,6 +219,8 @@ impl Copier {
                 .if_none_match("*")
                 .content_type(&object.audio.media_type)
                 .checksum_sha256(BASE64.encode(digest))
+                .set_object_lock_mode(object.lock_mode.clone())
+                .set_object_lock_retain_until_date(object.locked_until)
                 .set_metadata(Some(object.metadata.iter().cloned().collect()))
                 .metadata("sha256", &copied.sha256)
                 .body(ByteStream::from(bytes.clone()));
@@ -246,6 +254,9 @@ impl Copier {
             .bucket(&self.bucket.name)
             .key(&object.key)
             .content_type(&object.audio.media_type)
+            // The object has the lock from the moment on in which the upload is completed.
+            .set_object_lock_mode(object.lock_mode.clone())
+            .set_object_lock_retain_until_date(object.locked_until)
             .set_metadata(Some(object.metadata.iter().cloned().collect()))
             // One whose value for the whole follows from the parts', so that the object has a checksum of its own.
             .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme);
@@ -400,10 +411,13 @@ struct Object {
     key: String,
     audio: AudioType,
     metadata: Vec<(String, String)>,
+    /// Both, where it is locked; S3 takes neither without the other.
+    lock_mode: Option<ObjectLockMode>,
+    locked_until: Option<DateTime>,
 }
 
 impl Object {
-    fn new(claim: &Claim, audio: AudioType) -> Self {
+    fn new(claim: &Claim, audio: AudioType, lock: Option<&RecordingLock>, now: Instant) -> Self {
         let Claim { call, recording, .. } = claim;
         let mut metadata = vec![
             ("provider".to_owned(), call.provider.to_string()),
@@ -416,7 +430,13 @@ impl Object {
             }
         }
         let key = recording_key(call, recording.call_at, &recording.slot, audio.extension);
-        Self { key, audio, metadata }
+        Self {
+            key,
+            audio,
+            metadata,
+            lock_mode: lock.map(|lock| lock.mode.clone()),
+            locked_until: lock.map(|lock| DateTime::from_millis(lock.until(now).epoch_millis())),
+        }
     }
 }
 

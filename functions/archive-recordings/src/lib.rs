@@ -26,7 +26,7 @@ use shared::model::Instant;
 use shared::outbound::fetch::{Fetcher, SystemResolver};
 use shared::table::Table;
 
-pub use config::{ArchiveConfig, DEFAULT_HOSTS};
+pub use config::{ArchiveConfig, DEFAULT_HOSTS, RecordingLock};
 pub use due::DueError;
 pub use report::Report;
 
@@ -103,7 +103,7 @@ impl Archiver {
         let client = aws::dynamodb(&account, &stores, aws::http_client(), Patience::Nobody);
         let table = Table::new(client, stores.table_name.clone());
         Ok(Self {
-            copier: Copier { fetcher, bucket, min_bytes: config.min_bytes },
+            copier: Copier { fetcher, bucket, min_bytes: config.min_bytes, lock: config.lock.clone() },
             renewals: Renewals::new(&config, credentials, table.clone()),
             table,
             metrics: Metrics::read(environment),

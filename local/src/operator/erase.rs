@@ -6,12 +6,13 @@ use std::io::Write;
 use anyhow::{Context, bail};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockMode};
 use clap::Args;
 use serde_json::Value;
 use shared::bucket::Bucket;
 use shared::item::{self, Item};
 use shared::keys;
-use shared::model::Recording;
+use shared::model::{Instant, Recording};
 use shared::table::Table;
 
 use super::Target;
@@ -24,8 +25,18 @@ pub struct EraseOptions {
     /// The person's number, as the provider writes it; several may be given.
     #[arg(long, required = true, value_name = "NUMBER")]
     callee: Vec<String>,
+    /// Remove recordings that are locked in governance mode, too: it takes the permission s3:BypassGovernanceRetention.
+    #[arg(long)]
+    bypass_governance: bool,
     /// Only tell what would be removed.
     #[arg(long)]
+    dry_run: bool,
+}
+
+/// How to remove objects.
+#[derive(Clone, Copy)]
+struct Manner {
+    bypass_governance: bool,
     dry_run: bool,
 }
 
@@ -35,12 +46,18 @@ struct Tally {
     calls: usize,
     items: usize,
     objects: usize,
+    /// The versions of objects that stay, and why.
     kept: Vec<String>,
+    /// Of how many calls items stay that lead to such versions.
+    unfinished: usize,
 }
 
 /// Erases: every call whose callee has one of the numbers, with its conversation, its recordings in all versions and its verbatim
-/// pushes, and every reject that holds one of the numbers. It fails where something could not be removed.
+/// pushes, and every reject that holds one of the numbers. It fails where something could not be removed, and leaves of such a
+/// call what it takes to find the rest again.
 pub async fn erase(options: EraseOptions) -> anyhow::Result<()> {
+    let EraseOptions { bypass_governance, dry_run, .. } = options;
+    let manner = Manner { bypass_governance, dry_run };
     let receiver = options.target.receiver().await?;
     let (table, bucket) = (receiver.store().table(), receiver.store().bucket());
     let mut tally = Tally::default();
@@ -49,27 +66,37 @@ pub async fn erase(options: EraseOptions) -> anyhow::Result<()> {
             let items = table.query(&pk).await?;
             tally.calls += 1;
             // Objects first: as long as the items are there, an erasure that broke off can be repeated.
+            let kept_before = tally.kept.len();
             for prefix in prefixes(&items)? {
-                remove_objects(bucket, &prefix, &mut tally, options.dry_run, async |_| Ok(true)).await?;
+                remove_objects(bucket, &prefix, &mut tally, manner, async |_| Ok(true)).await?;
             }
-            for item in &items {
-                remove_item(table, item, options.dry_run).await?;
+            // Of a call whose recording stays, so do the items that lead to it: once its lock has ended, who would find it?
+            let is_unfinished = tally.kept.len() > kept_before;
+            tally.unfinished += usize::from(is_unfinished);
+            for item in items.iter().filter(|item| !(is_unfinished && leads_to_objects(item))) {
+                remove_item(table, item, dry_run).await?;
                 tally.items += 1;
             }
         }
         let mentions = async |key: &str| mentions(bucket, key, number).await;
-        remove_objects(bucket, "rejected/", &mut tally, options.dry_run, mentions).await?;
+        remove_objects(bucket, "rejected/", &mut tally, manner, mentions).await?;
     }
-    report(&tally, options.dry_run)
+    report(&tally, dry_run)
 }
 
 fn report(tally: &Tally, dry_run: bool) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let removed = if dry_run { "would remove" } else { "removed" };
-    let Tally { calls, items, objects, kept } = tally;
+    let Tally { calls, items, objects, kept, unfinished } = tally;
     writeln!(out, "{removed} {items} items of {calls} calls, and {objects} versions of objects")?;
-    for key in kept {
-        writeln!(out, "could not be removed (Object Lock, or no permission): {key}")?;
+    for version in kept {
+        writeln!(out, "can't be removed: {version}")?;
+    }
+    if *unfinished > 0 {
+        writeln!(
+            out,
+            "of {unfinished} calls the items that lead there stay: repeat this once nothing is in the way"
+        )?;
     }
     writeln!(out, "What this can't reach:")?;
     writeln!(
@@ -79,7 +106,7 @@ fn report(tally: &Tally, dry_run: bool) -> anyhow::Result<()> {
     writeln!(out, "  - calls whose number the provider masked, or never told")?;
     writeln!(out, "  - what the provider itself keeps, and may push again")?;
     if !kept.is_empty() {
-        bail!("{} versions of objects could not be removed", kept.len());
+        bail!("{} versions of objects can't be removed", kept.len());
     }
     Ok(())
 }
@@ -138,7 +165,7 @@ async fn remove_objects(
     bucket: &Bucket,
     prefix: &str,
     tally: &mut Tally,
-    dry_run: bool,
+    manner: Manner,
     concerns: impl AsyncFn(&str) -> anyhow::Result<bool>,
 ) -> anyhow::Result<()> {
     let Bucket { client, name } = bucket;
@@ -153,17 +180,9 @@ async fn remove_objects(
             if is_marker || !concerns(&format!("{key}?versionId={version}")).await? {
                 continue;
             }
-            tally.objects += 1;
-            if dry_run {
-                continue;
-            }
-            match client.delete_object().bucket(name).key(key).version_id(version).send().await {
-                Ok(_) => {}
-                Err(error) if error.code() == Some("AccessDenied") => {
-                    tally.objects -= 1;
-                    tally.kept.push(format!("{key} (version {version})"));
-                }
-                Err(error) => return Err(error).with_context(|| format!("{key} can't be removed")),
+            match remove_version(bucket, key, version, manner).await? {
+                None => tally.objects += 1,
+                Some(obstacle) => tally.kept.push(format!("{key} (version {version}): {obstacle}")),
             }
         }
         if page.is_truncated() != Some(true) {
@@ -173,6 +192,53 @@ async fn remove_objects(
             .set_key_marker(page.next_key_marker().map(str::to_owned))
             .set_version_id_marker(page.next_version_id_marker().map(str::to_owned));
     }
+}
+
+/// Removes an object's version, or tells what is in the way.
+async fn remove_version(
+    bucket: &Bucket,
+    key: &str,
+    version: &str,
+    manner: Manner,
+) -> anyhow::Result<Option<String>> {
+    let Bucket { client, name } = bucket;
+    if manner.dry_run {
+        return Ok(lock(bucket, key, version, manner).await);
+    }
+    let delete = client
+        .delete_object()
+        .bucket(name)
+        .key(key)
+        .version_id(version)
+        .set_bypass_governance_retention(manner.bypass_governance.then_some(true));
+    match delete.send().await {
+        Ok(_) => Ok(None),
+        Err(error) if error.code() == Some("AccessDenied") => {
+            let lock = lock(bucket, key, version, manner).await;
+            Ok(Some(lock.unwrap_or_else(|| "no permission".to_owned())))
+        }
+        Err(error) => Err(error).with_context(|| format!("{key} can't be removed")),
+    }
+}
+
+/// What locks an object's version, as far as S3 tells: it takes the permissions s3:GetObjectRetention and
+/// s3:GetObjectLegalHold to be told.
+async fn lock(bucket: &Bucket, key: &str, version: &str, manner: Manner) -> Option<String> {
+    let Bucket { client, name } = bucket;
+    let object = client.head_object().bucket(name).key(key).version_id(version).send().await.ok()?;
+    if object.object_lock_legal_hold_status() == Some(&ObjectLockLegalHoldStatus::On) {
+        return Some("on legal hold".to_owned());
+    }
+    let mode = object.object_lock_mode()?;
+    let until = Instant::from_epoch_seconds(object.object_lock_retain_until_date()?.secs())?;
+    let bypassed = manner.bypass_governance && *mode == ObjectLockMode::Governance;
+    (until > Instant::now() && !bypassed).then(|| format!("locked until {until}, mode {mode}"))
+}
+
+/// Whether an item is needed to find the objects of its call.
+fn leads_to_objects(item: &Item) -> bool {
+    let sort_key = item.get(keys::SK).and_then(Value::as_str).unwrap_or_default();
+    sort_key == keys::CALL || sort_key.starts_with("recording#")
 }
 
 /// Whether an object's version holds a number.

@@ -20,6 +20,7 @@ impl From<StoreError> for S3Error {
             StoreError::BucketNotEmpty => S3ErrorCode::BucketNotEmpty,
             StoreError::VersioningLocked => S3ErrorCode::InvalidBucketState,
             StoreError::NoObjectLock => S3ErrorCode::InvalidRequest,
+            StoreError::HalfALock | StoreError::LapsedLock => S3ErrorCode::InvalidArgument,
             StoreError::NoSuchKey => S3ErrorCode::NoSuchKey,
             StoreError::NoSuchVersion => S3ErrorCode::NoSuchVersion,
             StoreError::Deleted { version_id, asked_for } => return deleted(version_id, *asked_for),

@@ -83,6 +83,10 @@ pub(super) enum StoreError {
     VersioningLocked,
     #[error("Bucket is missing Object Lock Configuration.")]
     NoObjectLock,
+    #[error("x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied")]
+    HalfALock,
+    #[error("The retain until date must be in the future!")]
+    LapsedLock,
     #[error("The specified key does not exist.")]
     NoSuchKey,
     #[error("The specified version does not exist.")]
@@ -181,8 +185,19 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    fn wants_lock(&self) -> bool {
-        self.lock_mode.is_some() || self.retain_until.is_some() || self.legal_hold.is_some()
+    /// Checks what is asked for by way of locks.
+    fn check_lock(&self, bucket: &Bucket) -> Result<()> {
+        let wants_lock = self.lock_mode.is_some() || self.retain_until.is_some() || self.legal_hold.is_some();
+        if wants_lock && !bucket.object_lock {
+            return Err(StoreError::NoObjectLock);
+        }
+        if self.lock_mode.is_some() != self.retain_until.is_some() {
+            return Err(StoreError::HalfALock);
+        }
+        match &self.retain_until {
+            Some(until) if *until <= now() => Err(StoreError::LapsedLock),
+            _ => Ok(()),
+        }
     }
 
     /// Tells whether the version must not be deleted at `now`.
@@ -642,9 +657,7 @@ impl Store {
     ) -> Result<String> {
         let index = self.index();
         let bucket = find_bucket(&index, bucket)?;
-        if attributes.object.wants_lock() && !bucket.object_lock {
-            return Err(StoreError::NoObjectLock);
-        }
+        attributes.object.check_lock(&bucket)?;
         let id = random_id();
         index.execute(
             "INSERT INTO upload VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -811,8 +824,8 @@ fn insert(
     key: &str,
     content: Option<&NewContent>,
 ) -> Result<(Written, Vec<String>)> {
-    if content.is_some_and(|content| content.attributes.wants_lock()) && !bucket.object_lock {
-        return Err(StoreError::NoObjectLock);
+    if let Some(content) = content {
+        content.attributes.check_lock(bucket)?;
     }
     let (version_id, replaced) = if bucket.versioning == Versioning::Enabled {
         (random_id(), Vec::new())

@@ -2,10 +2,12 @@
 
 use std::process::Command;
 
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::types::ObjectLockMode;
 use callvault::provider::{Fault, Recording as Served};
 use shared::model::Recording;
 
-use crate::support::{Rig, alicom, full, source, within_limit};
+use crate::support::{DAY_S, Rig, alicom, full, source, within_limit};
 
 #[test]
 fn an_object_tells_what_it_is() {
@@ -45,6 +47,61 @@ fn an_object_tells_what_it_is() {
         assert_eq!((object.content_type(), object.content_length()), (Some("audio/mpeg"), Some(20_000_000)));
         assert_eq!(object.metadata.unwrap()["slot"], "main");
         rig.assert_archived(&["large.mp3".to_owned()]).await;
+    });
+}
+
+#[test]
+fn nobody_can_remove_a_recording_while_it_is_locked() {
+    within_limit(async {
+        let mut rig = Rig::new().await;
+        let bucket = rig.store.bucket().clone();
+        let archive = async |rig: &mut Rig, id: &str, bytes: u64, mode: &str| {
+            rig.set("RECORDING_LOCK_DAYS", if mode.is_empty() { 0 } else { 30 });
+            rig.set("RECORDING_LOCK_MODE", mode);
+            rig.serve(vec![Served::new(id).bytes(bytes)]).await;
+            assert_eq!(rig.run_after(60).await.archived, 1);
+            let key = rig.recording(&alicom(id)).await.object_key.unwrap();
+            let object = bucket.client.head_object().bucket(&bucket.name).key(&key).send().await.unwrap();
+            (key, object)
+        };
+        // One that is put at once, and one in parts.
+        for (id, bytes, mode) in [
+            ("small.wav", 200_000, ObjectLockMode::Governance),
+            ("large.wav", 20_000_000, ObjectLockMode::Compliance),
+        ] {
+            let (key, object) = archive(&mut rig, id, bytes, mode.as_str()).await;
+            assert_eq!(object.object_lock_mode(), Some(&mode), "{id}");
+            let until = object.object_lock_retain_until_date().unwrap().secs();
+            let days_later = rig.at(60 + 30 * DAY_S).epoch_millis() / 1_000;
+            assert!((days_later..days_later + 60).contains(&until), "{id}: {until}, {days_later}");
+            let delete = bucket.client.delete_object().bucket(&bucket.name).key(key);
+            let refused = delete.version_id(object.version_id.unwrap()).send().await.unwrap_err();
+            assert_eq!(refused.code(), Some("AccessDenied"), "{id}");
+        }
+        let (_, object) = archive(&mut rig, "free.wav", 200_000, "").await;
+        assert_eq!((object.object_lock_mode, object.object_lock_retain_until_date), (None, None));
+        rig.assert_archived(&["small.wav".to_owned(), "large.wav".to_owned(), "free.wav".to_owned()]).await;
+    });
+}
+
+#[test]
+fn where_the_bucket_has_no_object_lock_a_recording_waits_for_the_setting_to_be_mended() {
+    within_limit(async {
+        let mut rig = Rig::new().await;
+        rig.store.bucket().client.create_bucket().bucket("without-lock").send().await.unwrap();
+        rig.set("BUCKET_NAME", "without-lock");
+        rig.set("RECORDING_LOCK_DAYS", 30);
+        rig.serve(vec![Served::new("small.wav"), Served::new("large.wav").bytes(20_000_000)]).await;
+        assert_eq!(rig.run_after(0).await.retried, 2);
+        for id in ["small.wav", "large.wav"] {
+            let reason = rig.recording(&alicom(id)).await.last_error.unwrap();
+            assert!(
+                reason.starts_with("the bucket did not") && reason.contains("InvalidRequest"),
+                "{reason}"
+            );
+        }
+        rig.set("RECORDING_LOCK_DAYS", 0);
+        assert_eq!(rig.run_after(DAY_S).await.archived, 2);
     });
 }
 

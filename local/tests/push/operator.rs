@@ -1,6 +1,8 @@
 //! The operator's commands, as processes of their own on a served stack's stores.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::primitives::DateTime;
+use aws_sdk_s3::types::ObjectLockMode;
 use serde_json::{Value, json};
 use shared::model::{CallFacts, Instant, Outcome};
 use shared::normalized::{Context, Normalized, PushType, Rejection};
@@ -129,6 +131,70 @@ async fn erasing_leaves_nothing_of_the_person_and_everything_of_the_others() {
         succeeded && said.starts_with("removed 0 items of 0 calls, and 0 versions of objects\n"),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn erasing_names_what_is_locked_and_finds_it_again_once_it_is_not() {
+    let person = "13912345678";
+    let served = Served::start(&["--memory"]);
+    for call in ["governed", "compliant"] {
+        for (function, push) in [
+            ("alicom-call-report", json!([{"callId": call, "callee": person}])),
+            ("alicom-call-record", json!([{"callId": call, "recordFile": "http://a.aliyuncs.com/1"}])),
+        ] {
+            let (status, _) = post(&format!("{}/push/{function}/local", served.url), push.to_string()).await;
+            assert_eq!(status, 200);
+        }
+    }
+    let store = served.store();
+    let bucket = store.bucket();
+    let mut keys = Vec::new();
+    for (call, mode) in [("governed", ObjectLockMode::Governance), ("compliant", ObjectLockMode::Compliance)]
+    {
+        let (pk, sk) = (format!("call#alicom#{call}"), shared::keys::recording_sk("main"));
+        let recording = store.table().get(&pk, &sk).await.unwrap().unwrap();
+        let recording: shared::model::Recording = shared::item::typed(recording).unwrap();
+        let call = crate::support::call(shared::model::Provider::Alicom, call);
+        let key = shared::keys::recording_key(&call, recording.call_at, "main", "wav");
+        let put =
+            bucket.client.put_object().bucket(&bucket.name).key(&key).body(person.as_bytes().to_vec().into());
+        let until = DateTime::from_secs(4_000_000_000);
+        put.object_lock_mode(mode).object_lock_retain_until_date(until).send().await.unwrap();
+        keys.push(key);
+    }
+    let left = async || {
+        let items = all_items_in(&store).await;
+        let mut items: Vec<_> = items
+            .iter()
+            .map(|item| format!("{} {}", item["pk"].as_str().unwrap(), item["sk"].as_str().unwrap()))
+            .collect();
+        items.sort();
+        (items, all_versions(&store).await.into_iter().map(|(key, _)| key).collect::<Vec<_>>())
+    };
+
+    for options in [&["--dry-run"][..], &[]] {
+        let (succeeded, said) = served.operate(&[&["erase", "--callee", person], options].concat());
+        assert!(!succeeded, "{said}");
+        assert!(said.contains("4 items of 2 calls, and 0 versions of objects\n"), "{said}");
+        for (key, mode) in keys.iter().zip(["GOVERNANCE", "COMPLIANCE"]) {
+            let line =
+                said.lines().find(|line| line.starts_with(&format!("can't be removed: {key} (version ")));
+            let line = line.unwrap_or_else(|| panic!("{key} is not named: {said}"));
+            assert!(line.ends_with(&format!("locked until 2096-10-02T07:06:40.000Z, mode {mode}")), "{line}");
+        }
+    }
+    let of = |call: &str| ["call", "recording#main"].map(|sk| format!("call#alicom#{call} {sk}")).to_vec();
+    assert_eq!(
+        left().await,
+        ([of("compliant"), of("governed")].concat(), vec![keys[1].clone(), keys[0].clone()])
+    );
+
+    let (succeeded, said) = served.operate(&["erase", "--callee", person, "--bypass-governance"]);
+    assert!(
+        !succeeded && said.starts_with("removed 2 items of 2 calls, and 1 versions of objects\n"),
+        "{said}"
+    );
+    assert_eq!(left().await, (of("compliant"), vec![keys[1].clone()]), "nobody bypasses compliance mode");
 }
 
 /// A mapping with a fault: whatever the report says, the line was busy; neither callee nor status is read.

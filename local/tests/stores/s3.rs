@@ -691,12 +691,16 @@ fn a_locked_version_outlives_its_deletion() {
 
         client.create_bucket().bucket("locked").object_lock_enabled_for_bucket(true).send().await.unwrap();
         let delete = |id: &str| client.delete_object().bucket("locked").key("key").version_id(id);
-        let expired = locked_put("locked", ObjectLockMode::Compliance, 1_000_000_000)
-            .await
-            .unwrap()
-            .version_id
-            .unwrap();
-        delete(&expired).send().await.unwrap();
+        const PAST: i64 = 1_000_000_000;
+        assert_eq!(code(locked_put("locked", ObjectLockMode::Compliance, PAST).await), "InvalidArgument");
+        let put = client.put_object().bucket("locked").key("key").body(ByteStream::from_static(b"data"));
+        let without_date = put.object_lock_mode(ObjectLockMode::Compliance).send().await;
+        assert_eq!(code(without_date), "InvalidArgument");
+        let in_two_seconds = DateTime::from(SystemTime::now() + Duration::from_secs(2)).secs();
+        let put = locked_put("locked", ObjectLockMode::Compliance, in_two_seconds).await;
+        let lapsing = put.unwrap().version_id.unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        delete(&lapsing).send().await.unwrap();
         let governed =
             locked_put("locked", ObjectLockMode::Governance, FUTURE).await.unwrap().version_id.unwrap();
         assert_eq!(code(delete(&governed).send().await), "AccessDenied");

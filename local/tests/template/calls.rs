@@ -20,8 +20,8 @@ use tokio::task::JoinHandle;
 /// A call: its action in IAM, and what it is done to (`Table`, `Table/index/by-due`, `Bucket/rejected/…`).
 pub(crate) type Call = (String, String);
 
-/// What a request to a service comes to for IAM.
-type Read = fn(&http::request::Parts, &[u8]) -> Call;
+/// What a request to a service comes to for IAM: one call, or more.
+type Read = fn(&http::request::Parts, &[u8]) -> Vec<Call>;
 
 /// The calls that came through.
 #[derive(Clone, Default)]
@@ -80,8 +80,8 @@ impl Drop for Proxy {
 async fn forward(State(forwarding): State<Forwarding>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    let call = (forwarding.read)(&parts, &body);
-    forwarding.calls.0.lock().unwrap().insert(call);
+    let calls = (forwarding.read)(&parts, &body);
+    forwarding.calls.0.lock().unwrap().extend(calls);
     let target = format!("{}{}", forwarding.target, parts.uri.path_and_query().unwrap());
     let mut forwarded = http::Request::builder().method(parts.method).uri(target);
     // `host` with the others: it is signed.
@@ -90,18 +90,18 @@ async fn forward(State(forwarding): State<Forwarding>, request: Request) -> Resp
     answer.map(Body::new).into_response()
 }
 
-fn dynamodb_call(parts: &http::request::Parts, body: &[u8]) -> Call {
+fn dynamodb_call(parts: &http::request::Parts, body: &[u8]) -> Vec<Call> {
     let operation = parts.headers["x-amz-target"].to_str().unwrap().rsplit('.').next().unwrap();
     let body: Value = serde_json::from_slice(body).unwrap();
     let resource = match body["IndexName"].as_str() {
         Some(index) => format!("Table/index/{index}"),
         None => "Table".to_owned(),
     };
-    (format!("dynamodb:{operation}"), resource)
+    vec![(format!("dynamodb:{operation}"), resource)]
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
-fn s3_call(parts: &http::request::Parts, _: &[u8]) -> Call {
+fn s3_call(parts: &http::request::Parts, _: &[u8]) -> Vec<Call> {
     let (_, key) = parts.uri.path().trim_start_matches('/').split_once('/').unwrap_or_default();
     let query = parts.uri.query().unwrap_or_default();
     let action = match (&parts.method, key) {
@@ -115,5 +115,9 @@ fn s3_call(parts: &http::request::Parts, _: &[u8]) -> Call {
         (method, _) => panic!("{method} {}", parts.uri),
     };
     let resource = if key.is_empty() { "Bucket".to_owned() } else { format!("Bucket/{key}") };
-    (action.to_owned(), resource)
+    let mut actions = vec![action];
+    if parts.headers.contains_key("x-amz-object-lock-mode") {
+        actions.push("s3:PutObjectRetention");
+    }
+    actions.into_iter().map(|action| (action.to_owned(), resource.clone())).collect()
 }

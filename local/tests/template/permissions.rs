@@ -55,17 +55,23 @@ fn is_narrow(resource: &str) -> bool {
             .contains(&resource)
 }
 
-/// Fails unless every call is let, and everything that is let is called for.
-fn check_calls(template: &Template, role: &str, calls: &BTreeSet<Call>) {
+/// Fails unless every call is let where, of all conditions, just these hold, and everything that is let there is called for.
+fn check_calls(template: &Template, role: &str, conditions: &[&str], calls: &BTreeSet<Call>) {
     let stores = |action: &str| action.starts_with("dynamodb:") || action.starts_with("s3:");
-    let granted: BTreeSet<_> =
-        grants(template, role).into_iter().filter(|(_, action, _)| stores(action)).collect();
-    let covers = |(condition, action, pattern): &(Option<String>, String, String), call: &Call| {
+    let holds = |condition: &Option<String>| match condition {
+        Some(condition) => conditions.contains(&condition.as_str()),
+        None => true,
+    };
+    let granted: BTreeSet<_> = grants(template, role)
+        .into_iter()
+        .filter(|(condition, action, _)| stores(action) && holds(condition))
+        .collect();
+    let covers = |(_, action, pattern): &(Option<String>, String, String), call: &Call| {
         let matches = match pattern.strip_suffix('*') {
             Some(prefix) => call.1.starts_with(prefix),
             None => call.1 == *pattern,
         };
-        condition.is_none() && *action == call.0 && matches
+        *action == call.0 && matches
     };
     for call in calls {
         assert!(granted.iter().any(|grant| covers(grant, call)), "{role} does not let its function {call:?}");
@@ -120,12 +126,13 @@ async fn push_functions_may_do_what_they_do_and_nothing_else() {
     let template = Template::read();
     let calls = calls_of_pushes().await;
     for function in PUSH_FUNCTIONS {
-        check_calls(&template, &role(&template, function.push.function), &calls);
+        check_calls(&template, &role(&template, function.push.function), &[], &calls);
     }
 }
 
-/// The calls of the archiver, for recordings large and small, sound and broken, found in the bucket already and not.
-async fn calls_of_archiving() -> BTreeSet<Call> {
+/// The calls of the archiver, for recordings large and small, sound and broken, found in the bucket already and not. They are
+/// locked for so many days.
+async fn calls_of_archiving(lock_days: u32) -> BTreeSet<Call> {
     let stack = Stack::start(&Options::in_memory()).await.unwrap();
     let simulator = stack.provider();
     let large = 20 * 1024 * 1024;
@@ -157,6 +164,7 @@ async fn calls_of_archiving() -> BTreeSet<Call> {
         "DYNAMODB_ENDPOINT" => Some(dynamodb.endpoint.clone()),
         "S3_ENDPOINT" => Some(s3.endpoint.clone()),
         "RECORDING_HOSTS" => Some(simulator.address().to_string()),
+        "RECORDING_LOCK_DAYS" => Some(lock_days.to_string()),
         _ => None,
     };
     let archiver = Archiver::new(&Environment::new(&look_up), SystemResolver).await.unwrap();
@@ -180,8 +188,9 @@ async fn calls_of_archiving() -> BTreeSet<Call> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_archiver_may_do_what_it_does_and_nothing_else() {
     let template = Template::read();
-    let calls = calls_of_archiving().await;
-    check_calls(&template, &role(&template, archive_recordings::FUNCTION), &calls);
+    let role = role(&template, archive_recordings::FUNCTION);
+    check_calls(&template, &role, &[], &calls_of_archiving(0).await);
+    check_calls(&template, &role, &["HasRecordingLock"], &calls_of_archiving(1).await);
     let statements = list(
         &template.resource("ArchiveRecordingsRole")["Properties"]["Policies"][0]["PolicyDocument"]["Statement"],
     );
@@ -231,7 +240,7 @@ async fn calls_of_fetching() -> BTreeSet<Call> {
 async fn fetching_conversations_may_do_what_it_does_and_nothing_else() {
     let template = Template::read();
     let calls = calls_of_fetching().await;
-    check_calls(&template, &role(&template, fetch_conversations::FUNCTION), &calls);
+    check_calls(&template, &role(&template, fetch_conversations::FUNCTION), &[], &calls);
 }
 
 /// What is granted beside the stores: nothing of it shows on the local stack, so it is told here with its reason.

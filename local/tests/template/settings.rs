@@ -7,6 +7,7 @@ use archive_recordings::{ArchiveConfig, Archiver};
 use callvault::functions::{PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS};
 use callvault::token;
 use fetch_conversations::{Conversations, FetchConfig};
+use serde_json::json;
 use shared::config::{Environment, PushConfig};
 use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
@@ -75,10 +76,34 @@ fn the_defaults_of_the_template_are_those_of_the_code() {
         let read = |environment: &Environment<'_>| format!("{:?}", PushConfig::read(environment).unwrap());
         check_defaults(function.push.function, read);
     }
-    let read = |environment: &Environment<'_>| format!("{:?}", ArchiveConfig::read(environment).unwrap());
+    // With a lock, so that its mode shows.
+    let read = |environment: &Environment<'_>| {
+        let settings = ArchiveConfig::read(environment).unwrap();
+        let locked = |variable: &str| match variable {
+            "RECORDING_LOCK_DAYS" => Some("1".to_owned()),
+            _ => environment.get(variable),
+        };
+        format!("{settings:?} {:?}", ArchiveConfig::read(&Environment::new(&locked)).unwrap().lock)
+    };
     check_defaults(archive_recordings::FUNCTION, read);
     let read = |environment: &Environment<'_>| format!("{:?}", FetchConfig::read(environment).unwrap());
     check_defaults(fetch_conversations::FUNCTION, read);
+}
+
+/// A bucket without Object Lock refuses locked recordings, and it can't be given any later.
+#[test]
+fn a_lock_without_object_lock_is_not_deployed() {
+    let template = Template::read();
+    let rule = &template.section("Rules")["LockingNeedsObjectLock"];
+    let days = json!({"Fn::Equals": [{"Ref": "RecordingLockDays"}, "0"]});
+    assert_eq!(rule["RuleCondition"], json!({"Fn::Not": [days]}));
+    assert_eq!(rule["Assertions"][0]["Assert"], template.section("Conditions")["HasObjectLock"]);
+    let bucket = &template.resource("Bucket")["Properties"];
+    assert_eq!(
+        bucket["ObjectLockEnabled"],
+        json!({"Fn::If": ["HasObjectLock", true, {"Ref": "AWS::NoValue"}]})
+    );
+    assert!(bucket.get("ObjectLockConfiguration").is_none(), "rejects must be removable");
 }
 
 #[test]

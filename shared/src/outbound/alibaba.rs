@@ -16,9 +16,8 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::acs3::{AccessKey, RpcCall};
-use super::api::{Answer, ApiError, ApiSettings, Caller, InvalidBaseUrl};
+use super::api::{Answer, ApiError, ApiSettings, Caller};
 use super::lenient::Fields;
-use super::rate::InvalidRate;
 use crate::config::{ConfigError, Environment};
 
 mod answers;
@@ -38,19 +37,9 @@ const DEFAULT_REQUESTS_PER_SECOND: &str = "5";
 
 /// Reads `ALIBABA_ENDPOINT` and `ALIBABA_REQUESTS_PER_SECOND`: where the API is, and how often it is called.
 pub fn api_settings(environment: &Environment<'_>) -> Result<ApiSettings, ConfigError> {
-    let rate = environment.get("ALIBABA_REQUESTS_PER_SECOND");
-    let rate = rate.as_deref().unwrap_or(DEFAULT_REQUESTS_PER_SECOND).parse();
-    let base_url = environment.get("ALIBABA_ENDPOINT");
-    let base_url = base_url.as_deref().unwrap_or(BASE_URL).parse();
     Ok(ApiSettings::new(
-        base_url.map_err(|error: InvalidBaseUrl| ConfigError::Invalid {
-            variable: "ALIBABA_ENDPOINT",
-            problem: error.to_string(),
-        })?,
-        rate.map_err(|error: InvalidRate| ConfigError::Invalid {
-            variable: "ALIBABA_REQUESTS_PER_SECOND",
-            problem: error.to_string(),
-        })?,
+        environment.parse_or("ALIBABA_ENDPOINT", BASE_URL)?,
+        environment.parse_or("ALIBABA_REQUESTS_PER_SECOND", DEFAULT_REQUESTS_PER_SECOND)?,
     ))
 }
 

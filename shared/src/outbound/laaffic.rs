@@ -14,10 +14,22 @@ use url::form_urlencoded;
 
 use super::api::{Answer, ApiError, ApiSettings, Caller};
 use super::lenient::Fields;
+use crate::config::{ConfigError, Environment};
 use crate::recording_url;
 
 /// Where the API is, unless configured otherwise.
 pub const BASE_URL: &str = "https://api.laaffic.com";
+
+/// Well below what the platform is known to allow.
+const DEFAULT_REQUESTS_PER_SECOND: &str = "5";
+
+/// Reads `LAAFFIC_ENDPOINT` and `LAAFFIC_REQUESTS_PER_SECOND`: where the API is, and how often it is called.
+pub fn api_settings(environment: &Environment<'_>) -> Result<ApiSettings, ConfigError> {
+    Ok(ApiSettings::new(
+        environment.parse_or("LAAFFIC_ENDPOINT", BASE_URL)?,
+        environment.parse_or("LAAFFIC_REQUESTS_PER_SECOND", DEFAULT_REQUESTS_PER_SECOND)?,
+    ))
+}
 
 /// Asks LAAFFIC's API; clones share connections and pace.
 #[derive(Clone, Debug)]
