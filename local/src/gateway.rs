@@ -5,38 +5,92 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::{Extension, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, USER_AGENT};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, USER_AGENT};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Limited};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::functions::{Functions, InvokeError, PUSH_FUNCTIONS};
 
 /// The largest body that API Gateway takes, in bytes.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
+/// How long running requests may take to finish once the gateway was told to end.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// What requests are answered with.
+#[derive(Clone)]
+struct Gateway {
+    functions: Arc<Functions>,
+    /// How long a request's body may take to arrive.
+    read_timeout: Duration,
+}
+
+/// Serves the functions until told to stop, or until the other end of `stopped` is gone.
+///
+/// A sender that takes longer than `read_timeout` for a request's head, or then for its body, loses its connection: the latter is
+/// told 408. So does one that leaves a connection unused for as long.
+pub async fn serve(
+    listener: TcpListener,
+    functions: Arc<Functions>,
+    read_timeout: Duration,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let router = router(Gateway { functions, read_timeout });
+    // Told the version beforehand, it doesn't wait for a first byte to tell it: that wait has no end.
+    let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
+    http.http1().timer(TokioTimer::new()).header_read_timeout(read_timeout);
+    let connections = GracefulShutdown::new();
+    loop {
+        tokio::select! {
+            _ = &mut stopped => break,
+            accepted = listener.accept() => match accepted {
+                Ok((socket, peer)) => {
+                    let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(peer))));
+                    let connection = http.serve_connection(TokioIo::new(socket), service).into_owned();
+                    let connection = connections.watch(connection);
+                    // It fails when a client goes away or takes too long: nothing to report.
+                    tokio::spawn(async move { connection.await.ok() });
+                }
+                // Out of file descriptors, say: there will be some again.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+        }
+    }
+    drop(listener);
+    // A client that sent half a request would hold the end for longer.
+    let _ = tokio::time::timeout(STOP_GRACE, connections.shutdown()).await;
+}
+
 /// The routes of the HTTP API, and of Lambda's.
-pub fn router(functions: Arc<Functions>) -> Router {
+fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/push/{function}/{token}", post(push))
         .route("/2015-03-31/functions/{function}/invocations", post(invoke))
         .fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
         .method_not_allowed_fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
         .layer(DefaultBodyLimit::disable())
-        .with_state(functions)
+        .with_state(gateway)
 }
 
 async fn push(
-    State(functions): State<Arc<Functions>>,
+    State(Gateway { functions, read_timeout }): State<Gateway>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path((function, token)): Path<(String, String)>,
     request: Request,
@@ -46,7 +100,7 @@ async fn push(
         return message(StatusCode::NOT_FOUND, "Not Found");
     }
     let (parts, body) = request.into_parts();
-    let body = match read(body).await {
+    let body = match read(body, read_timeout).await {
         Ok(body) => body,
         Err(response) => return response,
     };
@@ -62,12 +116,12 @@ async fn push(
 
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
 async fn invoke(
-    State(functions): State<Arc<Functions>>,
+    State(Gateway { functions, read_timeout }): State<Gateway>,
     Path(function): Path<String>,
     headers: HeaderMap,
     request: Request,
 ) -> Response {
-    let payload = match read(request.into_body()).await {
+    let payload = match read(request.into_body(), read_timeout).await {
         Ok(payload) => payload,
         Err(response) => return response,
     };
@@ -97,13 +151,16 @@ async fn invoke(
     }
 }
 
-async fn read(body: Body) -> Result<Bytes, Response> {
-    match Limited::new(body, MAX_BODY_BYTES).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+async fn read(body: Body, limit: Duration) -> Result<Bytes, Response> {
+    match tokio::time::timeout(limit, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             Err(message(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long"))
         }
-        Err(_) => Err(message(StatusCode::BAD_REQUEST, "Bad Request")),
+        Ok(Err(_)) => Err(message(StatusCode::BAD_REQUEST, "Bad Request")),
+        // What is still to come is not waited for.
+        Err(_) => Err(([(CONNECTION, "close")], message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"))
+            .into_response()),
     }
 }
 

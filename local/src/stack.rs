@@ -27,9 +27,6 @@ use crate::provider::{self, Provider};
 use crate::s3::{self, S3};
 use crate::{gateway, schema, token};
 
-/// How long running requests may take to finish once the stack was told to end.
-const STOP_GRACE: Duration = Duration::from_secs(3);
-
 /// How to serve.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
@@ -57,6 +54,9 @@ pub struct Options {
     /// The token that pushes have to carry.
     #[arg(long, default_value = "local")]
     pub token: String,
+    /// How long a request may take to arrive, its head and then its body.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub read_timeout: u64,
     /// The table's name.
     #[arg(long, env = "TABLE_NAME", default_value = "callvault", hide_env_values = true)]
     pub table: String,
@@ -89,6 +89,7 @@ impl Options {
             data: PathBuf::new(),
             memory: true,
             token: "local".to_owned(),
+            read_timeout: 30,
             table: "callvault".to_owned(),
             bucket: "callvault".to_owned(),
             no_schedule: true,
@@ -187,7 +188,8 @@ impl Stack {
         let functions = Arc::new(Functions::new(receiver, archiver, conversations, credentials));
         let address = api.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(serve_api(api, Arc::clone(&functions), stopped));
+        let read_timeout = Duration::from_secs(options.read_timeout);
+        let server = tokio::spawn(gateway::serve(api, Arc::clone(&functions), read_timeout, stopped));
         let mut schedule = JoinSet::new();
         if !options.no_schedule {
             for function in SCHEDULED_FUNCTIONS {
@@ -263,23 +265,6 @@ async fn listen_on(host: IpAddr, port: u16, option: &str) -> anyhow::Result<TcpL
             bail!("port {port} is taken: choose another with {option}, or {option} 0 for any that is free")
         }
         Err(error) => Err(error).with_context(|| format!("can't listen on {host}:{port} ({option})")),
-    }
-}
-
-async fn serve_api(listener: TcpListener, functions: Arc<Functions>, stopped: oneshot::Receiver<()>) {
-    let service = gateway::router(functions).into_make_service_with_connect_info::<SocketAddr>();
-    let (stopping, grace) = oneshot::channel::<()>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(async move {
-        // An error means that the stack was dropped: an end as well.
-        let _ = stopped.await;
-        drop(stopping);
-    });
-    tokio::select! {
-        result = served.into_future() => if let Err(error) = result {
-            tracing::error!(error = %error, "the API failed");
-        },
-        // A client that sent half a request would hold the end for ever.
-        () = async { let _ = grace.await; tokio::time::sleep(STOP_GRACE).await } => {}
     }
 }
 

@@ -20,6 +20,7 @@ mod verify;
 use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -63,6 +64,10 @@ pub struct Options {
     /// What a second takes that a platform waits, before it tries again and where it is late; 0.01 makes a minute of 0.6 s.
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     pub time_scale: f64,
+    /// How long a platform waits for an answer, in seconds, in place of its own patience: for functions that start with each push,
+    /// as with `sam local start-api`, which 700 ms are too short for.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub patience: Option<u64>,
     /// How many of a hundred messages are sent twice.
     #[arg(long, default_value_t = 10, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub duplicates: u32,
@@ -77,6 +82,9 @@ pub struct Options {
     /// BUCKET_NAME, DYNAMODB_ENDPOINT and S3_ENDPOINT name, or the local stack's where --to is on this machine.
     #[arg(long)]
     pub verify: bool,
+    /// Where the scheduled functions are run, by Lambda's Invoke operation. By default at --to, where the local stack has it.
+    #[arg(long, value_name = "URL", requires = "verify")]
+    pub invoke_at: Option<Url>,
 }
 
 /// A simulation.
@@ -85,6 +93,8 @@ pub struct Simulation {
     world: Arc<World>,
     pace: Pace,
     target: Target,
+    /// Where functions are invoked, without a slash at its end.
+    invoke_at: String,
 }
 
 impl Simulation {
@@ -100,7 +110,7 @@ impl Simulation {
         );
         let recording_base = match &options.recording_base {
             _ if options.no_recordings => None,
-            Some(base) => Some(base.as_str().trim_end_matches('/').to_owned()),
+            Some(url) => Some(base(url)),
             None if is_loopback(&options.to) => Some(LOCAL_RECORDINGS.to_owned()),
             None => bail!("say where recordings are: --recording-base, or --no-recordings"),
         };
@@ -115,9 +125,11 @@ impl Simulation {
                 duplicates: options.duplicates,
             },
             target: Target {
-                base: options.to.as_str().trim_end_matches('/').to_owned(),
+                base: base(&options.to),
                 token: options.token.clone(),
+                patience: options.patience.map(Duration::from_secs),
             },
+            invoke_at: base(options.invoke_at.as_ref().unwrap_or(&options.to)),
         })
     }
 
@@ -131,7 +143,7 @@ impl Simulation {
     /// # Errors
     /// When a function fails, or the stores can't be read. That they differ from the truth is no error.
     pub async fn verify(&self, store: &Store, sent: &Sent) -> anyhow::Result<Verification> {
-        let archived = scheduled::run(&self.target).await?;
+        let archived = scheduled::run(&self.invoke_at).await?;
         verify::verify(&self.world, self.pace.calls, store, sent, archived).await
     }
 }
@@ -155,6 +167,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         ensure!(differences == 0, "the stores differ from the truth in {differences} places");
     }
     Ok(())
+}
+
+/// A URL without the slash at its end.
+fn base(url: &Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -7,7 +7,6 @@ use anyhow::bail;
 use serde_json::Value;
 
 use super::http::Http;
-use super::sender::Target;
 
 /// How long one run may take: Lambda's longest.
 const RUN_TIMEOUT: Duration = Duration::from_secs(900);
@@ -23,26 +22,27 @@ const WORK: [&str; 4] = ["archived", "retried", "expired", "fetched"];
 
 /// Runs each scheduled function until it finds nothing to do, and gives back whether recordings were archived: whether there
 /// is a function that does.
-pub(super) async fn run(target: &Target) -> anyhow::Result<bool> {
-    let archives = until_nothing_is_due(target, "archive-recordings").await?;
-    if until_nothing_is_due(target, "fetch-conversations").await? && archives {
+pub(super) async fn run(base: &str) -> anyhow::Result<bool> {
+    let archives = until_nothing_is_due(base, "archive-recordings").await?;
+    if until_nothing_is_due(base, "fetch-conversations").await? && archives {
         // A conversation may bring a fresher URL.
-        until_nothing_is_due(target, "archive-recordings").await?;
+        until_nothing_is_due(base, "archive-recordings").await?;
     }
     Ok(archives)
 }
 
 /// `false`: there is no such function.
-async fn until_nothing_is_due(target: &Target, function: &str) -> anyhow::Result<bool> {
+async fn until_nothing_is_due(base: &str, function: &str) -> anyhow::Result<bool> {
     let http = Http::new();
-    let url = format!("{}/2015-03-31/functions/{function}/invocations", target.base);
+    let url = format!("{base}/2015-03-31/functions/{function}/invocations");
     let began = Instant::now();
     let mut idle_runs = 0;
     while idle_runs < MAX_IDLE_RUNS {
         let (status, body) = http.post(&url, "{}".to_owned(), RUN_TIMEOUT).await?;
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         match status {
-            404 => {
+            // `sam local start-api` has the latter for a path without a route.
+            404 | 403 => {
                 note(&format!("{function} can't be invoked at the URL: what it does is not looked at"));
                 return Ok(false);
             }

@@ -26,6 +26,8 @@ pub(super) struct Target {
     pub(super) base: String,
     /// The token.
     pub(super) token: String,
+    /// How long an answer is waited for, where that is not as long as the platforms wait.
+    pub(super) patience: Option<Duration>,
 }
 
 /// Why an attempt was no success.
@@ -172,7 +174,7 @@ async fn attempt_one(
     let url = format!("{}/push/{}/{}", target.base, push.kind.function(), target.token);
     let body = world.body(push);
     let began = Instant::now();
-    let answer = http.post(&url, body, time_limit(push.kind)).await;
+    let answer = http.post(&url, body, target.patience.unwrap_or(time_limit(push.kind))).await;
     let result = match answer {
         Ok((200, body)) => match serde_json::from_slice::<Value>(&body) {
             Ok(answer) if answer["code"].is_number() => Ok(()),

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use callvault::stack::{Options, Stack};
+use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::{
-    REPORTS, SAMPLE, Served, all_items, all_items_in, items, post, rejected, rejected_in, stack,
+    REPORTS, SAMPLE, Served, all_items, all_items_in, items, options, post, rejected, rejected_in, stack,
 };
 
 #[tokio::test]
@@ -591,4 +593,63 @@ async fn two_hundred_hostile_requests_are_refused_or_kept_and_the_next_good_push
     let excess: Vec<_> = rejects.difference(&kept).map(|body| String::from_utf8_lossy(body)).collect();
     assert_eq!(excess, [""; 0], "kept, though it was refused");
     assert_eq!(rejects.len(), kept.len(), "everything that has to be kept is");
+}
+
+/// What a sender sends that then takes its time, and how it has to end: with this status, or (`None`) with the connection closed.
+const SLOW: [(&str, &str, Option<u16>); 5] = [
+    ("nothing at all", "", None),
+    ("half a head", "POST /push/alicom-call-report/local HTTP/1.1\r\nHost: lo", None),
+    (
+        "half a body",
+        "POST /push/alicom-call-report/local HTTP/1.1\r\nHost: x\r\nContent-Length: 22\r\n\r\n[{\"callId\":",
+        Some(408),
+    ),
+    (
+        "half a chunk",
+        "POST /push/alicom-call-report/local HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n16\r\n[{\"callId\":",
+        Some(408),
+    ),
+    (
+        "half an event to invoke a function with",
+        "POST /2015-03-31/functions/alicom-call-report/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+        Some(408),
+    ),
+];
+
+/// Sends the beginning of a request and then a blank at a time; gives back the answer's status (`None`: the connection was closed
+/// without one) and how long the connection was kept open.
+async fn sent_slowly(address: &str, beginning: &str) -> (Option<u16>, Duration) {
+    let began = std::time::Instant::now();
+    let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
+    writer.write_all(beginning.as_bytes()).await.unwrap();
+    let drip = async {
+        // Never faster than it would be noticed, and never silent for long: no bound on silence ends it.
+        while writer.write_all(if beginning.is_empty() { b"" } else { b" " }).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        std::future::pending().await
+    };
+    let mut answer = Vec::new();
+    tokio::select! {
+        _ = reader.read_to_end(&mut answer) => {}
+        () = drip => {}
+        () = tokio::time::sleep(PATIENCE) => panic!("still open"),
+    }
+    let answer = String::from_utf8_lossy(&answer);
+    (answer.strip_prefix("HTTP/1.1 ").map(|rest| rest[..3].parse().unwrap()), began.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_too_long_to_send_a_request_loses_the_connection_and_the_next_good_push_is_served() {
+    let stack = Stack::start(&Options { read_timeout: 1, ..options() }).await.unwrap();
+    let (url, address) = (format!("{}{REPORTS}", stack.url()), stack.url().replace("http://", ""));
+    let slow = SLOW.iter().map(|(_, beginning, _)| sent_slowly(&address, beginning));
+    let (ends, served) = tokio::join!(join_all(slow), post(&url, r#"[{"callId":"meanwhile"}]"#));
+    assert_eq!(served.0, 200);
+    for ((name, _, expected), (status, took)) in SLOW.iter().zip(ends) {
+        assert_eq!(status, *expected, "{name}");
+        assert!((Duration::from_millis(900)..Duration::from_secs(5)).contains(&took), "{name}: {took:?}");
+    }
+    assert_eq!(post(&url, r#"[{"callId":"afterwards"}]"#).await.0, 200);
+    assert_eq!(all_items(&stack).await.len(), 4, "a call and a push each, and nothing of the others");
 }
