@@ -2,6 +2,7 @@
 //! it, and every figure is a ratio to something measured in the same run.
 
 mod archive;
+mod billing;
 mod cold;
 mod pushes;
 mod recorder;
@@ -59,6 +60,8 @@ pub enum Part {
     Sustained,
     /// Copying recordings.
     Archive,
+    /// What DynamoDB would bill.
+    Billing,
 }
 
 /// Runs the benchmark.
@@ -82,6 +85,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             Part::Warm => warm::run(&options.function, rounds).await,
             Part::Archive => archive::run(&programs, options.archive_mib).await,
             Part::Sustained => sustained::run(&options.function).await,
+            Part::Billing => billing::run().await,
         };
         report.sections.push(section.with_context(|| format!("the part {part:?} failed"))?);
     }
