@@ -1,8 +1,8 @@
 //! The local stack: the functions behind an HTTP socket as API Gateway would call them, with embedded stores, and a simulator of the
 //! platforms.
 
-pub mod billing;
 pub mod bench;
+pub mod billing;
 pub mod demo;
 pub mod dynamodb;
 pub mod functions;

@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use report::Report;
+use report::{Bound, Ratio, Report, Section, Table};
+
+use crate::billing;
 
 /// What to measure, and with what.
 #[derive(Args, Clone, Debug)]
@@ -59,6 +61,8 @@ pub enum Part {
     Sustained,
     /// Copying recordings.
     Archive,
+    /// What DynamoDB would bill.
+    Billing,
 }
 
 /// Runs the benchmark.
@@ -80,6 +84,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
                 cold::run(&options.function, &bootstrap, &programs, rounds).await
             }
             Part::Warm => warm::run(&options.function, rounds).await,
+            Part::Billing => billed().await,
             Part::Archive => archive::run(&programs, options.archive_mib).await,
             Part::Sustained => sustained::run(&options.function).await,
         };
@@ -91,6 +96,22 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         false => report.write(&mut out)?,
     }
     Ok(out.flush()?)
+}
+
+/// What each kind of call would cost in DynamoDB, over its life.
+async fn billed() -> anyhow::Result<Section> {
+    let mut units = Table::new("a call's life, in request units", &["written", "read", "requests"]);
+    let mut ratios = Vec::new();
+    for life in billing::lives().await? {
+        let bill = life.bill();
+        units.row(life.name, [bill.write(), bill.read(), bill.requests as f64].map(Some));
+        if life.name == billing::COMPLETE {
+            let what = format!("{}: units written", life.name);
+            ratios.push(Ratio { what, value: bill.write(), bound: Some(Bound::AtMost(18.0)) });
+        }
+    }
+    let notes = vec!["reckoned by the documented rules, indexes included".to_owned()];
+    Ok(Section { name: "billing", tables: vec![units], ratios, notes })
 }
 
 /// Where `cargo build --release` leaves programs.
