@@ -8,22 +8,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, bail};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::batch_get_item::builders::BatchGetItemFluentBuilder;
 use aws_sdk_dynamodb::operation::batch_write_item::builders::BatchWriteItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
+    AttributeValue, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
 };
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::serve::Listener;
 use axum::{Router, body};
+use futures_util::future::try_join_all;
 use http::StatusCode;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 /// The largest body that DynamoDB takes, in bytes.
@@ -144,6 +147,7 @@ async fn forward(behind: Behind, request: Request) -> anyhow::Result<Response> {
 pub(super) enum Made {
     Put(Box<PutItemFluentBuilder>),
     Batch(Box<BatchWriteItemFluentBuilder>),
+    Read(Box<BatchGetItemFluentBuilder>),
 }
 
 impl Made {
@@ -153,6 +157,7 @@ impl Made {
         match asked.operation.as_str() {
             "PutItem" => Ok(Self::Put(Box::new(put(client, &asks)?))),
             "BatchWriteItem" => Ok(Self::Batch(Box::new(batch(client, &asks)?))),
+            "BatchGetItem" => Ok(Self::Read(Box::new(read(client, &asks)?))),
             other => bail!("the benchmark can't make a {other} of its own yet"),
         }
     }
@@ -166,6 +171,7 @@ impl Made {
                 Err(error) if error.code() == Some("ConditionalCheckFailedException") => {}
                 Err(error) => return Err(error.into()),
             },
+            Self::Read(read) => drop(read.send().await?),
             Self::Batch(batch) => {
                 let answer = batch.send().await?;
                 if answer.unprocessed_items.is_some_and(|left| !left.is_empty()) {
@@ -208,6 +214,19 @@ fn batch(client: &Client, asks: &Value) -> anyhow::Result<BatchWriteItemFluentBu
     Ok(batch)
 }
 
+fn read(client: &Client, asks: &Value) -> anyhow::Result<BatchGetItemFluentBuilder> {
+    let mut read = client.batch_get_item();
+    for (table, wanted) in asks["RequestItems"].as_object().context("a read of nothing")? {
+        let keys = wanted["Keys"].as_array().into_iter().flatten().map(attributes);
+        let wanted = KeysAndAttributes::builder()
+            .set_keys(Some(keys.collect::<anyhow::Result<_>>()?))
+            .set_consistent_read(wanted["ConsistentRead"].as_bool())
+            .build()?;
+        read = read.request_items(table, wanted);
+    }
+    Ok(read)
+}
+
 fn names(names: &Value) -> Option<HashMap<String, String>> {
     let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
     names.as_object().map(|names| names.iter().filter_map(text).collect())
@@ -235,6 +254,28 @@ fn attribute(value: &Value) -> anyhow::Result<AttributeValue> {
         }
         other => bail!("callvault writes no attribute of type {other}"),
     })
+}
+
+/// Sends requests as the functions do: at most so many at once, and what is read before the single items are put, which the answer may
+/// change. Batches are put meanwhile.
+pub(super) async fn send(requests: Vec<Made>, at_once: usize) -> anyhow::Result<()> {
+    let permits = Semaphore::new(at_once);
+    let all = async |requests: Vec<Made>| {
+        let sent = requests.into_iter().map(async |request| {
+            let _permit = permits.acquire().await?;
+            request.send().await
+        });
+        try_join_all(sent).await.map(drop)
+    };
+    let (reads, writes): (Vec<_>, Vec<_>) =
+        requests.into_iter().partition(|request| matches!(request, Made::Read(_)));
+    let (puts, batches): (Vec<_>, Vec<_>) =
+        writes.into_iter().partition(|request| matches!(request, Made::Put(_)));
+    let items = async {
+        all(reads).await?;
+        all(puts).await
+    };
+    tokio::try_join!(all(batches), items).map(drop)
 }
 
 /// The size of what was asked, in bytes.
@@ -273,7 +314,7 @@ mod tests {
         let first = recorder.take();
         assert_eq!(
             first.iter().map(|asked| asked.operation.as_str()).collect::<Vec<_>>(),
-            ["PutItem", "BatchWriteItem"]
+            ["PutItem", "BatchWriteItem", "BatchGetItem"]
         );
         assert!(recorder.take().is_empty());
         assert_eq!(recorder.connections(), 1);

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
 use super::pushes::{Sample, TOKEN, acknowledged};
-use super::recorder::Made;
+use super::recorder::{Made, send};
 use super::report::{Ratio, Section, Table};
 use super::stats::Sampled;
 use super::stores::bare_client;
@@ -62,7 +62,7 @@ pub(super) async fn run(function: &str) -> anyhow::Result<Section> {
                 let made = asked.iter().map(|asked| Made::of(asked, &client, &recorded, &other));
                 let made = made.collect::<anyhow::Result<Vec<_>>>()?;
                 let begun = Instant::now();
-                try_join_all(made.into_iter().map(Made::send)).await?;
+                send(made, warm::MAX_REQUESTS).await?;
                 Ok(begun.elapsed())
             }
         })

@@ -6,16 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use aws_sdk_dynamodb::Client;
-use futures_util::future::try_join_all;
 use lambda_http::Body;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use shared::config::Environment;
 use shared::push::Receiver;
-use tokio::sync::Semaphore;
 
 use super::pushes::{Sample, acknowledged};
-use super::recorder::{Asked, Made, Recorder, size};
+use super::recorder::{Asked, Made, Recorder, send, size};
 use super::report::{Bound, Ratio, Section, Table};
 use super::stats::Times;
 use super::stores::{Stores, bare_client, settings};
@@ -150,7 +148,7 @@ impl Pushes {
             let other = name(self.size, round, 2 * number + 2);
             let made = self.asked.iter().map(|asked| Made::of(asked, bare, &recorded, &other));
             let made = made.collect::<anyhow::Result<Vec<_>>>()?;
-            let taken_bare = timed(send(made)).await?;
+            let taken_bare = timed(send(made, MAX_REQUESTS)).await?;
             // The first round opens connections.
             if round > 0 {
                 self.ours.add(taken.0, taken.1);
@@ -159,17 +157,6 @@ impl Pushes {
         }
         Ok(())
     }
-}
-
-/// Sends requests as the functions do: all at once, but so many.
-async fn send(requests: Vec<Made>) -> anyhow::Result<()> {
-    let permits = Semaphore::new(MAX_REQUESTS);
-    try_join_all(requests.into_iter().map(async |request| {
-        let _permit = permits.acquire().await?;
-        request.send().await
-    }))
-    .await
-    .map(drop)
 }
 
 /// The time that a future takes, and this thread's processor time.
@@ -247,7 +234,7 @@ mod tests {
         let sample = Sample::of("alicom-call-report").unwrap();
         let stores = Stores::start().await.unwrap();
         let (asked, connections) = observe(&stores, &sample, 30).await.unwrap();
-        assert_eq!(asked.len(), 2 + 30, "two batches and thirty calls");
+        assert_eq!(asked.len(), 2 + 1 + 30, "two batches, one read, and thirty calls");
         assert!(connections <= MAX_REQUESTS, "{connections}");
         let section = run_sizes("alicom-call-report", 1, &[(1, 2), (30, 1)]).await.unwrap();
         assert_eq!(section.tables[0].rows.len(), 4, "each beside the bare one");
