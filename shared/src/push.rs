@@ -14,9 +14,10 @@ use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, expiry, p
 use crate::metrics::{Metrics, PushCounts};
 use crate::model::{CallKey, Instant};
 use crate::normalized::{Context, PushType, Rejection};
+use crate::parts::Element;
 use crate::rejected::Rejected;
 use crate::request::{Authorized, authorize};
-use crate::store::{Element, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::table::TableError;
 
 /// How many rejected elements are being kept at once: each takes a connection, and a body can hold any number of them.

@@ -12,25 +12,22 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::aws::{self, Account, Patience};
 use crate::bucket::{Bucket, BucketError};
 use crate::config::StoreConfig;
 use crate::inquiry;
-use crate::item::{self, Item, LARGE_KEY, PushItem, TURNS, Verbatim};
+use crate::item::{self, Item};
 use crate::keys;
-use crate::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record};
-use crate::model::{CallKey, Instant, Provider, Recording, RecordingSource};
-use crate::normalized::Normalized;
-use crate::storable::storable_object;
+use crate::merge::{CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record};
+use crate::model::{CallKey, Instant, Provider, RecordingSource};
+use crate::parts::{Element, merged, parts, refreshed};
 use crate::table::{MAX_BATCH, Table, TableError};
 
 pub use replay::Replayed;
 
-/// From this size on a part of an item lies in the bucket instead, in bytes.
-const LARGE_BYTES: usize = 64 * 1024;
 /// How long a push waits for what it could as well do without.
 const GLANCE_LIMIT: Duration = Duration::from_millis(150);
 
@@ -53,34 +50,6 @@ pub struct Store {
     config: StoreConfig,
     // Most pushes never need the bucket: its client is made when the first one does.
     bucket: OnceLock<Bucket>,
-}
-
-/// An element of a push, normalized.
-#[derive(Clone, Debug)]
-pub struct Element {
-    /// The call that it is about.
-    pub key: CallKey,
-    /// The function that caught it.
-    pub function: &'static str,
-    /// When it was received.
-    pub received_at: Instant,
-    /// When the verbatim push may be forgotten, in seconds since 1970.
-    pub expires: Option<i64>,
-    /// The element's text exactly as it came.
-    pub text: String,
-    /// What the body said beside the list that the element was in.
-    pub envelope: Option<String>,
-    /// What it says.
-    pub normalized: Normalized,
-}
-
-/// What one element comes to in the table.
-struct Parts {
-    push: PushItem,
-    call: Contribution,
-    conversation: Option<Contribution>,
-    recordings: Vec<RecordingSource>,
-    large: BTreeMap<String, Vec<u8>>,
 }
 
 /// The elements, by their position in the push, that a write was for, and what became of it.
@@ -159,7 +128,7 @@ impl Store {
             let parts = match parts(element) {
                 Ok(parts) => parts,
                 Err(error) => {
-                    results[position] = Err(Arc::new(error.into()));
+                    results[position] = Err(shared(TableError::from(error)));
                     continue;
                 }
             };
@@ -263,24 +232,21 @@ impl Store {
             if call.conversations.is_empty() {
                 return Ok(());
             }
-            let merge = |stored| {
-                merged(stored, CONVERSATION_WRITERS, &call.conversations, |record| {
-                    item::conversation_item(key, record)
-                })
-            };
+            let to_item = |record| item::conversation_item(key, record);
+            let merge = |stored| Ok(merged(stored, CONVERSATION_WRITERS, &call.conversations, to_item)?);
             self.table.upsert(&pk, keys::CONVERSATION, known_conversation, merge).await
         };
         let recordings = async {
             for (source, received_at) in &call.recordings {
-                let merge = |stored| refreshed(stored, key, source, *received_at);
+                let merge = |stored| Ok(refreshed(stored, key, source, *received_at)?);
                 let sk = keys::recording_sk(&source.slot);
                 let known = known.remove(&sk);
                 self.table.upsert(&pk, &sk, known, merge).await?;
             }
             Ok(())
         };
-        let merge =
-            |stored| merged(stored, CALL_WRITERS, &call.contributions, |record| self.call_item(key, record));
+        let to_item = |record| self.call_item(key, record);
+        let merge = |stored| Ok(merged(stored, CALL_WRITERS, &call.contributions, to_item)?);
         tokio::try_join!(self.table.upsert(&pk, keys::CALL, known_call, merge), conversation, recordings)?;
         Ok(())
     }
@@ -329,79 +295,4 @@ async fn settle(
             }
         }
     }
-}
-
-/// The item with contributions merged in; `None` where it holds them all already.
-fn merged(
-    stored: Option<Item>,
-    writers: merge::Writers,
-    contributions: &[Contribution],
-    to_item: impl Fn(merge::Record) -> Result<Item, item::UnreadableItem>,
-) -> Result<Option<Item>, TableError> {
-    let mut record = stored.map(item::record).transpose()?;
-    let mut changed = false;
-    for contribution in contributions {
-        if let Some(merged) = merge::merge(writers, record.as_ref(), contribution) {
-            record = Some(merged);
-            changed = true;
-        }
-    }
-    Ok(record.filter(|_| changed).map(to_item).transpose()?)
-}
-
-/// The item of a recording, new or brought up to date; `None` where there is nothing to change.
-fn refreshed(
-    stored: Option<Item>,
-    key: &CallKey,
-    source: &RecordingSource,
-    received_at: Instant,
-) -> Result<Option<Item>, TableError> {
-    let recording = match stored {
-        None => Some(Recording::new(source.clone(), received_at)),
-        Some(item) => item::typed::<Recording>(item)?.refreshed(source, received_at),
-    };
-    Ok(recording.map(|recording| item::recording_item(key, &recording)).transpose()?)
-}
-
-/// Divides an element into what goes to the table's items and what is too large for them.
-fn parts(element: Element) -> Result<Parts, TableError> {
-    let Element { key, function, received_at, expires, text, envelope, normalized } = element;
-    let Normalized { call_id: _, call, conversation, recordings, extra, unknown_values: _ } = normalized;
-    let mut large = BTreeMap::new();
-    let mut outsource = |bytes: Vec<u8>| {
-        let name = keys::large_key(&key, &bytes);
-        large.insert(name.clone(), bytes);
-        name
-    };
-    let digest = keys::element_digest(&text);
-
-    let mut conversation = storable_object(item::object(&conversation)?);
-    if let Some(turns) = conversation.get(TURNS).map(Value::to_string).filter(|json| json.len() > LARGE_BYTES)
-    {
-        conversation.insert(TURNS.to_owned(), large_reference(outsource(turns.into_bytes())));
-    }
-    let mut extra = storable_object(extra);
-    if let Some(json) = Some(Value::Object(extra.clone()).to_string()).filter(|json| json.len() > LARGE_BYTES)
-    {
-        extra = Map::from_iter([(LARGE_KEY.to_owned(), Value::String(outsource(json.into_bytes())))]);
-    }
-    let body = if text.len() > LARGE_BYTES {
-        Verbatim::Large(outsource(text.into_bytes()))
-    } else {
-        Verbatim::Here(text)
-    };
-
-    let contribution =
-        |facts, extra| Contribution { function, body: digest.clone(), received_at, facts, extra };
-    let mut call = storable_object(item::object(&call)?);
-    let has = inquiry::has_fact(conversation.contains_key(TURNS), !recordings.is_empty());
-    call.extend(has.map(|has| (inquiry::HAS.to_owned(), has)));
-    let call = contribution(call, extra);
-    let conversation = (!conversation.is_empty()).then(|| contribution(conversation, Map::new()));
-    let push = PushItem { key, function, digest, received_at, expires, body, envelope };
-    Ok(Parts { push, call, conversation, recordings, large })
-}
-
-fn large_reference(key: String) -> Value {
-    Value::Object(Map::from_iter([(LARGE_KEY.to_owned(), Value::String(key))]))
 }

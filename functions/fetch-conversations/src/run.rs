@@ -12,7 +12,8 @@ use shared::model::{CallKey, Instant, Provider};
 use shared::normalized::Context;
 use shared::outbound::alibaba::{Alibaba, DetailIds};
 use shared::outbound::api::{ApiError, ApiErrorKind};
-use shared::store::{Element, Store, StoreError};
+use shared::parts::Element;
+use shared::store::{Store, StoreError};
 use shared::table::TableError;
 
 use crate::config::FetchConfig;

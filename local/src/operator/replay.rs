@@ -12,8 +12,9 @@ use shared::item::Item;
 use shared::keys;
 use shared::model::{CallKey, Instant};
 use shared::normalized::Context as PushContext;
+use shared::parts::Element;
 use shared::push::Receiver;
-use shared::store::{Element, Replayed};
+use shared::store::Replayed;
 use shared::table::Table;
 
 use super::Target;

@@ -5,11 +5,12 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Map;
 
-use super::{Element, Parts, Store, StoreError, merged, parts, refreshed};
+use super::{Store, StoreError};
 use crate::item::{self, Item, UnreadableItem};
 use crate::keys;
 use crate::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record, Writers};
 use crate::model::CallKey;
+use crate::parts::{Element, Parts, merged, parts, refreshed};
 use crate::table::TableError;
 
 /// What became of a call that was read anew.
@@ -47,7 +48,8 @@ impl Store {
         elements: Vec<Element>,
         dry_run: bool,
     ) -> Result<Replayed, StoreError> {
-        let parts = elements.into_iter().map(parts).collect::<Result<Vec<_>, _>>()?;
+        let parts =
+            elements.into_iter().map(parts).collect::<Result<Vec<_>, _>>().map_err(TableError::from)?;
         let said = |function: &str, body: &str| {
             parts.iter().find(|parts| parts.call.function == function && parts.call.body == body)
         };
@@ -105,13 +107,13 @@ impl Store {
         let pk = keys::call_pk(key);
         for parts in parts {
             for source in &parts.recordings {
-                let merge = |stored| refreshed(stored, key, source, parts.call.received_at);
+                let merge = |stored| Ok(refreshed(stored, key, source, parts.call.received_at)?);
                 self.table.upsert(&pk, &keys::recording_sk(&source.slot), None, merge).await?;
             }
             if let Some(conversation) = &parts.conversation {
                 let one = std::slice::from_ref(conversation);
                 let to_item = |record| item::conversation_item(key, record);
-                let merge = |stored| merged(stored, CONVERSATION_WRITERS, one, to_item);
+                let merge = |stored| Ok(merged(stored, CONVERSATION_WRITERS, one, to_item)?);
                 self.table.upsert(&pk, keys::CONVERSATION, None, merge).await?;
             }
         }
