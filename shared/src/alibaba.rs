@@ -2,74 +2,124 @@
 //!
 //! Document: <https://help.aliyun.com/en/aiccs/developer-reference/alicomagentcallnote-1>
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::tz::Offset;
-use serde_json::Value;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
-use crate::body::is_plain;
-use crate::fields::{Fields, scalar_text, texts};
+use crate::body::{is_plain, is_plain_object};
+use crate::fields::{Fields, into_text, scalar_text, texts};
 use crate::model::{Speaker, Tags, Turn};
 
 /// Stands inside the text of a turn by which the callee interrupted the agent ("customer interrupted").
 const INTERRUPTED: &str = "<客户打断>";
 
-/// Reads a conversation: a list of `{content, role, …}`, or the JSON text of one.
+/// Makes turns of a conversation: a list of `{content, role, …}`, or the JSON text of one.
 ///
-/// `None` where it is empty, or holds an entry that is no turn: then the whole is to be kept as it came, for half a
+/// It is given back where it is empty, or holds an entry that is no turn: then the whole is to be kept as it came, for half a
 /// conversation looks like a whole one. A role that no document knows leaves the speaker open and stays in the turn's
 /// `extra`, with all else that the entry says.
-pub fn turns(record: &Value) -> Option<Vec<Turn>> {
-    let parsed: Value;
-    let list = match record {
-        Value::String(text) => {
-            parsed = serde_json::from_str(text).ok().filter(is_plain)?;
-            &parsed
-        }
-        other => other,
+pub fn turns(record: Value) -> Result<Vec<Turn>, Value> {
+    let entries = match &record {
+        Value::String(text) => serde_json::from_str(text),
+        list => Vec::<Entry>::deserialize(list),
     };
-    let turns: Vec<Turn> = list.as_array()?.iter().map(turn).collect::<Option<_>>()?;
-    (!turns.is_empty()).then_some(turns)
+    match entries {
+        Ok(entries) if !entries.is_empty() => Ok(entries.into_iter().map(turn).collect()),
+        Ok(_) | Err(_) => Err(record),
+    }
 }
 
-fn turn(entry: &Value) -> Option<Turn> {
-    let mut entry = entry.as_object()?.clone();
-    let content = match entry.remove("content")? {
-        // Nothing was recognized.
-        Value::Null => String::new(),
-        content => scalar_text(&content)?,
+/// An entry of a conversation. Most have only what is named here: an object of each would cost as much as all else.
+struct Entry {
+    content: String,
+    role: Option<Value>,
+    rest: Map<String, Value>,
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an entry of a conversation")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Entry, A::Error> {
+        let (mut content, mut role, mut rest) = (None, None, Map::new());
+        while let Some((name, value)) = fields.next_entry::<String, Value>()? {
+            match name.as_str() {
+                "content" => content = Some(value),
+                "role" => role = Some(value),
+                _ => {
+                    rest.insert(name, value);
+                }
+            }
+        }
+        let content = match content {
+            // Nothing was recognized.
+            Some(Value::Null) => String::new(),
+            Some(content) => into_text(content).map_err(|_| A::Error::custom("a content that is no text"))?,
+            None => return Err(A::Error::missing_field("content")),
+        };
+        if !is_plain_object(&rest) || !role.as_ref().is_none_or(is_plain) {
+            return Err(A::Error::custom("a name that serde_json keeps to itself"));
+        }
+        Ok(Entry { content, role, rest })
+    }
+}
+
+fn turn(entry: Entry) -> Turn {
+    let Entry { content, role, mut rest } = entry;
+    let speaker = match role.as_ref().and_then(Value::as_str) {
+        Some("assistant") => Some(Speaker::Agent),
+        Some("user") => Some(Speaker::Callee),
+        _ => {
+            rest.extend(role.map(|role| ("role".to_owned(), role)));
+            None
+        }
     };
-    // No field of an entry is a time.
-    let mut entry = Fields::new(entry, Offset::UTC);
-    let speaker = entry.take("role", |role| match role.as_str()? {
-        "assistant" => Some(Speaker::Agent),
-        "user" => Some(Speaker::Callee),
-        _ => None,
-    });
-    Some(Turn {
+    let interrupted = content.contains(INTERRUPTED);
+    Turn {
         speaker,
-        interrupted: content.contains(INTERRUPTED),
-        text: content.replace(INTERRUPTED, ""),
+        interrupted,
+        text: if interrupted { content.replace(INTERRUPTED, "") } else { content },
         start_ms: None,
         end_ms: None,
-        extra: entry.into_flat_rest(),
-    })
+        // No field of an entry is a time.
+        extra: Fields::new(rest, Offset::UTC).into_flat_rest(),
+    }
 }
 
-/// Reads the conclusions of a note, an object of values by tag: a text tag's value is a text, an enumeration's a list of
-/// texts. A tag that is null is left out; `None` where none is left, or a value is neither.
-pub fn tags(object: &Value) -> Option<Tags> {
-    let named: BTreeMap<_, _> = object
-        .as_object()?
-        .iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(tag, value)| {
-            let values = scalar_text(value).map(|text| vec![text]).or_else(|| texts(value))?;
-            // The table has no empty keys.
-            (!tag.is_empty()).then(|| (tag.clone(), values))
-        })
-        .collect::<Option<_>>()?;
-    (!named.is_empty()).then_some(Tags::Named(named))
+/// Makes tags of the conclusions of a note, an object of values by tag: a text tag's value is a text, an enumeration's a list
+/// of texts. A tag that is null is left out. They are given back where none is left, or a value is neither.
+pub fn tags(conclusions: Value) -> Result<Tags, Value> {
+    match conclusions {
+        Value::Object(named) if named.iter().all(is_tag) && named.values().any(|value| !value.is_null()) => {
+            let values = |value| texts(value).or_else(|value| into_text(value).map(|text| vec![text]));
+            let tag = |(tag, value)| Some((tag, values(value).ok()?));
+            Ok(Tags::Named(named.into_iter().filter_map(tag).collect()))
+        }
+        other => Err(other),
+    }
+}
+
+/// Whether a tag can be stored, which has to have a name, or says nothing.
+fn is_tag((tag, value): (&String, &Value)) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(values) => !tag.is_empty() && values.iter().all(|value| scalar_text(value).is_some()),
+        value => !tag.is_empty() && scalar_text(value).is_some(),
+    }
 }
 
 #[cfg(test)]
@@ -79,7 +129,7 @@ mod tests {
     use serde_json::json;
 
     fn read(record: Value) -> Option<Value> {
-        turns(&record).map(|turns| serde_json::to_value(turns).unwrap())
+        turns(record).ok().map(|turns| serde_json::to_value(turns).unwrap())
     }
 
     #[test]
@@ -105,7 +155,7 @@ mod tests {
             ("<客户打断>", "", true),
             ("客户打断", "客户打断", false),
         ] {
-            let turn = turns(&json!([{"content": content, "role": "user"}])).unwrap().remove(0);
+            let turn = turns(json!([{"content": content, "role": "user"}])).unwrap().remove(0);
             assert_eq!((turn.text.as_str(), turn.interrupted), (text, interrupted), "{content}");
         }
     }
@@ -145,14 +195,14 @@ mod tests {
             json!([{"content": {"text": "a"}, "role": "user"}]),
             json!(7),
         ] {
-            assert_eq!(read(record.clone()), None, "{record}");
+            assert_eq!(turns(record.clone()), Err(record));
         }
     }
 
     #[test]
     fn tags_have_one_value_or_several() {
         let object = json!({"意向度": ["高", "中"], "姓名": "王", "次数": 2, "备注": null, "空": []});
-        let tags = serde_json::to_value(tags(&object)).unwrap();
+        let tags = serde_json::to_value(tags(object).unwrap()).unwrap();
         assert_eq!(tags, json!({"意向度": ["高", "中"], "姓名": ["王"], "次数": ["2"], "空": []}));
     }
 
@@ -168,15 +218,15 @@ mod tests {
             json!(["a"]),
             json!("a"),
         ] {
-            assert_eq!(tags(&object), None, "{object}");
+            assert_eq!(tags(object.clone()), Err(object));
         }
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,60}", content in "(<客户打断>|<|客户|打断>|.){0,6}") {
-            let _ = turns(&Value::String(text));
-            let turns = turns(&json!([{"content": content}])).unwrap();
+            let _ = turns(Value::String(text));
+            let turns = turns(json!([{"content": content}])).unwrap();
             prop_assert_eq!(turns[0].interrupted, content.contains(INTERRUPTED));
         }
     }

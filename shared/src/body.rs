@@ -35,29 +35,32 @@ pub fn elements<'a>(body: &'a [u8], envelope: Option<&str>) -> Result<Elements<'
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let not_json =
         |error: serde_json::Error| NoElements::NotJson { line: error.line(), column: error.column() };
-    let whole: &RawValue = serde_json::from_slice(body).map_err(not_json)?;
-    let text = whole.get();
-    match text.as_bytes().first() {
-        Some(b'[') => Ok(Elements { texts: list(text).map_err(not_json)?, envelope: None }),
-        Some(b'{') => Ok(envelope
-            .and_then(|name| enveloped(text, name))
-            .unwrap_or(Elements { texts: vec![text], envelope: None })),
-        _ => Err(NoElements::WrongShape),
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'[') => Ok(Elements { texts: list(body).map_err(not_json)?, envelope: None }),
+        Some(b'{') => match envelope.and_then(|name| enveloped(body, name)) {
+            Some(elements) => Ok(elements),
+            None => Ok(Elements { texts: vec![whole(body).map_err(not_json)?], envelope: None }),
+        },
+        _ => Err(whole(body).map_or_else(not_json, |_| NoElements::WrongShape)),
     }
 }
 
-fn list(text: &str) -> Result<Vec<&str>, serde_json::Error> {
-    let elements: Vec<&RawValue> = serde_json::from_str(text)?;
+fn whole(json: &[u8]) -> Result<&str, serde_json::Error> {
+    serde_json::from_slice::<&RawValue>(json).map(RawValue::get)
+}
+
+fn list(json: &[u8]) -> Result<Vec<&str>, serde_json::Error> {
+    let elements: Vec<&RawValue> = serde_json::from_slice(json)?;
     Ok(elements.into_iter().map(RawValue::get).collect())
 }
 
 /// The elements of the list under `name`, if there is one. Should a name stand there twice, the last counts, as it does for
 /// most readers of JSON.
-fn enveloped<'a>(text: &'a str, name: &str) -> Option<Elements<'a>> {
+fn enveloped<'a>(body: &'a [u8], name: &str) -> Option<Elements<'a>> {
     #[derive(Deserialize)]
     struct Envelope<'a>(#[serde(borrow)] std::collections::BTreeMap<String, &'a RawValue>);
-    let Envelope(mut fields) = serde_json::from_str(text).ok()?;
-    let texts = list(fields.remove(name)?.get()).ok()?;
+    let Envelope(mut fields) = serde_json::from_slice(body).ok()?;
+    let texts = list(fields.remove(name)?.get().as_bytes()).ok()?;
     let envelope = (!fields.is_empty()).then(|| {
         let fields: Vec<_> =
             fields.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
@@ -84,11 +87,14 @@ pub fn object(text: &str) -> Result<Map<String, Value>, Rejection> {
 pub fn is_plain(value: &Value) -> bool {
     match value {
         Value::Array(list) => list.iter().all(is_plain),
-        Value::Object(map) => {
-            map.iter().all(|(name, value)| !name.starts_with("$serde_json::private::") && is_plain(value))
-        }
+        Value::Object(map) => is_plain_object(map),
         _ => true,
     }
+}
+
+/// [`is_plain`] for an object.
+pub fn is_plain_object(map: &Map<String, Value>) -> bool {
+    map.iter().all(|(name, value)| !name.starts_with("$serde_json::private::") && is_plain(value))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::model::{Instant, Money, PhoneNumber};
 use crate::recording_url;
-use crate::storable::storable_object;
+use crate::storable::{json_fits, storable_object};
 
 /// The longest text that an attribute of the model holds, in bytes; ids are part of keys. Longer text stays behind.
 const MAX_TEXT_BYTES: usize = 1024;
@@ -44,12 +44,14 @@ impl Fields {
     /// What nobody took, without nulls, and with lists and objects as their JSON text: for what stands so deep in an item
     /// already that nothing more may nest below it.
     pub fn into_flat_rest(self) -> Map<String, Value> {
-        let flat = self.left.into_iter().filter_map(|(name, value)| match value {
-            Value::Null => None,
-            Value::Array(_) | Value::Object(_) => Some((name, Value::String(value.to_string()))),
-            scalar => Some((name, scalar)),
-        });
-        storable_object(flat.collect())
+        let mut rest = self.left;
+        rest.retain(|_, value| !value.is_null());
+        for value in rest.values_mut() {
+            if value.is_array() || value.is_object() {
+                *value = Value::String(value.to_string());
+            }
+        }
+        storable_object(rest)
     }
 
     /// Whether a field is there, null or not.
@@ -64,33 +66,45 @@ impl Fields {
 
     /// Takes a field that `read` understands; leaves it behind where it doesn't.
     pub fn take<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
-        let sound = match self.left.get(name)? {
-            Value::Null => None,
-            value => Some(read(value)?),
-        };
-        self.left.remove(name);
-        sound
+        self.take_over(name, |value| read(&value).ok_or(value))
+    }
+
+    /// [`Fields::take`], without a copy: `read` makes something of the value itself, or gives it back as it was.
+    pub fn take_over<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Value>) -> Option<T> {
+        let (name, value) = self.left.remove_entry(name)?;
+        if value.is_null() {
+            return None;
+        }
+        match read(value) {
+            Ok(sound) => Some(sound),
+            Err(value) => {
+                self.left.insert(name, value);
+                None
+            }
+        }
     }
 
     /// Takes text, or a number as its text; not blank, of at most 1,024 bytes.
     pub fn text(&mut self, name: &str) -> Option<String> {
-        self.take(name, |value| scalar_text(value).filter(|text| is_text(text)))
+        self.take_over(name, |value| if is_text(&value) { into_text(value) } else { Err(value) })
     }
 
     /// Takes text without the white space around it. Where there is some, the text as it came is kept as well, as
     /// `<name>_untrimmed`.
     pub fn trimmed_text(&mut self, name: &str) -> Option<String> {
         let text = self.text(name)?;
-        let trimmed = text.trim().to_owned();
-        if trimmed != text {
-            self.put_back(&format!("{name}_untrimmed"), Value::String(text));
+        let trimmed = text.trim();
+        if trimmed.len() == text.len() {
+            return Some(text);
         }
+        let trimmed = trimmed.to_owned();
+        self.put_back(&format!("{name}_untrimmed"), Value::String(text));
         Some(trimmed)
     }
 
     /// Takes a phone number, masked or not.
     pub fn phone(&mut self, name: &str) -> Option<PhoneNumber> {
-        self.take(name, |value| PhoneNumber::new(&scalar_text(value)?))
+        self.take(name, |value| PhoneNumber::new(scalar_text(value)?))
     }
 
     /// Takes a whole number, or its text; not negative.
@@ -101,38 +115,39 @@ impl Fields {
     /// Takes a time in any form that [`Instant::parse`] knows, as text or number.
     pub fn instant(&mut self, name: &str) -> Option<Instant> {
         let zone = self.zone;
-        self.take(name, |value| Instant::parse(&scalar_text(value)?, zone))
+        self.take(name, |value| Instant::parse(scalar_text(value)?, zone))
     }
 
     /// Takes an amount of money, a number or its text.
     pub fn money(&mut self, name: &str, currency: &str) -> Option<Money> {
-        self.take(name, |value| Money::parse(&scalar_text(value)?, currency))
+        self.take(name, |value| Money::parse(scalar_text(value)?, currency))
     }
 
     /// Takes a recording's URL as it came, text of at most 8 KiB that is not blank, and the moment its signature expires
     /// if it carries one.
     pub fn recording_url(&mut self, name: &str) -> Option<(String, Option<Instant>)> {
-        let url = self.take(name, |value| {
-            let text = value.as_str()?;
-            (!text.trim().is_empty() && text.len() <= MAX_URL_BYTES).then(|| text.to_owned())
+        let url = self.take_over(name, |value| match value {
+            Value::String(text) if !text.trim().is_empty() && text.len() <= MAX_URL_BYTES => Ok(text),
+            other => Err(other),
         })?;
         let expires_at = recording_url::expires_at(&url)
             .and_then(|expiry| Instant::from_epoch_millis(expiry.as_millisecond()));
         Some((url, expires_at))
     }
 
-    /// Takes a value of no more than 16 KiB that `read` understands.
-    pub fn small<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
-        self.take(name, |value| read(value).filter(|_| is_small(value)))
+    /// [`Fields::take_over`] of a value of no more than 16 KiB.
+    pub fn small<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Value>) -> Option<T> {
+        self.take_over(
+            name,
+            |value| if json_fits(&value, MAX_VALUE_BYTES) { read(value) } else { Err(value) },
+        )
     }
 
     /// Moves one of the provider's own codes or messages into the call's status, under its own name. Gives back its text.
-    pub fn status(&mut self, name: &str, status: &mut Map<String, Value>) -> Option<String> {
-        let value =
-            self.take(name, |value| scalar_text(value).filter(|text| is_text(text)).map(|_| value.clone()))?;
-        let text = scalar_text(&value);
+    pub fn status<'s>(&mut self, name: &str, status: &'s mut Map<String, Value>) -> Option<&'s str> {
+        let value = self.take_over(name, |value| if is_text(&value) { Ok(value) } else { Err(value) })?;
         status.insert(name.to_owned(), value);
-        text
+        status.get(name).and_then(scalar_text)
     }
 
     /// Moves a value of an enumeration into the call's status and gives back what it means: `unknown` where `meaning`
@@ -153,18 +168,26 @@ impl Fields {
 }
 
 /// The text of a text or a number.
-pub fn scalar_text(value: &Value) -> Option<String> {
+pub fn scalar_text(value: &Value) -> Option<&str> {
     match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.as_str()),
         _ => None,
+    }
+}
+
+/// A text, or a number as its text; anything else is given back.
+pub fn into_text(value: Value) -> Result<String, Value> {
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.as_str().to_owned()),
+        other => Err(other),
     }
 }
 
 /// A whole number that is not negative, or its text. `12.0` is one too.
 pub fn whole(value: &Value) -> Option<u64> {
-    let text = scalar_text(value)?;
-    let text = text.trim();
+    let text = scalar_text(value)?.trim();
     let digits = text.split_once('.').map_or(text, |(digits, zeros)| match zeros.trim_end_matches('0') {
         "" => digits,
         _ => text,
@@ -178,20 +201,18 @@ pub fn whole(value: &Value) -> Option<u64> {
         .filter(|number| *number < 1 << 53)
 }
 
-/// A text, or a list of texts and numbers.
-pub fn texts(value: &Value) -> Option<Vec<String>> {
+/// The texts of a list of texts and numbers; anything else is given back.
+pub fn texts(value: Value) -> Result<Vec<String>, Value> {
     match value {
-        Value::Array(list) => list.iter().map(scalar_text).collect(),
-        _ => None,
+        Value::Array(list) if list.iter().all(|entry| scalar_text(entry).is_some()) => {
+            Ok(list.into_iter().flat_map(into_text).collect())
+        }
+        other => Err(other),
     }
 }
 
-fn is_text(text: &str) -> bool {
-    !text.trim().is_empty() && text.len() <= MAX_TEXT_BYTES
-}
-
-fn is_small(value: &Value) -> bool {
-    serde_json::to_string(value).is_ok_and(|text| text.len() <= MAX_VALUE_BYTES)
+fn is_text(value: &Value) -> bool {
+    scalar_text(value).is_some_and(|text| !text.trim().is_empty() && text.len() <= MAX_TEXT_BYTES)
 }
 
 #[cfg(test)]

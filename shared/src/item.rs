@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::inquiry::{self, Inquiry};
 use crate::keys;
 use crate::merge::{Record, Source};
-use crate::model::{CallFacts, CallKey, Instant, Provider, Recording};
+use crate::model::{CallFacts, CallKey, Instant, PhoneNumber, Provider, Recording};
 
 /// An item of the table.
 pub type Item = Map<String, Value>;
@@ -71,9 +71,9 @@ fn never(asked: &u32) -> bool {
 /// The item of a call. One of Alibaba's that is not complete `inquiry_delay_s` seconds after it was first heard of is due
 /// to be asked for then.
 pub fn call_item(key: &CallKey, record: Record, inquiry_delay_s: i64) -> Result<Item, UnreadableItem> {
-    let facts: CallFacts = typed(record.facts.clone())?;
+    let facts = Listed::deserialize(&record.facts)?;
     let call_at = facts.call_at().unwrap_or(record.first_received_at);
-    let task_key = facts.task_id.as_deref().map(|task| keys::task_key(key.provider, task));
+    let task_key = facts.task_id.map(|task| keys::task_key(key.provider, task));
     let callee_key = facts.callee.as_ref().and_then(keys::callee_key);
     let ask_at = match key.provider {
         Provider::Alicom => inquiry::ask_at(&record, inquiry_delay_s),
@@ -92,6 +92,27 @@ pub fn call_item(key: &CallKey, record: Record, inquiry_delay_s: i64) -> Result<
         item.insert("due_at".to_owned(), ask_at.to_string().into());
     }
     Ok(item)
+}
+
+/// The facts by which lists are made: to read them alone is a fraction of reading them all.
+#[derive(Deserialize)]
+struct Listed<'a> {
+    task_id: Option<&'a str>,
+    callee: Option<PhoneNumber>,
+    submitted_at: Option<Instant>,
+    originated_at: Option<Instant>,
+    ringing_at: Option<Instant>,
+    answered_at: Option<Instant>,
+    ended_at: Option<Instant>,
+}
+
+impl Listed<'_> {
+    fn call_at(&self) -> Option<Instant> {
+        let Self { task_id: _, callee: _, submitted_at, originated_at, ringing_at, answered_at, ended_at } =
+            *self;
+        CallFacts { submitted_at, originated_at, ringing_at, answered_at, ended_at, ..CallFacts::default() }
+            .call_at()
+    }
 }
 
 /// The item of a conversation.
@@ -154,9 +175,13 @@ fn record_item(key: &CallKey, sk: &str, record: Record, receipt: Receipt) -> Res
         let short = short.as_ref().map_or(&[][..], |short| &short[..]);
         (function.clone(), source_line(source, short))
     });
+    let (sources, extra_apart) = (lines.collect(), BTreeMap::new());
     let bookkeeping =
-        Bookkeeping { extra, sources: lines.collect(), first_received_at, updated_at, asked, next_ask_at };
+        Bookkeeping { extra: extra_apart, sources, first_received_at, updated_at, asked, next_ask_at };
     let mut item = object(&bookkeeping)?;
+    // Moved: the bookkeeping would be given a copy.
+    let extra = extra.into_iter().map(|(function, extra)| (function, Value::Object(extra)));
+    item.insert("extra".to_owned(), Value::Object(extra.collect()));
     item.retain(|_, value| value.as_object().is_none_or(|object| !object.is_empty()));
     item.extend(facts.into_iter().map(|(name, value)| match value.get(LARGE_KEY) {
         Some(large_key) if name == TURNS => (TURNS_KEY.to_owned(), large_key.clone()),

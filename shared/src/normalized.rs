@@ -129,6 +129,6 @@ impl Rejection {
 /// Takes the call's id out of `field`.
 pub fn call_id(fields: &mut Fields, field: &'static str) -> Result<CallId, Rejection> {
     fields
-        .take(field, |value| CallId::new(crate::fields::scalar_text(value)?))
+        .take(field, |value| CallId::new(crate::fields::scalar_text(value)?.to_owned()))
         .ok_or(Rejection::NoCallId { field })
 }

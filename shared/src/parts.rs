@@ -10,7 +10,7 @@ use crate::keys;
 use crate::merge::{self, Contribution};
 use crate::model::{CallKey, Instant, Recording, RecordingSource};
 use crate::normalized::Normalized;
-use crate::storable::storable_object;
+use crate::storable::{json_fits, storable_object};
 
 /// From this size on a part of an item lies in the bucket instead, in bytes.
 const LARGE_BYTES: usize = 64 * 1024;
@@ -62,13 +62,13 @@ pub fn parts(element: Element) -> Result<Parts, UnreadableItem> {
     let digest = keys::element_digest(&text);
 
     let mut conversation = storable_object(item::object(&conversation)?);
-    if let Some(turns) = conversation.get(TURNS).map(Value::to_string).filter(|json| json.len() > LARGE_BYTES)
-    {
-        conversation.insert(TURNS.to_owned(), large_reference(outsource(turns.into_bytes())));
+    if let Some(turns) = conversation.get(TURNS).filter(|turns| !json_fits(turns, LARGE_BYTES)) {
+        let name = outsource(turns.to_string().into_bytes());
+        conversation.insert(TURNS.to_owned(), large_reference(name));
     }
     let mut extra = storable_object(extra);
-    if let Some(json) = Some(Value::Object(extra.clone()).to_string()).filter(|json| json.len() > LARGE_BYTES)
-    {
+    if !json_fits(&extra, LARGE_BYTES) {
+        let json = Value::Object(extra).to_string();
         extra = Map::from_iter([(LARGE_KEY.to_owned(), Value::String(outsource(json.into_bytes())))]);
     }
     let body = if text.len() > LARGE_BYTES {

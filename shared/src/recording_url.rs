@@ -43,6 +43,10 @@ pub fn clean_url(text: &str) -> String {
 /// `None` where the URL carries no signature that is known, or one whose expiry is not believable: then the documented
 /// lifetime, counted from when the URL was first seen, is all there is.
 pub fn expires_at(url: &str) -> Option<Timestamp> {
+    // Nothing to read: a signature is made of parameters.
+    if !url.contains('?') {
+        return None;
+    }
     let url = Url::parse(&clean_url(url)).ok()?;
     let signature = Parameters::of(&url);
     // Alibaba's own error pages misspell the parameter's name.

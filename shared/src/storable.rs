@@ -3,35 +3,63 @@
 //! A number has at most 38 significant digits and a magnitude between 1E-130 and 9.99E+125; values nest at most 32
 //! deep; a map's key is not empty.
 
+use std::io;
+
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// How deep a value may nest below an attribute of ours: 32 levels less those of our own (`extra`, the function, a turn).
 const MAX_DEPTH: usize = 24;
+/// How many significant digits a number may have.
+const MAX_DIGITS: usize = 38;
 
-/// The value as DynamoDB can hold it: numbers that it can't hold, and what nests too deeply, become their JSON text.
-pub fn storable(value: Value) -> Value {
-    if depth_exceeds(&value, MAX_DEPTH) { Value::String(value.to_string()) } else { without_misfits(value) }
-}
-
-/// [`storable`] for every value of an object; an empty key becomes a blank one.
-pub fn storable_object(object: Map<String, Value>) -> Map<String, Value> {
+/// The values of an object as DynamoDB can hold them: numbers that it can't hold, and what nests too deeply, become their JSON
+/// text. An empty key becomes a blank one.
+pub fn storable_object(mut object: Map<String, Value>) -> Map<String, Value> {
+    if let Some(value) = object.remove("") {
+        object.entry(" ").or_insert(value);
+    }
+    object.values_mut().for_each(make_storable);
     object
-        .into_iter()
-        .map(|(key, value)| (if key.is_empty() { " ".to_owned() } else { key }, storable(value)))
-        .collect()
 }
 
-fn without_misfits(value: Value) -> Value {
+// In place: hardly ever is there anything to change.
+fn make_storable(value: &mut Value) {
+    if depth_exceeds(value, MAX_DEPTH) {
+        *value = Value::String(value.to_string());
+    } else {
+        replace_misfits(value);
+    }
+}
+
+/// Whether the JSON text of a value has at most so many bytes. The text itself is not made.
+pub fn json_fits(value: &impl Serialize, max_bytes: usize) -> bool {
+    serde_json::to_writer(Room(max_bytes), value).is_ok()
+}
+
+/// Takes so many bytes and no more.
+struct Room(usize);
+
+impl io::Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn replace_misfits(value: &mut Value) {
     match value {
-        Value::Number(number) if !number_fits(number.as_str()) => Value::String(number.to_string()),
+        Value::Number(number) if !number_fits(number.as_str()) => *value = Value::String(number.to_string()),
         // Negative zero is zero, to DynamoDB as to everybody.
-        Value::Number(number) if number.as_str() == "-0" => Value::from(0),
-        Value::Array(list) => Value::Array(list.into_iter().map(without_misfits).collect()),
-        Value::Object(map) if map.contains_key("") => Value::String(Value::Object(map).to_string()),
-        Value::Object(map) => {
-            Value::Object(map.into_iter().map(|(key, value)| (key, without_misfits(value))).collect())
-        }
-        other => other,
+        Value::Number(number) if number.as_str() == "-0" => *value = Value::from(0),
+        Value::Array(list) => list.iter_mut().for_each(replace_misfits),
+        Value::Object(map) if map.contains_key("") => *value = Value::String(value.to_string()),
+        Value::Object(map) => map.values_mut().for_each(replace_misfits),
+        Value::Number(_) | Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 
@@ -45,6 +73,9 @@ fn depth_exceeds(value: &Value, limit: usize) -> bool {
 
 /// Whether a JSON number fits DynamoDB's number type exactly.
 fn number_fits(text: &str) -> bool {
+    if text.len() <= MAX_DIGITS && !text.contains(['e', 'E']) {
+        return true;
+    }
     let text = text.trim_start_matches('-');
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => match exponent.parse::<i64>() {
@@ -62,12 +93,17 @@ fn number_fits(text: &str) -> bool {
     // The power of ten of the first significant digit.
     let leading_zeros = (digits.len() - significant.len()) as i64;
     let Some(magnitude) = exponent.checked_add(whole.len() as i64 - 1 - leading_zeros) else { return false };
-    significant.trim_end_matches('0').len() <= 38 && (-130..=125).contains(&magnitude)
+    significant.trim_end_matches('0').len() <= MAX_DIGITS && (-130..=125).contains(&magnitude)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn storable(mut value: Value) -> Value {
+        make_storable(&mut value);
+        value
+    }
 
     #[test]
     fn numbers_that_fit_are_told_from_those_that_do_not() {
@@ -107,6 +143,24 @@ mod tests {
         assert_eq!(storable(serde_json::from_str(&deep).unwrap()), Value::String(deep));
         let empty_key: Value = serde_json::from_str(r#"{"a":{"":1}}"#).unwrap();
         assert_eq!(storable(empty_key).to_string(), r#"{"a":"{\"\":1}"}"#);
+    }
+
+    #[test]
+    fn an_empty_key_becomes_a_blank_one_where_there_is_none() {
+        for (object, storable) in [(r#"{"":1,"a":2}"#, r#"{" ":1,"a":2}"#), (r#"{"":1," ":2}"#, r#"{" ":2}"#)]
+        {
+            let object = serde_json::from_str(object).unwrap();
+            assert_eq!(Value::Object(storable_object(object)).to_string(), storable);
+        }
+    }
+
+    #[test]
+    fn a_json_text_fits_where_there_is_room_for_its_last_byte() {
+        let value: Value = serde_json::from_str(r#"{"a":["b\n",1.50,null]}"#).unwrap();
+        let bytes = value.to_string().len();
+        assert!(json_fits(&value, bytes));
+        assert!(!json_fits(&value, bytes - 1));
+        assert!(!json_fits(&value, 0));
     }
 
     #[test]

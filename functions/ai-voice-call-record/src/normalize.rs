@@ -1,7 +1,7 @@
 //! A call record in terms of the model.
 
 use serde_json::{Map, Value};
-use shared::fields::{Fields, scalar_text, texts};
+use shared::fields::{Fields, into_text, scalar_text, texts};
 use shared::model::{CallFacts, ConversationFacts, HangupBy, Outcome, RecordingSource, Speaker, Tags, Turn};
 use shared::normalized::{Context, Normalized, Rejection, call_id};
 
@@ -40,7 +40,7 @@ pub(crate) fn normalize(message: Fields, context: &Context) -> Result<Normalized
     };
     call.status = (!status.is_empty()).then_some(status);
     let conversation = ConversationFacts {
-        turns: record.take("callDetailList", |lines| turns(lines, context)),
+        turns: record.take_over("callDetailList", |lines| turns(lines, context)),
         ..ConversationFacts::default()
     };
     let call_at = call.call_at().unwrap_or(context.received_at);
@@ -73,42 +73,60 @@ fn unwrapped(mut message: Fields, context: &Context) -> Result<(Fields, Map<Stri
         message.put_back("dataType", Value::String(kind.clone()));
     }
     let bare = kind.is_none() && (message.contains("callId") || message.contains("callRecordId"));
-    let data = if bare { None } else { message.take("data", |data| data.as_object().cloned()) };
+    let data = if bare {
+        None
+    } else {
+        message.take_over("data", |data| match data {
+            Value::Object(data) => Ok(data),
+            other => Err(other),
+        })
+    };
     Ok(match data {
         Some(data) => (Fields::new(data, context.utc_offset), message.into_rest().0),
         None => (message, Map::new()),
     })
 }
 
-fn tags(names: &Value) -> Option<Tags> {
-    texts(names).filter(|names| !names.is_empty()).map(Tags::List)
+fn tags(names: Value) -> Result<Tags, Value> {
+    match names {
+        Value::Array(list) if list.is_empty() => Err(Value::Array(list)),
+        names => texts(names).map(Tags::List),
+    }
 }
 
-/// The dialogue, however long; `None` where it is empty or one of its lines is none, so that the whole is kept as it came.
-fn turns(lines: &Value, context: &Context) -> Option<Vec<Turn>> {
-    let turns: Vec<Turn> = lines.as_array()?.iter().map(|line| turn(line, context)).collect::<Option<_>>()?;
-    (!turns.is_empty()).then_some(turns)
+/// The dialogue, however long. It is given back where it is empty or one of its lines is none, so that the whole is kept as it
+/// came.
+fn turns(lines: Value, context: &Context) -> Result<Vec<Turn>, Value> {
+    match lines {
+        Value::Array(lines) if !lines.is_empty() && lines.iter().all(is_line) => {
+            let objects = lines.into_iter().filter_map(|line| match line {
+                Value::Object(line) => Some(line),
+                _ => None,
+            });
+            Ok(objects.map(|line| turn(Fields::new(line, context.utc_offset))).collect())
+        }
+        other => Err(other),
+    }
 }
 
-fn turn(line: &Value, context: &Context) -> Option<Turn> {
-    let mut line = line.as_object()?.clone();
-    let text = match line.remove("text")? {
-        // Nothing was recognized.
-        Value::Null => String::new(),
-        text => scalar_text(&text)?,
-    };
-    let mut line = Fields::new(line, context.utc_offset);
+/// Whether a value is an object with a text, which is null where nothing was recognized.
+fn is_line(value: &Value) -> bool {
+    value.get("text").is_some_and(|text| text.is_null() || scalar_text(text).is_some())
+}
+
+fn turn(mut line: Fields) -> Turn {
+    let text = line.take_over("text", into_text).unwrap_or_default();
     let speaker = line.take("type", |speaker| match speaker.as_str()? {
         "ROBOT" => Some(Speaker::Agent),
         "PERSON" => Some(Speaker::Callee),
         _ => None,
     });
-    Some(Turn {
+    Turn {
         speaker,
         text,
         start_ms: line.whole("startOffset"),
         end_ms: line.whole("endOffset"),
         interrupted: false,
         extra: line.into_flat_rest(),
-    })
+    }
 }

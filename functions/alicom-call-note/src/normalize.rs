@@ -23,7 +23,7 @@ pub(crate) fn normalize(mut note: Fields, _: &Context) -> Result<Normalized, Rej
         ..CallFacts::default()
     };
     let conversation = ConversationFacts {
-        turns: note.take("conversationRecord", alibaba::turns),
+        turns: note.take_over("conversationRecord", alibaba::turns),
         intent_code: call.intent_code.clone(),
         tags: call.tags.clone(),
         ..ConversationFacts::default()

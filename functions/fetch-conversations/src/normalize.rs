@@ -38,16 +38,21 @@ pub(crate) fn normalize(mut data: Fields, context: &Context) -> Result<Normalize
         data.status(name, &mut status);
     }
     call.status = (!status.is_empty()).then_some(status);
-    if let Some((tags, listed)) = data.small("OutputTags", |list| Some((tags(list)?, list.clone()))) {
+    let tags = |list| match tags(&list) {
+        Some(tags) => Ok((tags, list)),
+        None => Err(list),
+    };
+    if let Some((tags, listed)) = data.small("OutputTags", tags) {
         call.tags = Some(tags);
         data.put_back(TAGS_LISTED, listed);
     }
     let conversation = ConversationFacts {
-        turns: data.take("ConversationRecord", alibaba::turns),
+        turns: data.take_over("ConversationRecord", alibaba::turns),
         intent_code: call.intent_code.clone(),
         tags: call.tags.clone(),
-        variables: data.small("Variables", |list| {
-            list.as_array().filter(|variables| !variables.is_empty()).map(|_| list.clone())
+        variables: data.small("Variables", |list| match list {
+            Value::Array(variables) if !variables.is_empty() => Ok(Value::Array(variables)),
+            other => Err(other),
         }),
     };
     let recording =
@@ -67,14 +72,15 @@ pub(crate) fn normalize(mut data: Fields, context: &Context) -> Result<Normalize
 fn tags(list: &Value) -> Option<Tags> {
     let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for tag in list.as_array()? {
-        let name = scalar_text(tag.get("OutputTagName")?).filter(|name| !name.is_empty())?;
+        let name = scalar_text(tag.get("OutputTagName")?).filter(|name| !name.is_empty())?.to_owned();
         let values = match tag.get("OutputTagValue") {
             None | Some(Value::Null) => Vec::new(),
-            Some(value @ Value::Array(_)) => texts(value)?,
+            Some(value @ Value::Array(_)) => texts(value.clone()).ok()?,
             Some(value) => {
                 let text = scalar_text(value)?;
-                let parsed = serde_json::from_str::<Value>(&text).ok().as_ref().and_then(texts);
-                parsed.unwrap_or_else(|| Some(text).filter(|text| !text.is_empty()).into_iter().collect())
+                let parsed = serde_json::from_str::<Value>(text).ok().and_then(|value| texts(value).ok());
+                let text = || (!text.is_empty()).then(|| text.to_owned());
+                parsed.unwrap_or_else(|| text().into_iter().collect())
             }
         };
         named.entry(name).or_default().extend(values);

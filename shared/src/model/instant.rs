@@ -75,9 +75,12 @@ impl Instant {
         if text.len() < "2025-06-01 10:00".len() {
             return None;
         }
-        match text.parse::<Timestamp>() {
-            Ok(timestamp) => Self::from_epoch_millis(timestamp.as_millisecond()),
-            Err(_) => Self::from_civil(text.parse().ok()?, zone),
+        // Only a time with `Z` or an offset is one without a zone given. To try the others as one would cost more than all else.
+        let has_zone =
+            text.bytes().skip("2025-06-01".len()).any(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
+        match has_zone.then(|| text.parse::<Timestamp>()) {
+            Some(Ok(timestamp)) => Self::from_epoch_millis(timestamp.as_millisecond()),
+            Some(Err(_)) | None => Self::from_civil(text.parse().ok()?, zone),
         }
     }
 
