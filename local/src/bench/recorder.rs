@@ -311,6 +311,9 @@ mod tests {
             .put_request(PutRequest::builder().set_item(Some(attributes(&item).unwrap())).build().unwrap())
             .build();
         client.batch_write_item().request_items("callvault", vec![write]).send().await.unwrap();
+        let key = ["pk", "sk"].map(|name| (name.to_owned(), attribute(&item[name]).unwrap()));
+        let wanted = KeysAndAttributes::builder().keys(key.into()).consistent_read(false).build().unwrap();
+        client.batch_get_item().request_items("callvault", wanted).send().await.unwrap();
         let first = recorder.take();
         assert_eq!(
             first.iter().map(|asked| asked.operation.as_str()).collect::<Vec<_>>(),
