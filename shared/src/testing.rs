@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "this is test code")]
 
+pub mod leaks;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

@@ -4,7 +4,7 @@
 //! plays Lambda's Runtime API to it.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use callvault::provider::Recording as Served;
 use lambda_http::lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::deadline::Deadline;
+use shared::testing::leaks;
 
 use crate::object::aws_cli;
 use crate::support::{Rig, alicom, full, within_limit};
@@ -44,13 +45,18 @@ const EVENT: &str = include_str!("../../../events/archive-recordings.json");
 /// Starts the function's process under a Lambda of its own.
 async fn start(settings: &BTreeMap<String, String>) -> (Lambda, Process) {
     let lambda = Lambda::start().await.unwrap();
+    let (log, stderr) = std::io::pipe().unwrap();
     let mut command = lambda.command(&std::env::current_exe().unwrap(), "archive-recordings", 256);
     command
         .args(["--exact", "process::lambda_process", "--ignored", "--nocapture"])
         .env(PROCESS, "1")
         .envs(settings)
         .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .stderr(stderr);
+    // It ends with the process.
+    std::thread::spawn(|| {
+        BufReader::new(log).lines().map_while(Result::ok).for_each(|line| leaks::check(&line))
+    });
     let process = Process::start(command).unwrap();
     (lambda, process)
 }

@@ -4,7 +4,7 @@ use callvault::provider::{Fault, Recording as Served};
 use jiff::{SignedDuration, Timestamp};
 use shared::model::{CallKey, Provider, RecordingSource, RecordingState};
 
-use crate::support::{DAY_S, HOUR_S, Rig, alicom, call, source, within_limit};
+use crate::support::{DAY_S, HOUR_S, Rig, SECRET, alicom, call, source, within_limit};
 
 fn laaffic(id: &str) -> CallKey {
     call(Provider::Laaffic, id)
@@ -89,7 +89,7 @@ fn a_provider_that_can_not_be_asked_is_no_reason_to_give_up() {
         assert_eq!(recording.state, RecordingState::Pending);
         let told = recording.last_error.unwrap_or_default();
         assert!(told.contains("the provider could not be asked: denied"), "{told}");
-        rig.set("LAAFFIC_API_SECRET", "local");
+        rig.set("LAAFFIC_API_SECRET", SECRET);
         assert_eq!(rig.run_after(HOUR_S).await.archived, 1);
     });
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use archive_recordings::{Archiver, Report, handle};
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
 use callvault::dynamodb::{self, DynamoDb};
-use callvault::provider::{self, Provider, Recording as Served, Settings};
+use callvault::provider::{self, Credentials, Provider, Recording as Served, Settings};
 use callvault::s3::{self, S3};
 use callvault::schema;
 use futures_util::future::join_all;
@@ -22,8 +22,11 @@ use shared::keys;
 use shared::model::{CallId, CallKey, Instant, Provider as Platform, Recording, RecordingSource};
 use shared::outbound::fetch::SystemResolver;
 use shared::store::Store;
+use shared::testing::leaks;
 use tokio::net::TcpListener;
 
+/// What signs requests to the platforms' APIs.
+pub(crate) const SECRET: &str = "canary-secret";
 /// One day, in seconds.
 pub(crate) const DAY_S: i64 = 24 * 3_600;
 /// One hour, in seconds.
@@ -55,10 +58,13 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn new() -> Self {
+        leaks::watch();
+        let key = Credentials { id: "canary-key".to_owned(), secret: SECRET.to_owned() };
+        let settings = Settings { alibaba: key.clone(), laaffic: key, ..Settings::default() };
         let free_port = || TcpListener::bind("127.0.0.1:0");
         let dynamodb = dynamodb::start(free_port().await.unwrap(), None).await.unwrap();
         let s3 = s3::start(free_port().await.unwrap(), None).await.unwrap();
-        let provider = provider::start(free_port().await.unwrap(), Settings::default()).unwrap();
+        let provider = provider::start(free_port().await.unwrap(), settings).unwrap();
         let settings = BTreeMap::from(
             [
                 ("DYNAMODB_ENDPOINT", dynamodb.endpoint()),
@@ -66,8 +72,9 @@ impl Rig {
                 ("TABLE_NAME", "callvault".to_owned()),
                 ("BUCKET_NAME", "callvault".to_owned()),
                 ("LAAFFIC_ENDPOINT", provider.base_url().to_owned()),
-                ("LAAFFIC_API_KEY", "local".to_owned()),
-                ("LAAFFIC_API_SECRET", "local".to_owned()),
+                ("LAAFFIC_API_KEY", "canary-key".to_owned()),
+                ("LAAFFIC_API_SECRET", SECRET.to_owned()),
+                ("METRICS_NAMESPACE", "callvault".to_owned()),
                 ("LAAFFIC_REQUESTS_PER_SECOND", "100".to_owned()),
                 ("RECORDING_HOSTS", provider.address().to_string()),
             ]
@@ -108,7 +115,10 @@ impl Rig {
     /// Runs an archiver so many seconds after the recordings were announced.
     pub(crate) async fn run_after(&self, seconds: i64) -> Report {
         let archiver = self.archiver().await;
-        handle(&archiver, self.at(seconds), Deadline::after(Duration::from_secs(900))).await.unwrap()
+        let deadline = Deadline::after(Duration::from_secs(900));
+        let report = handle(&archiver, self.at(seconds), deadline).await.unwrap();
+        leaks::check(&serde_json::to_string(&report).unwrap());
+        report
     }
 
     /// So many seconds after the recordings were announced.

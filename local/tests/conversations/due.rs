@@ -5,7 +5,7 @@ use std::time::Duration;
 use callvault::provider::Call;
 use serde_json::json;
 
-use crate::rig::{Rig, SOON, note, record, report};
+use crate::rig::{Rig, SECRET, SOON, note, record, report};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_complete_from_its_pushes_is_never_asked_for() {
@@ -220,7 +220,7 @@ async fn without_time_nothing_is_asked_for_and_the_next_run_goes_on() {
     let call = rig.call("1", 1);
     rig.provider.add_call(call.clone());
     rig.push("alicom-call-report", &[report(&call)]).await;
-    let summary = rig.run_with(SOON, Some("local"), Duration::from_secs(5)).await;
+    let summary = rig.run_with(SOON, Some(SECRET), Duration::from_secs(5)).await;
     assert_eq!((summary.fetched, summary.failed, rig.requests()), (0, 0, [0, 0, 0]));
     assert_eq!(rig.run(SOON).await.fetched, 1);
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shared::inquiry::Missing;
 
-use crate::rig::{Rig, SOON, key, note, record, report};
+use crate::rig::{Rig, SECRET, SOON, key, note, record, report};
 
 /// Which of 500 calls' pushes never come: reports, records and notes of 60 each, all three of 20.
 fn lost(number: i64) -> [bool; 3] {
@@ -85,7 +85,7 @@ async fn an_expired_url_is_renewed_through_the_api_and_archived() {
 
     let refused = rig.archive(SOON, "wrong").await;
     assert_eq!((refused.archived, refused.retried), (0, 1), "it waits for the key to be mended");
-    let renewed = rig.archive(SOON + 7 * 3_600, "local").await;
+    let renewed = rig.archive(SOON + 7 * 3_600, SECRET).await;
     assert_eq!((renewed.archived, renewed.retried), (1, 0));
     let recording = rig.item(&call.call_id, "recording#main").await.unwrap();
     assert_eq!(recording["sha256"], rig.provider.sha256_of(call.recording.as_deref().unwrap()).unwrap());

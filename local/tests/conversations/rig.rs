@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archive_recordings::{Archiver, Report};
-use callvault::provider::{self, Call, Provider, Recording, Settings, Speaker, Tag, Turn};
+use callvault::provider::{self, Call, Credentials, Provider, Recording, Settings, Speaker, Tag, Turn};
 use callvault::stack::{Options, Stack};
 use fetch_conversations::{Conversations, Summary};
 use jiff::{SignedDuration, Timestamp};
@@ -18,10 +18,21 @@ use shared::model::{CallId, CallKey, Instant};
 use shared::outbound::acs3::AccessKey;
 use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
+use shared::testing::leaks;
 use tokio::net::TcpListener;
 
 /// Longer than the pause after which a call is asked for first, in seconds.
 pub(crate) const SOON: i64 = 400;
+
+/// The key to Alibaba's API.
+const KEY: &str = "canary-key";
+/// What signs requests to it.
+pub(crate) const SECRET: &str = "canary-secret";
+
+fn settings_of_the_platform() -> Settings {
+    let alibaba = Credentials { id: KEY.to_owned(), secret: SECRET.to_owned() };
+    Settings { alibaba, ..Settings::default() }
+}
 
 pub(crate) struct Rig {
     pub(crate) stack: Stack,
@@ -38,9 +49,10 @@ impl Rig {
 
     /// A rig with other settings than its usual ones.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        leaks::watch();
         let stack = Stack::start(&Options::in_memory()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let provider = provider::start(listener, Settings::default()).unwrap();
+        let provider = provider::start(listener, settings_of_the_platform()).unwrap();
         let stores = stack.stores().clone();
         let look_up = |variable: &str| {
             let set =
@@ -52,6 +64,7 @@ impl Rig {
                 "S3_ENDPOINT" => stores.s3_endpoint.clone(),
                 "PUSH_TOKEN_SHA256" => Some(callvault::token::digest("local")),
                 "ALIBABA_ENDPOINT" => Some(provider.base_url().to_owned()),
+                "METRICS_NAMESPACE" => Some("callvault".to_owned()),
                 "ALIBABA_REQUESTS_PER_SECOND" => Some("1000".to_owned()),
                 _ => None,
             })
@@ -64,13 +77,13 @@ impl Rig {
 
     /// Runs the function so many seconds after the rig was set up.
     pub(crate) async fn run(&self, seconds: i64) -> Summary {
-        self.run_with(seconds, Some("local"), Duration::from_secs(120)).await
+        self.run_with(seconds, Some(SECRET), Duration::from_secs(120)).await
     }
 
     /// Runs it with this secret, or none, and so much time.
     pub(crate) async fn run_with(&self, seconds: i64, secret: Option<&str>, time: Duration) -> Summary {
         let credentials = ProviderCredentials {
-            alibaba: secret.map(|secret| AccessKey { id: "local".to_owned(), secret: secret.to_owned() }),
+            alibaba: secret.map(|secret| AccessKey { id: KEY.to_owned(), secret: secret.to_owned() }),
             laaffic: None,
         };
         let (conversations, now) = (Arc::clone(&self.conversations), self.start.plus_seconds(seconds));
@@ -80,7 +93,10 @@ impl Rig {
                 .await
                 .unwrap()
         });
-        tokio::time::timeout(Duration::from_secs(180), run).await.expect("the run ends").unwrap()
+        let ended = tokio::time::timeout(Duration::from_secs(180), run).await;
+        let summary = ended.expect("the run ends").unwrap();
+        leaks::check(&serde_json::to_string(&summary).unwrap());
+        summary
     }
 
     /// Runs the archiver so many seconds after the rig was set up, with this secret of Alibaba's API.
@@ -92,7 +108,7 @@ impl Rig {
             "DYNAMODB_ENDPOINT" => stores.dynamodb_endpoint.clone(),
             "S3_ENDPOINT" => stores.s3_endpoint.clone(),
             "ALIBABA_ENDPOINT" => Some(self.provider.base_url().to_owned()),
-            "ALIBABA_ACCESS_KEY_ID" => Some("local".to_owned()),
+            "ALIBABA_ACCESS_KEY_ID" => Some(KEY.to_owned()),
             "ALIBABA_ACCESS_KEY_SECRET" => Some(secret.to_owned()),
             "RECORDING_HOSTS" => Some(self.provider.address().to_string()),
             _ => None,

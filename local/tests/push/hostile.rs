@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use shared::rejected::Rejected;
-use shared::testing::{arbitrary_json, mutated};
+use shared::testing::{arbitrary_json, leaks, mutated};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -138,41 +138,41 @@ fn around_the_token() -> Vec<Attack> {
         "/LOCAL",
         "/Local",
         "/loca",
-        "/locall",
-        "/local/",
-        "/local//",
-        "//local",
-        "/./local",
-        "/x/../local",
-        "/../alicom-call-report/local",
-        "/local/..",
-        "/local/.",
-        "/%2e%2e/local",
-        "/..%2flocal",
-        "/%2flocal",
-        "/local%2f",
+        "/canary-tokenn",
+        "/canary-token/",
+        "/canary-token//",
+        "//canary-token",
+        "/./canary-token",
+        "/x/../canary-token",
+        "/../alicom-call-report/canary-token",
+        "/canary-token/..",
+        "/canary-token/.",
+        "/%2e%2e/canary-token",
+        "/..%2fcanary-token",
+        "/%2fcanary-token",
+        "/canary-token%2f",
         "/%256cocal",
-        "/local%00",
-        "/%00local",
-        "/local%20",
-        "/%20local",
-        "/local%0d%0a",
-        "/local%0a",
-        "/local;x=1",
-        "/local%3bx",
-        "/local%3f",
-        "/local%23",
-        "/wrong?token=local",
-        "/wrong?x=/local",
-        "/wrong/local",
-        "/local/local",
-        "/local,local",
+        "/canary-token%00",
+        "/%00canary-token",
+        "/canary-token%20",
+        "/%20canary-token",
+        "/canary-token%0d%0a",
+        "/canary-token%0a",
+        "/canary-token;x=1",
+        "/canary-token%3bx",
+        "/canary-token%3f",
+        "/canary-token%23",
+        "/wrong?token=canary-token",
+        "/wrong?x=/canary-token",
+        "/wrong/canary-token",
+        "/canary-token/canary-token",
+        "/canary-token,canary-token",
         "/*",
         "/%2a",
         "/{token}",
         "/undefined",
         "/null",
-        "/local%ff",
+        "/canary-token%ff",
         "/%ff%fe",
         "/%c0%afl",
         "/%ef%bd%8cocal",
@@ -181,11 +181,11 @@ fn around_the_token() -> Vec<Attack> {
         "/%u006cocal",
         "/%",
         "/%6",
-        "/%zzlocal",
+        "/%zzcanary-token",
         "/'or'1'='1",
-        "/$(local)",
-        "/local\\",
-        "\\local",
+        "/$(canary-token)",
+        "/canary-token\\",
+        "\\canary-token",
     ];
     let mut attacks: Vec<_> = wrong
         .iter()
@@ -199,27 +199,27 @@ fn around_the_token() -> Vec<Attack> {
         })
         .collect();
     for path in [
-        "/PUSH/alicom-call-report/local",
-        "/push/Alicom-Call-Report/local",
-        "/push//alicom-call-report/local",
-        "/./push/alicom-call-report/local",
-        "/push/./alicom-call-report/local",
-        "/push/x/../alicom-call-report/local",
-        "/push/x%2f..%2falicom-call-report/local",
-        "/push/alicom-call-report%2flocal",
-        "/push%2falicom-call-report%2flocal",
-        "/push/alicom-call-report%00/local",
-        "/push/alicom-call-reports/local",
-        "/push/archive-recordings/local",
-        "/push/local",
+        "/PUSH/alicom-call-report/canary-token",
+        "/push/Alicom-Call-Report/canary-token",
+        "/push//alicom-call-report/canary-token",
+        "/./push/alicom-call-report/canary-token",
+        "/push/./alicom-call-report/canary-token",
+        "/push/x/../alicom-call-report/canary-token",
+        "/push/x%2f..%2falicom-call-report/canary-token",
+        "/push/alicom-call-report%2fcanary-token",
+        "/push%2falicom-call-report%2fcanary-token",
+        "/push/alicom-call-report%00/canary-token",
+        "/push/alicom-call-reports/canary-token",
+        "/push/archive-recordings/canary-token",
+        "/push/canary-token",
         "/push",
         "/",
-        "/alicom-call-report/local",
-        "//push/alicom-call-report/local",
-        "/push/arn:aws:lambda:x/local",
+        "/alicom-call-report/canary-token",
+        "//push/alicom-call-report/canary-token",
+        "/push/arn:aws:lambda:x/canary-token",
         "/2015-03-31/functions/nothing/invocations",
         "*",
-        "push/alicom-call-report/local",
+        "push/alicom-call-report/canary-token",
     ] {
         attacks.push(attack(
             format!("path {path}"),
@@ -233,12 +233,12 @@ fn around_the_token() -> Vec<Attack> {
         Refused(&[401, 414, 431]),
     ));
     for headers in [
-        "Authorization: Bearer local\r\n",
-        "X-Token: local\r\n",
-        "Cookie: token=local\r\n",
-        "X-Original-URL: /push/alicom-call-report/local\r\n",
-        "X-Rewrite-URL: /push/alicom-call-report/local\r\n",
-        "X-HTTP-Method-Override: POST\r\nToken: local\r\n",
+        "Authorization: Bearer canary-token\r\n",
+        "X-Token: canary-token\r\n",
+        "Cookie: token=canary-token\r\n",
+        "X-Original-URL: /push/alicom-call-report/canary-token\r\n",
+        "X-Rewrite-URL: /push/alicom-call-report/canary-token\r\n",
+        "X-HTTP-Method-Override: POST\r\nToken: canary-token\r\n",
         "X-Forwarded-For: 127.0.0.1\r\n",
     ] {
         attacks.push(attack(
@@ -249,11 +249,11 @@ fn around_the_token() -> Vec<Attack> {
     }
     let fine = br#"[{"callId":"fine"}]"#;
     for line in [
-        "POST /push/alicom-call-report/%6cocal HTTP/1.1",
-        "POST /push/alicom-call-report/local?x=1&x=2&%ff=%00 HTTP/1.1",
-        "POST http://elsewhere/push/alicom-call-report/local HTTP/1.1",
-        "POST /push/alicom-call-report/local HTTP/1.0",
-        "POST /push/%61licom-call-report/local HTTP/1.1",
+        "POST /push/alicom-call-report/%63anary-token HTTP/1.1",
+        "POST /push/alicom-call-report/canary-token?x=1&x=2&%ff=%00 HTTP/1.1",
+        "POST http://elsewhere/push/alicom-call-report/canary-token HTTP/1.1",
+        "POST /push/alicom-call-report/canary-token HTTP/1.0",
+        "POST /push/%61licom-call-report/canary-token HTTP/1.1",
     ] {
         attacks.push(attack(line, request(line, "", fine), Fine));
     }
@@ -503,7 +503,7 @@ fn bodies() -> Vec<Attack> {
     let lines = format!("POST {REPORTS} HTTP/1.1\nHost: x\nContent-Length: 19\n\n[{element}]");
     attacks.push(attack("bare line feeds, which may be taken", lines.into_bytes(), Fine));
     let n = r#"[{"callId":"fine"}]"#.len();
-    let trailers = format!("{n:x};x=y\r\n[{{\"callId\":\"fine\"}}]\r\n0\r\nX-Late: local\r\n\r\n");
+    let trailers = format!("{n:x};x=y\r\n[{{\"callId\":\"fine\"}}]\r\n0\r\nX-Late: canary-token\r\n\r\n");
     attacks.push(attack(
         "chunks with extensions and trailers",
         raw("Transfer-Encoding: chunked\r\nTrailer: X-Late\r\n", &trailers),
@@ -544,6 +544,7 @@ async fn status_of(address: &str, attack: &Attack) -> Option<u16> {
             }
         }
         let answer = String::from_utf8_lossy(&answer).into_owned();
+        leaks::check(&answer);
         answer.strip_prefix("HTTP/1.").map(|rest| rest[2..5].parse().unwrap())
     };
     tokio::time::timeout(PATIENCE, exchange).await.unwrap_or(Some(HANGS))
@@ -598,15 +599,15 @@ async fn two_hundred_hostile_requests_are_refused_or_kept_and_the_next_good_push
 /// What a sender sends that then takes its time, and how it has to end: with this status, or (`None`) with the connection closed.
 const SLOW: [(&str, &str, Option<u16>); 5] = [
     ("nothing at all", "", None),
-    ("half a head", "POST /push/alicom-call-report/local HTTP/1.1\r\nHost: lo", None),
+    ("half a head", "POST /push/alicom-call-report/canary-token HTTP/1.1\r\nHost: lo", None),
     (
         "half a body",
-        "POST /push/alicom-call-report/local HTTP/1.1\r\nHost: x\r\nContent-Length: 22\r\n\r\n[{\"callId\":",
+        "POST /push/alicom-call-report/canary-token HTTP/1.1\r\nHost: x\r\nContent-Length: 22\r\n\r\n[{\"callId\":",
         Some(408),
     ),
     (
         "half a chunk",
-        "POST /push/alicom-call-report/local HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n16\r\n[{\"callId\":",
+        "POST /push/alicom-call-report/canary-token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n16\r\n[{\"callId\":",
         Some(408),
     ),
     (
@@ -636,6 +637,7 @@ async fn sent_slowly(address: &str, beginning: &str) -> (Option<u16>, Duration) 
         () = tokio::time::sleep(PATIENCE) => panic!("still open"),
     }
     let answer = String::from_utf8_lossy(&answer);
+    leaks::check(&answer);
     (answer.strip_prefix("HTTP/1.1 ").map(|rest| rest[..3].parse().unwrap()), began.elapsed())
 }
 

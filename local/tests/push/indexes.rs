@@ -16,11 +16,11 @@ async fn calls_are_found_by_task_callee_and_day_in_order_of_time_and_recordings_
         report("a", "1", "13900000001", "2025-06-01 10:00:01"),
         report("d", "2", "139********", "2025-06-02 10:00:00"),
     ]);
-    post(&format!("{}/push/alicom-call-report/local", stack.url()), reports.to_string()).await;
+    post(&format!("{}/push/alicom-call-report/canary-token", stack.url()), reports.to_string()).await;
     let records = json!([
         {"callId": "a", "recordFile": "http://a.aliyuncs.com/1"}, {"callId": "c", "recordFile": "http://a.aliyuncs.com/2"},
     ]);
-    post(&format!("{}/push/alicom-call-record/local", stack.url()), records.to_string()).await;
+    post(&format!("{}/push/alicom-call-record/canary-token", stack.url()), records.to_string()).await;
 
     let (client, table) = stack.store().table().client();
     let query = async |index: &str, partition: &str, value: &str| -> Vec<String> {

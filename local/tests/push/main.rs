@@ -7,6 +7,7 @@ mod durability;
 mod faults;
 mod hostile;
 mod indexes;
+mod leaks;
 mod merging;
 mod operator;
 mod process;

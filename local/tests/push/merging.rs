@@ -10,7 +10,7 @@ use shared::model::{Recording, RecordingState};
 use shared::push::Receiver;
 
 use crate::faults::{Fault, FaultyDynamoDb};
-use crate::support::{all_items, items, post, stack, without_stamps};
+use crate::support::{TOKEN, all_items, items, post, stack, without_stamps};
 
 const ID: &str = "10000161^1000018";
 
@@ -56,7 +56,7 @@ pub(crate) fn receiver(stack: &Stack, dynamodb_endpoint: &str, s3_endpoint: &str
         "BUCKET_NAME" => Some(stores.bucket_name.clone()),
         "DYNAMODB_ENDPOINT" => Some(dynamodb_endpoint.to_owned()),
         "S3_ENDPOINT" => Some(s3_endpoint.to_owned()),
-        "PUSH_TOKEN_SHA256" => Some(callvault::token::digest("local")),
+        "PUSH_TOKEN_SHA256" => Some(callvault::token::digest(TOKEN)),
         _ => None,
     };
     Receiver::new(&Environment::new(&look_up)).unwrap()
@@ -70,6 +70,7 @@ pub(crate) async fn push(receiver: &Receiver, function: &str, body: &str) -> u16
         .unwrap();
     let mut event: Value = serde_json::from_str(function.event).unwrap();
     event["body"] = body.into();
+    event["pathParameters"]["token"] = TOKEN.into();
     let request = lambda_http::request::from_str(&event.to_string()).unwrap();
     receiver.receive(&function.push, request).await.status().as_u16()
 }
@@ -180,7 +181,7 @@ async fn writes_that_fail_before_or_after_they_took_effect_are_repeated_until_th
 async fn a_repeat_of_a_recording_push_leaves_an_archived_recording_archived() {
     let stack = stack().await;
     let (function, body) = &pushes()[1];
-    let url = format!("{}/push/{function}/local", stack.url());
+    let url = format!("{}/push/{function}/canary-token", stack.url());
     post(&url, body.clone()).await;
     let stored = items(&stack, ID).await.into_iter().find(|item| item["sk"] == "recording#main").unwrap();
     assert_eq!(stored["state"], "pending");
@@ -211,7 +212,7 @@ async fn a_dialogue_of_twenty_thousand_lines_is_stored_whole_and_reads_back_whol
         .collect();
     let body = json!({"callId": "long", "resultStatus": "ANSWERED", "callDetailList": lines}).to_string();
     assert!(body.len() > 2 << 20, "{} bytes", body.len());
-    let answer = post(&format!("{}/push/ai-voice-call-record/local", stack.url()), body.clone()).await;
+    let answer = post(&format!("{}/push/ai-voice-call-record/canary-token", stack.url()), body.clone()).await;
     assert_eq!(answer, (200, json!({"code": 0, "msg": "stored 1"})));
 
     let items = all_items(&stack).await;

@@ -13,7 +13,7 @@ use crate::support::{Served, all_items_in, post, rejected_in};
 #[tokio::test]
 async fn what_was_rejected_is_stored_by_redriving_once_the_cause_is_mended_and_then_gone() {
     let served = Served::start_with(&["--memory"], &[("MAX_BODY_BYTES", "40")]);
-    let url = format!("{}/push/alicom-call-report/local", served.url);
+    let url = format!("{}/push/alicom-call-report/canary-token", served.url);
     for call in 0..10 {
         let body = json!([{"callId": format!("{call}"), "statusMsg": "longer than the forty bytes allowed"}]);
         assert_eq!(post(&url, body.to_string()).await.0, 413);
@@ -69,7 +69,8 @@ async fn erasing_leaves_nothing_of_the_person_and_everything_of_the_others() {
     let (person, other) = ("13912345678", "13987654321");
     let served = Served::start(&["--memory"]);
     let push = async |function: &str, body: Value| {
-        let (status, _) = post(&format!("{}/push/{function}/local", served.url), body.to_string()).await;
+        let (status, _) =
+            post(&format!("{}/push/{function}/canary-token", served.url), body.to_string()).await;
         assert_eq!(status, 200);
     };
     for (call, callee) in [("a^1", person), ("b^1", other)] {
@@ -142,7 +143,8 @@ async fn erasing_names_what_is_locked_and_finds_it_again_once_it_is_not() {
             ("alicom-call-report", json!([{"callId": call, "callee": person}])),
             ("alicom-call-record", json!([{"callId": call, "recordFile": "http://a.aliyuncs.com/1"}])),
         ] {
-            let (status, _) = post(&format!("{}/push/{function}/local", served.url), push.to_string()).await;
+            let (status, _) =
+                post(&format!("{}/push/{function}/canary-token", served.url), push.to_string()).await;
             assert_eq!(status, 200);
         }
     }
@@ -220,9 +222,9 @@ async fn replaying_after_a_mapping_was_mended_changes_just_what_it_should() {
         receiver.receive_again(&faulty, report(call).to_string().as_bytes(), received_at).await;
     }
     let record = json!([{"callId": "a", "recordFile": "http://a.aliyuncs.com/1", "duration": 7}]);
-    post(&format!("{}/push/alicom-call-record/local", served.url), record.to_string()).await;
+    post(&format!("{}/push/alicom-call-record/canary-token", served.url), record.to_string()).await;
     // Read soundly from the start.
-    post(&format!("{}/push/alicom-call-report/local", served.url), report("c").to_string()).await;
+    post(&format!("{}/push/alicom-call-report/canary-token", served.url), report("c").to_string()).await;
     let before = all_items_in(&store).await;
 
     let (succeeded, said) = served.operate(&["replay", "--dry-run"]);
@@ -261,7 +263,7 @@ async fn replaying_after_a_mapping_was_mended_changes_just_what_it_should() {
     let key = |name: &str| AttributeValue::S(push[name].as_str().unwrap().to_owned());
     client.delete_item().table_name(table).key("pk", key("pk")).key("sk", key("sk")).send().await.unwrap();
     let note = json!([{"callId": "b", "majorIntent": "A"}]);
-    post(&format!("{}/push/alicom-call-note/local", served.url), note.to_string()).await;
+    post(&format!("{}/push/alicom-call-note/canary-token", served.url), note.to_string()).await;
     let (succeeded, said) = served.operate(&["replay"]);
     assert!(succeeded && said.ends_with("changed 0, unchanged 2, left 1, failed 0\n"), "{said}");
 }

@@ -88,8 +88,8 @@ async fn whoever_has_no_token_leaves_no_trace() {
     let stack = stack().await;
     for path in [
         "/push/alicom-call-report/wrong",
-        "/push/alicom-call-report/LOCAL",
-        "/push/alicom-call-report/local%20",
+        "/push/alicom-call-report/CANARY-TOKEN",
+        "/push/alicom-call-report/canary-token%20",
     ] {
         let answer = post(&format!("{}{path}", stack.url()), SAMPLE).await;
         assert_eq!(answer, (401, json!({"code": 401, "msg": "unknown token"})), "{path}");
@@ -97,8 +97,8 @@ async fn whoever_has_no_token_leaves_no_trace() {
     for path in [
         "/push/alicom-call-report",
         "/push/alicom-call-report/",
-        "/push/nothing/local",
-        "/push/alicom-call-report/local/",
+        "/push/nothing/canary-token",
+        "/push/alicom-call-report/canary-token/",
     ] {
         assert_eq!(post(&format!("{}{path}", stack.url()), SAMPLE).await.0, 404, "{path}");
     }

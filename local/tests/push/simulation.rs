@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
 use crate::faults::{Fault, FaultyDynamoDb};
-use crate::support::{Served, all_items_in, free_port, rejected_in};
+use crate::support::{Served, TOKEN, all_items_in, free_port, rejected_in};
 
 /// A platform waits 700 ms: loads that compete for the same processor would only measure each other.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -30,7 +30,7 @@ struct Cli {
 }
 
 fn simulation(arguments: &[&str]) -> Simulation {
-    let cli = Cli::parse_from([&["simulate"], arguments].concat());
+    let cli = Cli::parse_from([&["simulate", "--token", TOKEN], arguments].concat());
     Simulation::new(&cli.options).unwrap()
 }
 
@@ -52,6 +52,8 @@ async fn a_simulation_finds_everything_as_it_should_be_on_a_sound_stack() {
     let served = Served::start_with(&["--memory", "--no-schedule"], &[("RECORDING_HOSTS", &hosts)]);
     let (succeeded, said) = served.operate(&[
         "simulate",
+        "--token",
+        TOKEN,
         "--to",
         &served.url,
         "--recording-base",
@@ -136,7 +138,7 @@ async fn whatever_is_tampered_with_is_told_exactly_and_fails_the_command() {
     assert_eq!(found_now, expected);
 
     // Sending it all again mends what was deleted, and nothing else: what is stored already is no news.
-    let mut again = vec!["simulate"];
+    let mut again = vec!["simulate", "--token", TOKEN];
     again.extend(arguments);
     again.push("--verify");
     let (succeeded, said) = served.operate(&again);

@@ -1,6 +1,6 @@
 //! A stack, and a platform that pushes to it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -17,13 +17,17 @@ use shared::keys;
 use shared::model::{CallId, CallKey, Provider};
 use shared::push::Receiver;
 use shared::store::Store;
+use shared::testing::leaks;
 
 /// The document's own sample.
 pub(crate) const SAMPLE: &str = include_str!("../../../functions/alicom-call-report/test_data/sample.json");
 /// The call id in it.
 pub(crate) const SAMPLE_ID: &str = "10000161****^1000018****";
 /// Where call reports are pushed to.
-pub(crate) const REPORTS: &str = "/push/alicom-call-report/local";
+pub(crate) const REPORTS: &str = "/push/alicom-call-report/canary-token";
+
+/// The token that pushes carry.
+pub(crate) const TOKEN: &str = "canary-token";
 
 /// Other stores than the embedded ones to run on, for a second opinion: their endpoints.
 const OTHER_DYNAMODB: &str = "CALLVAULT_TEST_DYNAMODB_ENDPOINT";
@@ -35,6 +39,7 @@ pub(crate) async fn stack() -> Stack {
 }
 
 pub(crate) fn options() -> Options {
+    leaks::watch();
     let unique = format!("callvault-{:016x}", fastrand::u64(..));
     let other = |variable: &str| std::env::var(variable).ok().filter(|endpoint| !endpoint.is_empty());
     Options {
@@ -42,6 +47,7 @@ pub(crate) fn options() -> Options {
         s3_endpoint: other(OTHER_S3),
         table: unique.clone(),
         bucket: unique,
+        token: TOKEN.to_owned(),
         ..Options::in_memory()
     }
 }
@@ -60,6 +66,7 @@ pub(crate) async fn post_with(url: &str, body: impl Into<Bytes>, headers: &[(&st
     let response = client.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.unwrap().to_bytes();
+    leaks::check(&String::from_utf8_lossy(&body));
     (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
 }
 
@@ -145,23 +152,27 @@ impl Served {
     pub(crate) fn start_with(options: &[&str], settings: &[(&str, &str)]) -> Self {
         let ports = ["--port", "--dynamodb-port", "--s3-port", "--provider-port"].into_iter();
         let free_ports = ports.filter(|port| !options.contains(port)).flat_map(|port| [port, "0"]);
+        let token = ["--token", TOKEN].into_iter().filter(|_| !options.contains(&"--token"));
         let mut child = Command::new(env!("CARGO_BIN_EXE_callvault"))
+            .env("METRICS_NAMESPACE", "callvault")
             .envs(settings.iter().copied())
             .arg("serve")
             .args(free_ports)
+            .args(token)
             .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut stderr = child.stderr.take().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
         let log = Arc::new(Mutex::new(String::new()));
         let reader = std::thread::spawn({
             let log = Arc::clone(&log);
             move || {
-                let mut text = String::new();
-                let _ = stderr.read_to_string(&mut text);
-                log.lock().unwrap().push_str(&text);
+                for line in stderr.lines().map_while(Result::ok) {
+                    leaks::check(&line);
+                    log.lock().unwrap().push_str(&(line + "\n"));
+                }
             }
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -193,8 +204,12 @@ impl Served {
             .env("S3_ENDPOINT", &self.s3)
             .output()
             .unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8(said).unwrap())
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        // A simulation tells what differs of the calls that it made up.
+        if arguments[0] != "simulate" {
+            leaks::check(&said);
+        }
+        (output.status.success(), said)
     }
 
     /// The stores' clients: everything in them can be looked at, version by version.
@@ -240,5 +255,7 @@ impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // It has looked at all that was logged.
+        let _ = self.reader.take().map(std::thread::JoinHandle::join);
     }
 }

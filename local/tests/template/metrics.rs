@@ -17,6 +17,7 @@ use shared::metrics::{self, ConversationCounts, Metrics};
 use shared::model::Instant;
 use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
+use shared::testing::leaks;
 
 use crate::template::{Template, read, read_json};
 
@@ -205,6 +206,7 @@ async fn emitted() -> BTreeSet<Watched> {
     drop(listening);
     stack.stop().await.unwrap();
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    leaks::check(&log);
     log.lines().flat_map(|line| extracted(&serde_json::from_str(line).unwrap())).collect()
 }
 

@@ -16,6 +16,7 @@ use shared::keys::{self, INDEXES};
 use shared::model::{CallId, CallKey, Instant, Provider};
 use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
+use shared::testing::leaks;
 
 use crate::calls::{Call, Calls, Proxy};
 use crate::template::{Template, list, read_json, target};
@@ -85,6 +86,7 @@ fn check_calls(template: &Template, role: &str, conditions: &[&str], calls: &BTr
 
 /// The calls of push functions, in every way in which a push can end.
 async fn calls_of_pushes() -> BTreeSet<Call> {
+    leaks::watch();
     let stack = Stack::start(&Options::in_memory()).await.unwrap();
     let calls = Calls::default();
     let stores = stack.stores().clone();
@@ -133,6 +135,7 @@ async fn push_functions_may_do_what_they_do_and_nothing_else() {
 /// The calls of the archiver, for recordings large and small, sound and broken, found in the bucket already and not. They are
 /// locked for so many days.
 async fn calls_of_archiving(lock_days: u32) -> BTreeSet<Call> {
+    leaks::watch();
     let stack = Stack::start(&Options::in_memory()).await.unwrap();
     let simulator = stack.provider();
     let large = 20 * 1024 * 1024;
@@ -201,6 +204,7 @@ async fn the_archiver_may_do_what_it_does_and_nothing_else() {
 /// What asking for conversations calls, both for a call that is due and for one of which no push came, with turns that are too
 /// large for an item.
 async fn calls_of_fetching() -> BTreeSet<Call> {
+    leaks::watch();
     let stack = Stack::start(&Options::in_memory()).await.unwrap();
     let (calls, stores) = (Calls::default(), stack.stores());
     let dynamodb = Proxy::before_dynamodb(stores.dynamodb_endpoint.as_deref().unwrap(), &calls).await;
