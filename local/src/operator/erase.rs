@@ -73,7 +73,8 @@ pub async fn erase(options: EraseOptions) -> anyhow::Result<()> {
             // Of a call whose recording stays, so do the items that lead to it: once its lock has ended, who would find it?
             let is_unfinished = tally.kept.len() > kept_before;
             tally.unfinished += usize::from(is_unfinished);
-            for item in items.iter().filter(|item| !(is_unfinished && leads_to_objects(item))) {
+            // The call last, which is the first of its items: it is by the call that all of this is found.
+            for item in items.iter().rev().filter(|item| !(is_unfinished && leads_to_objects(item))) {
                 remove_item(table, item, dry_run).await?;
                 tally.items += 1;
             }
@@ -145,6 +146,9 @@ fn prefixes(items: &[Item]) -> anyhow::Result<BTreeSet<String>> {
             prefixes.extend(recording.object_key);
         }
     }
+    // No object is to be found under two of them.
+    let all = prefixes.clone();
+    prefixes.retain(|prefix| !all.iter().any(|wider| prefix != wider && prefix.starts_with(wider)));
     Ok(prefixes)
 }
 

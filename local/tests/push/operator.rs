@@ -154,14 +154,16 @@ async fn erasing_names_what_is_locked_and_finds_it_again_once_it_is_not() {
     for (call, mode) in [("governed", ObjectLockMode::Governance), ("compliant", ObjectLockMode::Compliance)]
     {
         let (pk, sk) = (format!("call#alicom#{call}"), shared::keys::recording_sk("main"));
-        let recording = store.table().get(&pk, &sk).await.unwrap().unwrap();
-        let recording: shared::model::Recording = shared::item::typed(recording).unwrap();
+        let mut item = store.table().get(&pk, &sk).await.unwrap().unwrap();
+        let recording: shared::model::Recording = shared::item::typed(item.clone()).unwrap();
         let call = crate::support::call(shared::model::Provider::Alicom, call);
         let key = shared::keys::recording_key(&call, recording.call_at, "main", "wav");
         let put =
             bucket.client.put_object().bucket(&bucket.name).key(&key).body(person.as_bytes().to_vec().into());
         let until = DateTime::from_secs(4_000_000_000);
         put.object_lock_mode(mode).object_lock_retain_until_date(until).send().await.unwrap();
+        item.insert("object_key".to_owned(), key.clone().into());
+        store.table().put(item).await.unwrap();
         keys.push(key);
     }
     let left = async || {
@@ -179,6 +181,7 @@ async fn erasing_names_what_is_locked_and_finds_it_again_once_it_is_not() {
         assert!(!succeeded, "{said}");
         assert!(said.contains("4 items of 2 calls, and 0 versions of objects\n"), "{said}");
         for (key, mode) in keys.iter().zip(["GOVERNANCE", "COMPLIANCE"]) {
+            assert_eq!(said.matches(key.as_str()).count(), 1, "it is named once: {said}");
             let line =
                 said.lines().find(|line| line.starts_with(&format!("can't be removed: {key} (version ")));
             let line = line.unwrap_or_else(|| panic!("{key} is not named: {said}"));
