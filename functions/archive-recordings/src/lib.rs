@@ -23,7 +23,7 @@ use shared::credentials::{CredentialsError, ProviderCredentials};
 use shared::deadline::Deadline;
 use shared::metrics::Metrics;
 use shared::model::Instant;
-use shared::outbound::fetch::{Fetcher, SystemResolver};
+use shared::outbound::fetch::{FetchSettings, Fetcher, SystemResolver};
 use shared::table::Table;
 
 pub use config::{ArchiveConfig, DEFAULT_HOSTS, RecordingLock};
@@ -91,6 +91,17 @@ impl Archiver {
         environment: &Environment<'_>,
         resolver: impl ResolveDns + 'static,
     ) -> Result<Self, StartError> {
+        Self::with_fetcher(environment, |settings| Fetcher::new(settings, resolver)).await
+    }
+
+    /// An archiver with these settings, which fetches by what `fetcher` makes of those of a fetch.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn with_fetcher(
+        environment: &Environment<'_>,
+        fetcher: impl FnOnce(FetchSettings) -> Fetcher,
+    ) -> Result<Self, StartError> {
         let config = ArchiveConfig::read(environment)?;
         let stores = StoreConfig::read(environment)?;
         let account = Account::of_function(environment, &stores)?;
@@ -99,7 +110,7 @@ impl Archiver {
             client: aws::s3(&account, &stores, aws::http_client()),
             name: stores.bucket_name.clone(),
         };
-        let fetcher = Fetcher::new(config.fetch.clone(), resolver);
+        let fetcher = fetcher(config.fetch.clone());
         let client = aws::dynamodb(&account, &stores, aws::http_client(), Patience::Nobody);
         let table = Table::new(client, stores.table_name.clone());
         Ok(Self {

@@ -4,9 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns};
 use callvault::provider::{Fault, Recording as Served};
 use shared::deadline::Deadline;
 use shared::model::RecordingState;
+use shared::outbound::address::refusal;
+use shared::outbound::fetch::Fetcher;
 use tokio::net::TcpListener;
 
 use crate::support::{Names, Rig, alicom, source, within_limit};
@@ -88,6 +91,61 @@ fn nothing_is_sent_to_an_address_that_is_not_public() {
             assert_eq!(recording.state, RecordingState::Failed, "{call:?}: {told}");
             assert!(told.contains("address that is refused"), "{call:?}: {told}");
         }
+        assert_eq!(visits.load(Ordering::SeqCst), 0);
+    });
+}
+
+/// A name that is looked up at one address the first time, and at another ever after.
+#[derive(Clone, Debug)]
+struct Rebinding {
+    addresses: [IpAddr; 2],
+    lookups: Arc<AtomicUsize>,
+}
+
+impl ResolveDns for Rebinding {
+    fn resolve_dns<'a>(&'a self, _: &'a str) -> DnsFuture<'a> {
+        let first = self.lookups.fetch_add(1, Ordering::SeqCst) == 0;
+        DnsFuture::ready(Ok(vec![self.addresses[usize::from(!first)]]))
+    }
+}
+
+#[test]
+fn a_name_that_leads_elsewhere_the_second_time_leads_nobody_there() {
+    within_limit(async {
+        let mut rig = Rig::new().await;
+        let (public, private) = (rig.provider.address(), "127.0.0.2");
+        let listener = TcpListener::bind((private, public.port())).await.unwrap();
+        let visits = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&visits);
+        tokio::spawn(async move {
+            while listener.accept().await.is_ok() {
+                counter.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        rig.set("RECORDING_HOSTS", "rebinding.test");
+        let names = Rebinding {
+            addresses: [public.ip(), private.parse().unwrap()],
+            lookups: Arc::new(AtomicUsize::new(0)),
+        };
+        // The simulator's address stands for a public one.
+        let check =
+            |address: IpAddr| (address.to_string() != "127.0.0.1").then(|| refusal(address)).flatten();
+
+        for (name, state) in [("first.wav", RecordingState::Archived), ("second.wav", RecordingState::Failed)]
+        {
+            rig.provider.add_recording(Served::new(name).public());
+            let url = format!("http://rebinding.test:{}/recordings/{name}", public.port());
+            rig.announce(vec![(alicom(name), source(Some(url), None, rig.start))]).await;
+            let names = names.clone();
+            // A new one each time: it has no connection yet, and has to look the name up.
+            let archiver =
+                rig.archiver_that_fetches_by(|settings| Fetcher::for_test(settings, names, check)).await;
+            let deadline = Deadline::after(std::time::Duration::from_secs(60));
+            archive_recordings::handle(&archiver, rig.start, deadline).await.unwrap();
+            let recording = rig.recording(&alicom(name)).await;
+            assert_eq!(recording.state, state, "{name}: {:?}", recording.last_error);
+        }
+        assert_eq!(names.lookups.load(Ordering::SeqCst), 2, "what was looked up is what was connected to");
         assert_eq!(visits.load(Ordering::SeqCst), 0);
     });
 }

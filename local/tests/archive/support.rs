@@ -20,7 +20,7 @@ use shared::deadline::Deadline;
 use shared::item::{self, VERSION};
 use shared::keys;
 use shared::model::{CallId, CallKey, Instant, Provider as Platform, Recording, RecordingSource};
-use shared::outbound::fetch::SystemResolver;
+use shared::outbound::fetch::{FetchSettings, Fetcher, SystemResolver};
 use shared::store::Store;
 use shared::testing::leaks;
 use tokio::net::TcpListener;
@@ -105,6 +105,14 @@ impl Rig {
 
     pub(crate) async fn archiver(&self) -> Archiver {
         self.archiver_that_resolves(SystemResolver).await
+    }
+
+    pub(crate) async fn archiver_that_fetches_by(
+        &self,
+        fetcher: impl FnOnce(FetchSettings) -> Fetcher,
+    ) -> Archiver {
+        let look_up = |variable: &str| self.settings.get(variable).cloned();
+        Archiver::with_fetcher(&Environment::new(&look_up), fetcher).await.unwrap()
     }
 
     pub(crate) async fn archiver_that_resolves(&self, resolver: impl ResolveDns + 'static) -> Archiver {

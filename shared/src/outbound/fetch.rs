@@ -85,12 +85,23 @@ pub struct Fetcher {
     any: Option<SharedHttpConnector>,
 }
 
+/// Why nothing may be sent to an address, if so.
 type AddressCheck = fn(IpAddr) -> Option<Refusal>;
 
 impl Fetcher {
     /// Prepares to fetch within the given bounds, resolving names with `resolver` ([`SystemResolver`] outside of tests).
     pub fn new(settings: FetchSettings, resolver: impl ResolveDns + 'static) -> Self {
         Self::with_address_check(settings, resolver, address::refusal)
+    }
+
+    /// A fetcher for a test, to which other addresses are public: what a test serves is on this machine.
+    #[cfg(feature = "testing")]
+    pub fn for_test(
+        settings: FetchSettings,
+        resolver: impl ResolveDns + 'static,
+        address_check: AddressCheck,
+    ) -> Self {
+        Self::with_address_check(settings, resolver, address_check)
     }
 
     fn with_address_check(
