@@ -99,17 +99,14 @@ impl Table {
 
     /// Reads an item, consistently.
     pub async fn get(&self, pk: &str, sk: &str) -> Result<Option<Item>, TableError> {
-        let _permit = self.requests.acquire().await;
-        let output = self
+        let get = self
             .client
             .get_item()
             .table_name(&self.name)
             .key(keys::PK, AttributeValue::S(pk.to_owned()))
             .key(keys::SK, AttributeValue::S(sk.to_owned()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| TableError::Get(Box::new(error)))?;
+            .consistent_read(true);
+        let output = self.in_turn(get.send()).await.map_err(|error| TableError::Get(Box::new(error)))?;
         Ok(output.item.map(from_attributes))
     }
 
@@ -167,14 +164,8 @@ impl Table {
         wanted: KeysAndAttributes,
         items: &mut Vec<Item>,
     ) -> Result<Option<KeysAndAttributes>, TableError> {
-        let _permit = self.requests.acquire().await;
-        let output = self
-            .client
-            .batch_get_item()
-            .request_items(&self.name, wanted)
-            .send()
-            .await
-            .map_err(|error| TableError::BatchGet(Box::new(error)))?;
+        let get = self.client.batch_get_item().request_items(&self.name, wanted);
+        let output = self.in_turn(get.send()).await.map_err(|error| TableError::BatchGet(Box::new(error)))?;
         let found = output.responses.unwrap_or_default().remove(&self.name).unwrap_or_default();
         items.extend(found.into_iter().map(from_attributes));
         Ok(output.unprocessed_keys.unwrap_or_default().remove(&self.name))
@@ -218,14 +209,11 @@ impl Table {
                     .build())
             })
             .collect::<Result<Vec<_>, TableError>>()?;
-        let _permit = self.requests.acquire().await;
         for round in 0..MAX_BATCH_ROUNDS {
             pause_before(round).await;
+            let write = self.client.batch_write_item().request_items(&self.name, requests);
             let output = self
-                .client
-                .batch_write_item()
-                .request_items(&self.name, requests)
-                .send()
+                .in_turn(write.send())
                 .await
                 .map_err(|error| refused(&error).unwrap_or_else(|| TableError::Batch(Box::new(error))))?;
             requests = output.unprocessed_items.unwrap_or_default().remove(&self.name).unwrap_or_default();
@@ -238,12 +226,8 @@ impl Table {
 
     /// Puts one item, whatever was there before.
     pub async fn put(&self, item: Item) -> Result<(), TableError> {
-        let _permit = self.requests.acquire().await;
-        self.client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(to_attributes(item)))
-            .send()
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(to_attributes(item)));
+        self.in_turn(put.send())
             .await
             .map_err(|error| refused(&error).unwrap_or_else(|| TableError::Put(Box::new(error))))?;
         Ok(())
@@ -296,8 +280,16 @@ impl Table {
         Err(TableError::Contended)
     }
 
-    async fn put_if_unchanged(&self, item: Item, version: Option<u64>) -> Result<Put, TableError> {
+    /// Makes a request once there is room for it among [`MAX_REQUESTS`].
+    async fn in_turn<T>(&self, request: impl Future<Output = T>) -> T {
         let _permit = self.requests.acquire().await;
+        let answer = request.await;
+        // Its connection is free once the task that drives it has run: the next in turn would open another.
+        tokio::task::yield_now().await;
+        answer
+    }
+
+    async fn put_if_unchanged(&self, item: Item, version: Option<u64>) -> Result<Put, TableError> {
         let put = self
             .client
             .put_item()
@@ -313,7 +305,7 @@ impl Table {
                 .expression_attribute_names("#version", VERSION)
                 .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
         };
-        match put.send().await {
+        match self.in_turn(put.send()).await {
             Ok(_) => Ok(Put::Done),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
