@@ -22,7 +22,7 @@ const MAX_LOCK_DAYS: u32 = 36_500;
 pub struct ArchiveConfig {
     /// `RECORDING_HOSTS`, `MAX_RECORDING_BYTES`, `RECORDING_TIMEOUT_SECONDS`: the bounds of a fetch.
     pub fetch: FetchSettings,
-    /// `ARCHIVE_CONCURRENCY`: how many recordings are copied at once. Each holds two parts of 8 MiB at most.
+    /// `ARCHIVE_CONCURRENCY`: how many recordings are copied at once. Each holds three parts of 8 MiB at most.
     pub concurrency: usize,
     /// `ARCHIVE_CONCURRENCY_PER_HOST`: how many of them from one host.
     pub concurrency_per_host: usize,

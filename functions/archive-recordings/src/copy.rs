@@ -1,10 +1,11 @@
 //! One recording from its source to the bucket.
 //!
 //! The bytes pass through a part's buffer, are hashed on the way and judged before anything of them is visible: what ends
-//! within the first part is one `PutObject` of known length, what goes on is a multipart upload, which sends one part while it
-//! reads the next and is completed only once all of it came. Either is on condition that there is no object yet, so that an
+//! within the first part is one `PutObject` of known length, what goes on is a multipart upload, which reads one part while
+//! it sends others and is completed only once all of it came. Either is on condition that there is no object yet, so that an
 //! object under a recording's key is always complete and checked, and is never replaced.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
@@ -13,6 +14,8 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPa
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use shared::aws::brief;
@@ -20,16 +23,18 @@ use shared::bucket::Bucket;
 use shared::keys::recording_key;
 use shared::model::Instant;
 use shared::outbound::fetch::{Body, FetchError, Fetcher, Prospect};
+use tokio::select;
 use tokio::time::{self, timeout_at};
-use tokio::try_join;
 
 use crate::audio::{self, AudioType, EXTENSIONS, NotAudio};
 use crate::claim::Claim;
 use crate::config::RecordingLock;
 use crate::retry::Setback;
 
-/// How large the parts of an upload are. Two of one recording are held at most: the one that is sent, and the one that is read.
+/// How large the parts of an upload are.
 const PART_BYTES: usize = 8 * 1024 * 1024;
+/// How many of one recording are held at most: one is read while two are sent, so that neither host waits for the other.
+const MAX_PARTS: usize = 3;
 /// A part's buffer to begin with, where the length is not known.
 const FIRST_BUFFER_BYTES: usize = 64 * 1024;
 /// How often a put is tried while others put the same.
@@ -280,18 +285,27 @@ impl Copier {
         take_doubtful: bool,
     ) -> Result<Copied, CopyError> {
         let mut parts = Vec::new();
-        let mut part = first;
-        for number in 1.. {
-            let upload = self.send_part(object, upload_id, number, part);
-            if source.ended {
-                parts.push(upload.await?);
-                break;
+        let mut sending = FuturesUnordered::new();
+        let mut number = 1;
+        sending.push(self.send_part(object, upload_id, number, first));
+        while !source.ended {
+            let mut reading = pin!(source.next_part());
+            let part = loop {
+                select! {
+                    part = &mut reading => break part?,
+                    Some(sent) = sending.next() => parts.push(sent?),
+                }
+            };
+            while sending.len() > MAX_PARTS - 2 {
+                parts.extend(sending.next().await.transpose()?);
             }
-            // The next part is read while this one is sent: neither host waits for the other.
-            let (uploaded, next) = try_join!(upload, source.next_part())?;
-            parts.push(uploaded);
-            part = next;
+            number += 1;
+            sending.push(self.send_part(object, upload_id, number, part));
         }
+        while let Some(sent) = sending.next().await {
+            parts.push(sent?);
+        }
+        parts.sort_by_key(CompletedPart::part_number);
         let copied = source.copied(object, take_doubtful)?;
         let complete = self
             .bucket
