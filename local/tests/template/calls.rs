@@ -8,12 +8,14 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use callvault::stack::Stack;
 use http::Method;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
+use shared::config::StoreConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -23,13 +25,20 @@ pub(crate) type Call = (String, String);
 /// What a request to a service comes to for IAM: one call, or more.
 type Read = fn(&http::request::Parts, &[u8]) -> Vec<Call>;
 
-/// The calls that came through.
 #[derive(Clone, Default)]
-pub(crate) struct Calls(Arc<Mutex<BTreeSet<Call>>>);
+struct Calls(Arc<Mutex<BTreeSet<Call>>>);
+
+/// A stack's stores, and proxies before them.
+pub(crate) struct Observed {
+    stores: StoreConfig,
+    calls: Calls,
+    dynamodb: Proxy,
+    s3: Proxy,
+}
 
 /// A proxy before a service. It ends when dropped.
-pub(crate) struct Proxy {
-    pub(crate) endpoint: String,
+struct Proxy {
+    endpoint: String,
     server: JoinHandle<()>,
 }
 
@@ -41,21 +50,34 @@ struct Forwarding {
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-impl Calls {
-    pub(crate) fn made(&self) -> BTreeSet<Call> {
-        self.0.lock().unwrap().clone()
+impl Observed {
+    /// Stands before the stores of a stack.
+    pub(crate) async fn stores_of(stack: &Stack) -> Self {
+        let (stores, calls) = (stack.stores().clone(), Calls::default());
+        let dynamodb =
+            Proxy::start(stores.dynamodb_endpoint.as_deref().unwrap(), dynamodb_call, &calls).await;
+        let s3 = Proxy::start(stores.s3_endpoint.as_deref().unwrap(), s3_call, &calls).await;
+        Self { stores, calls, dynamodb, s3 }
+    }
+
+    /// The settings by which a function finds the stores.
+    pub(crate) fn setting(&self, variable: &str) -> Option<String> {
+        match variable {
+            "TABLE_NAME" => Some(self.stores.table_name.clone()),
+            "BUCKET_NAME" => Some(self.stores.bucket_name.clone()),
+            "DYNAMODB_ENDPOINT" => Some(self.dynamodb.endpoint.clone()),
+            "S3_ENDPOINT" => Some(self.s3.endpoint.clone()),
+            _ => None,
+        }
+    }
+
+    /// The calls that came through.
+    pub(crate) fn calls(&self) -> BTreeSet<Call> {
+        self.calls.0.lock().unwrap().clone()
     }
 }
 
 impl Proxy {
-    pub(crate) async fn before_dynamodb(target: &str, calls: &Calls) -> Self {
-        Self::start(target, dynamodb_call, calls).await
-    }
-
-    pub(crate) async fn before_s3(target: &str, calls: &Calls) -> Self {
-        Self::start(target, s3_call, calls).await
-    }
-
     async fn start(target: &str, read: Read, calls: &Calls) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());

@@ -18,7 +18,7 @@ use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
 use shared::testing::leaks;
 
-use crate::calls::{Call, Calls, Proxy};
+use crate::calls::{Call, Observed};
 use crate::template::{Template, list, read_json, target};
 
 /// What a role lets its function do: (condition, action, resource).
@@ -88,17 +88,10 @@ fn check_calls(template: &Template, role: &str, conditions: &[&str], calls: &BTr
 async fn calls_of_pushes() -> BTreeSet<Call> {
     leaks::watch();
     let stack = Stack::start(&Options::in_memory()).await.unwrap();
-    let calls = Calls::default();
-    let stores = stack.stores().clone();
-    let dynamodb = Proxy::before_dynamodb(stores.dynamodb_endpoint.as_deref().unwrap(), &calls).await;
-    let s3 = Proxy::before_s3(stores.s3_endpoint.as_deref().unwrap(), &calls).await;
+    let observed = Observed::stores_of(&stack).await;
     let look_up = |variable: &str| match variable {
-        "TABLE_NAME" => Some(stores.table_name.clone()),
-        "BUCKET_NAME" => Some(stores.bucket_name.clone()),
-        "DYNAMODB_ENDPOINT" => Some(dynamodb.endpoint.clone()),
-        "S3_ENDPOINT" => Some(s3.endpoint.clone()),
         "PUSH_TOKEN_SHA256" => Some(token::digest("local")),
-        _ => None,
+        store => observed.setting(store),
     };
     let environment = Environment::new(&look_up);
 
@@ -120,7 +113,7 @@ async fn calls_of_pushes() -> BTreeSet<Call> {
         }
     }
     stack.stop().await.unwrap();
-    calls.made()
+    observed.calls()
 }
 
 #[tokio::test]
@@ -157,18 +150,11 @@ async fn calls_of_archiving(lock_days: u32) -> BTreeSet<Call> {
     let answer = stack.functions().invoke("alicom-call-record", event).await.unwrap();
     assert_eq!(answer["statusCode"], 200);
 
-    let calls = Calls::default();
-    let stores = stack.stores().clone();
-    let dynamodb = Proxy::before_dynamodb(stores.dynamodb_endpoint.as_deref().unwrap(), &calls).await;
-    let s3 = Proxy::before_s3(stores.s3_endpoint.as_deref().unwrap(), &calls).await;
+    let observed = Observed::stores_of(&stack).await;
     let look_up = |variable: &str| match variable {
-        "TABLE_NAME" => Some(stores.table_name.clone()),
-        "BUCKET_NAME" => Some(stores.bucket_name.clone()),
-        "DYNAMODB_ENDPOINT" => Some(dynamodb.endpoint.clone()),
-        "S3_ENDPOINT" => Some(s3.endpoint.clone()),
         "RECORDING_HOSTS" => Some(simulator.address().to_string()),
         "RECORDING_LOCK_DAYS" => Some(lock_days.to_string()),
-        _ => None,
+        store => observed.setting(store),
     };
     let archiver = Archiver::new(&Environment::new(&look_up), SystemResolver).await.unwrap();
     let small = CallKey { provider: Provider::Alicom, call_id: CallId::new("small.wav".to_owned()).unwrap() };
@@ -185,7 +171,7 @@ async fn calls_of_archiving(lock_days: u32) -> BTreeSet<Call> {
     let report = archive_recordings::handle(&archiver, tomorrow, deadline()).await.unwrap();
     assert_eq!((report.archived, report.retried), (1, 3));
     stack.stop().await.unwrap();
-    calls.made()
+    observed.calls()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,17 +192,11 @@ async fn the_archiver_may_do_what_it_does_and_nothing_else() {
 async fn calls_of_fetching() -> BTreeSet<Call> {
     leaks::watch();
     let stack = Stack::start(&Options::in_memory()).await.unwrap();
-    let (calls, stores) = (Calls::default(), stack.stores());
-    let dynamodb = Proxy::before_dynamodb(stores.dynamodb_endpoint.as_deref().unwrap(), &calls).await;
-    let s3 = Proxy::before_s3(stores.s3_endpoint.as_deref().unwrap(), &calls).await;
+    let observed = Observed::stores_of(&stack).await;
     let look_up = |variable: &str| match variable {
-        "TABLE_NAME" => Some(stores.table_name.clone()),
-        "BUCKET_NAME" => Some(stores.bucket_name.clone()),
-        "DYNAMODB_ENDPOINT" => Some(dynamodb.endpoint.clone()),
-        "S3_ENDPOINT" => Some(s3.endpoint.clone()),
         "ALIBABA_ENDPOINT" => Some(stack.provider().base_url().to_owned()),
         "ALIBABA_ACCESS_KEY_ID" | "ALIBABA_ACCESS_KEY_SECRET" => Some("local".to_owned()),
-        _ => None,
+        store => observed.setting(store),
     };
     let hour_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
     let turn = Turn { speaker: Speaker::Agent, text: "a".repeat(70_000) };
@@ -237,7 +217,7 @@ async fn calls_of_fetching() -> BTreeSet<Call> {
     let summary = fetch_conversations::handle(&conversations, &credentials, deadline, later).await.unwrap();
     assert_eq!((summary.fetched, summary.reconciled), (2, 1));
     stack.stop().await.unwrap();
-    calls.made()
+    observed.calls()
 }
 
 #[tokio::test(flavor = "multi_thread")]
