@@ -92,6 +92,16 @@ pub fn conversation_due_key(key: &CallKey) -> String {
     format!("conversation#{}", shard(key))
 }
 
+/// The partition of `by-due` for the tombstones of erased calls that are to be looked at.
+pub fn erased_due_key(key: &CallKey) -> String {
+    format!("erased#{}", shard(key))
+}
+
+/// All partitions of `by-due` for tombstones.
+pub fn erased_due_keys() -> impl Iterator<Item = String> {
+    (0..SHARDS).map(|shard| format!("erased#{shard}"))
+}
+
 /// All partitions of `by-due` for conversations to ask for.
 pub fn conversation_due_keys() -> impl Iterator<Item = String> {
     (0..SHARDS).map(|shard| format!("conversation#{shard}"))

@@ -20,6 +20,7 @@ pub mod storable;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tombstone;
 
 #[cfg(feature = "aws")]
 pub mod answer;

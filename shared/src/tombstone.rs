@@ -1,0 +1,76 @@
+//! The tombstone of an erased call: what stands in the place of the `call` item once a person was erased.
+//!
+//! It holds the key, the time of the erasure and where the call's objects lay, and nothing personal. It has no `ttl`: an
+//! erased call stays erased. Whoever merges meets it, since every write about a call reads or writes the call's item, and
+//! stores nothing then. What lands beside it all the same (pushes are put without a condition, and conversations and
+//! recordings have conditions of their own) is removed by `sweep-erased`, which finds the tombstones that are due in the
+//! index `by-due`.
+//!
+//! `first_received_at` and `updated_at` say the time of the erasure. The release before tombstones were made reads the
+//! item as an empty record by them; without them it could not read the item at all.
+
+use serde_json::{Map, Value};
+
+use crate::item::{Item, VERSION};
+use crate::keys;
+use crate::model::{CallKey, Instant};
+
+/// The attribute by which a tombstone is known: when the call was erased.
+pub const ERASED_AT: &str = "erased_at";
+/// Under which prefixes of the bucket the call's objects lay, and may come to lie again.
+pub const PREFIXES: &str = "prefixes";
+
+/// Whether an item is a tombstone.
+pub fn is_tombstone(item: &Map<String, Value>) -> bool {
+    item.contains_key(ERASED_AT)
+}
+
+/// The tombstone of a call that was erased at `erased_at`. `prefixes` are where its objects lay in the bucket; `due_at` is
+/// when `sweep-erased` has to look at it next, `None` where it need not any more. `version` is one more than that of the
+/// item it replaces, so that a write which was under way meanwhile is refused.
+pub fn tombstone(
+    key: &CallKey,
+    erased_at: Instant,
+    prefixes: impl IntoIterator<Item = String>,
+    due_at: Option<Instant>,
+    version: u64,
+) -> Item {
+    let time = Value::String(erased_at.to_string());
+    let mut item = Map::from_iter([
+        (keys::PK.to_owned(), keys::call_pk(key).into()),
+        (keys::SK.to_owned(), keys::CALL.into()),
+        (VERSION.to_owned(), version.into()),
+        (ERASED_AT.to_owned(), time.clone()),
+        ("first_received_at".to_owned(), time.clone()),
+        ("updated_at".to_owned(), time),
+    ]);
+    let prefixes: Vec<Value> = prefixes.into_iter().map(Value::String).collect();
+    if !prefixes.is_empty() {
+        item.insert(PREFIXES.to_owned(), Value::Array(prefixes));
+    }
+    if let Some(due_at) = due_at {
+        item.insert("due".to_owned(), keys::erased_due_key(key).into());
+        item.insert("due_at".to_owned(), due_at.to_string().into());
+    }
+    item
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item;
+    use crate::model::{CallId, Provider};
+
+    #[test]
+    fn a_tombstone_is_known_and_can_be_read_as_an_empty_record() {
+        let key = CallKey { provider: Provider::Alicom, call_id: CallId::new("1".to_owned()).unwrap() };
+        let at = Instant::from_epoch_seconds(1_748_743_200).unwrap();
+        let item = tombstone(&key, at, ["large/alicom/1/".to_owned()], Some(at.plus_seconds(300)), 7);
+        assert!(is_tombstone(&item));
+        assert!(item["due"].as_str().unwrap().starts_with("erased#"));
+        assert!(!item.contains_key(keys::TTL));
+        let record = item::record(item).unwrap();
+        assert!(record.sources.is_empty());
+        assert_eq!(record.first_received_at, at);
+    }
+}
