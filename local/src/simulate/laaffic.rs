@@ -113,7 +113,7 @@ fn outcome(writer: &mut Writer, call: &Call, rng: &mut Rng) -> i64 {
     codes[0]
 }
 
-/// The recording, by its URL, with the file's id or without.
+/// The recording, by its URL, by the file's id, or by both.
 fn recording(writer: &mut Writer, call: &Call, world: &World, rng: &mut Rng) {
     let Some(name) = call.recordings.first() else {
         writer.null("recordingFileId");
@@ -121,18 +121,15 @@ fn recording(writer: &mut Writer, call: &Call, world: &World, rng: &mut Rng) {
         return;
     };
     let signed_at = (rng.u32(..2) == 0).then_some(call.ended);
-    let url = world.recording_url(name, signed_at);
-    let id = (rng.u32(..2) == 0).then(|| format!("{}.mp3", call.id));
-    match &id {
-        Some(id) => writer.field("recordingFileId", &id.clone().into()),
-        None => writer.null("recordingFileId"),
+    let url = (rng.u32(..3) > 0).then(|| world.recording_url(name, signed_at));
+    // The simulator of the platform finds the file by an id that is its name.
+    let id = (url.is_none() || rng.u32(..2) == 0).then(|| name.clone());
+    for (field, value) in [("recordingFileId", &id), ("recordingFileUrl", &url)] {
+        match value {
+            Some(value) => writer.field(field, &value.clone().into()),
+            None => writer.null(field),
+        }
     }
-    writer.field("recordingFileUrl", &url.clone().into());
-    writer.recording(Recording {
-        name: name.clone(),
-        slot: id.clone().unwrap_or_else(|| "main".to_owned()),
-        url,
-        id,
-        signed_until: signed_at.map(|at| at + SIGNED_FOR_S),
-    });
+    let signed_until = url.is_some().then_some(signed_at).flatten().map(|at| at + SIGNED_FOR_S);
+    writer.recording(Recording { name: name.clone(), slot: "main".to_owned(), url, id, signed_until });
 }

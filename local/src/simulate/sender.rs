@@ -49,6 +49,8 @@ pub(super) enum Failure {
 pub struct Sent {
     pub(super) figures: Figures,
     pub(super) acknowledged: HashSet<(u32, Kind)>,
+    /// What stood beside the lists of acknowledged pushes.
+    pub(super) envelopes: HashSet<String>,
     pub(super) given_up: Vec<GivenUp>,
     pub(super) started: jiff::Timestamp,
     pub(super) took: Duration,
@@ -87,20 +89,30 @@ impl Sent {
 fn time_limit(kind: Kind) -> Duration {
     match kind {
         // <https://help.aliyun.com/document_detail/112503.html>
-        Kind::Report | Kind::Record | Kind::Note => Duration::from_millis(700),
+        Kind::Report | Kind::Record | Kind::Note | Kind::RedialedReport | Kind::DeadRecord => {
+            Duration::from_millis(700)
+        }
         // Neither documents one; this is what HTTP clients usually come with.
-        Kind::AiVoice | Kind::AiVoiceWrapped | Kind::Laaffic => Duration::from_secs(10),
+        Kind::AiVoice
+        | Kind::AiVoiceWrapped
+        | Kind::CorrectedAiVoice
+        | Kind::Laaffic
+        | Kind::CorrectedLaaffic => Duration::from_secs(10),
     }
 }
 
 /// How long after failed attempt number `attempt`, counted from one, a platform tries again; `None` where it gives up.
 fn pause_after(kind: Kind, attempt: u32) -> Option<Duration> {
     let minutes = match kind {
-        Kind::Report | Kind::Record | Kind::Note => *[1, 5, 10].get(attempt as usize - 1)?,
+        Kind::Report | Kind::Record | Kind::Note | Kind::RedialedReport | Kind::DeadRecord => {
+            *[1, 5, 10].get(attempt as usize - 1)?
+        }
         // The engine under it: at most ten, doubling.
-        Kind::AiVoice | Kind::AiVoiceWrapped => (attempt <= 10).then(|| 1 << (attempt - 1))?,
+        Kind::AiVoice | Kind::AiVoiceWrapped | Kind::CorrectedAiVoice => {
+            (attempt <= 10).then(|| 1 << (attempt - 1))?
+        }
         // Not documented: the least that can be expected.
-        Kind::Laaffic => (attempt == 1).then_some(1)?,
+        Kind::Laaffic | Kind::CorrectedLaaffic => (attempt == 1).then_some(1)?,
     };
     Some(Duration::from_secs(minutes * 60))
 }
@@ -120,6 +132,7 @@ pub(super) async fn send(world: &Arc<World>, plan: Vec<Push>, target: &Target, t
     let mut sent = Sent {
         figures: Figures::default(),
         acknowledged: HashSet::new(),
+        envelopes: HashSet::new(),
         given_up: Vec::new(),
         started,
         took: Duration::ZERO,
@@ -139,6 +152,7 @@ pub(super) async fn send(world: &Arc<World>, plan: Vec<Push>, target: &Target, t
                 match (result, pause_after(push.kind, attempt)) {
                     (Ok(()), _) => {
                         sent.figures.of(push.kind).acknowledged += 1;
+                        sent.envelopes.extend(world.beside_the_list(push));
                         sent.acknowledged.extend(push.messages.iter().map(|message| (message.call, message.kind)));
                     }
                     (Err(failure), Some(pause)) => {

@@ -40,6 +40,16 @@ async fn recordings() -> Provider {
     provider::start(listener, provider::Settings::default()).unwrap()
 }
 
+/// Where the functions fetch recordings, and ask for the URLs of those that are known by an id.
+fn settings<'a>(hosts: &'a str, platform: &'a str) -> [(&'a str, &'a str); 3] {
+    [
+        ("RECORDING_HOSTS", hosts),
+        ("LAAFFIC_ENDPOINT", platform),
+        // The platform is this machine's: there is no need to spare it.
+        ("LAAFFIC_REQUESTS_PER_SECOND", "100"),
+    ]
+}
+
 fn today() -> String {
     jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date().to_string()
 }
@@ -49,7 +59,7 @@ async fn a_simulation_finds_everything_as_it_should_be_on_a_sound_stack() {
     let _turn = ONE_AT_A_TIME.lock().await;
     let recordings = recordings().await;
     let hosts = recordings.address().to_string();
-    let served = Served::start_with(&["--memory", "--no-schedule"], &[("RECORDING_HOSTS", &hosts)]);
+    let served = Served::start_with(&["--memory", "--no-schedule"], &settings(&hosts, recordings.base_url()));
     let (succeeded, said) = served.operate(&[
         "simulate",
         "--token",
@@ -106,7 +116,7 @@ async fn whatever_is_tampered_with_is_told_exactly_and_fails_the_command() {
     let _turn = ONE_AT_A_TIME.lock().await;
     let recordings = recordings().await;
     let hosts = recordings.address().to_string();
-    let served = Served::start_with(&["--memory", "--no-schedule"], &[("RECORDING_HOSTS", &hosts)]);
+    let served = Served::start_with(&["--memory", "--no-schedule"], &settings(&hosts, recordings.base_url()));
     let store = served.store();
     let day = today();
     let arguments = [
@@ -241,8 +251,8 @@ struct Killable {
 }
 
 impl Killable {
-    fn start(stores: &[&str], functions: &[&str], hosts: &str) -> Self {
-        let settings = [("RECORDING_HOSTS", hosts)];
+    fn start(stores: &[&str], functions: &[&str], hosts: &str, platform: &str) -> Self {
+        let settings = settings(hosts, platform);
         let stores = Served::start_with(stores, &settings);
         Self { stores, functions: Served::start_with(functions, &settings) }
     }
@@ -292,7 +302,9 @@ async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_f
         "--s3-endpoint",
         &s3_endpoint,
     ];
-    let start = || tokio::task::block_in_place(|| Killable::start(&stores, &functions, &hosts));
+    let start = || {
+        tokio::task::block_in_place(|| Killable::start(&stores, &functions, &hosts, recordings.base_url()))
+    };
     let mut stack = start();
 
     let simulation = Arc::new(simulation(&[
