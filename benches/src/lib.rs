@@ -10,8 +10,8 @@ use shared::item::{self, Item, UnreadableItem};
 use shared::merge::{CALL_WRITERS, CONVERSATION_WRITERS};
 use shared::model::{CallKey, Instant};
 use shared::normalized::{Context, Normalized, PushType};
-use shared::parts::MergeError;
-use shared::parts::{Element, Parts, merged, parts, refreshed};
+
+use shared::parts::{Element, MergeError, Parts, merged, parts, refreshed};
 
 /// The pushes, and the sample that each one's document gives.
 const PUSHES: [(&PushType, &str); 5] = [
@@ -168,7 +168,7 @@ impl Case {
         let key = CallKey { provider: self.push.provider, call_id: normalized.call_id.clone() };
         parts(Element {
             key,
-            push: self.push,
+            push: *self.push,
             received_at: self.context.received_at,
             expires: None,
             text: text.to_owned(),
