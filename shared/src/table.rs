@@ -33,9 +33,11 @@ pub const MAX_BATCH_GET: usize = 100;
 const MAX_REQUESTS: usize = 16;
 /// How often a record is merged anew when others keep changing it meanwhile.
 const MAX_MERGES: u32 = 16;
-/// The longest pause before a record is merged anew while others keep changing it, in milliseconds; each further one may be twice as
-/// long, up to the last.
-const CONTENTION_PAUSES_MS: std::ops::RangeInclusive<u64> = 30..=1_000;
+/// How many writes' time the first pause spreads those over who change a record at once; each further pause spreads them over twice as
+/// much, up to the last.
+const SPREAD_OVER_WRITES: std::ops::RangeInclusive<u32> = 8..=128;
+/// The shortest and the longest time that they are spread over.
+const SPREAD: std::ops::RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_secs(1);
 /// How often what DynamoDB left unprocessed is sent again.
 const MAX_BATCH_ROUNDS: u32 = 8;
 
@@ -303,20 +305,25 @@ impl Table {
         mut stored: Option<Item>,
         merge: impl Fn(Option<Item>) -> Result<Option<Item>, TableError>,
     ) -> Result<(), TableError> {
+        let mut took = Duration::ZERO;
         for round in 0..MAX_MERGES {
             // The first refusal is the usual way to learn of the stored item; who is refused again is one of many. They are spread over
             // a time that grows until it has room for all of them. What stands there after a pause has to be read anew: a put by
             // what stood there before it would be refused again, and paid for.
             if round >= 2 {
-                let longest = CONTENTION_PAUSES_MS.start() << (round - 2).min(16);
-                let pause_ms = fastrand::u64(0..=longest.min(*CONTENTION_PAUSES_MS.end()));
-                tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+                let writes =
+                    (SPREAD_OVER_WRITES.start() << (round - 2).min(8)).min(*SPREAD_OVER_WRITES.end());
+                let over = (took * writes).clamp(*SPREAD.start(), *SPREAD.end());
+                tokio::time::sleep(over.mul_f64(fastrand::f64())).await;
                 stored = self.get(pk, sk).await?;
             }
             let version = stored.as_ref().and_then(|item| item.get(VERSION)).and_then(Value::as_u64);
             let Some(mut item) = merge(stored.take())? else { return Ok(()) };
             item.insert(VERSION.to_owned(), (version.unwrap_or(0) + 1).into());
-            stored = match self.put_if_unchanged(item, version).await? {
+            let began = std::time::Instant::now();
+            let put = self.put_if_unchanged(item, version).await?;
+            took = began.elapsed();
+            stored = match put {
                 Put::Done => return Ok(()),
                 Put::Occupied(Some(item)) => Some(item),
                 Put::Occupied(None) => self.get(pk, sk).await?,
