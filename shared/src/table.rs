@@ -29,6 +29,8 @@ use crate::parts::MergeError;
 pub const MAX_BATCH: usize = 25;
 /// The most items that one BatchGetItem takes.
 pub const MAX_BATCH_GET: usize = 100;
+/// How many batches are read at once: those of a hundred calls.
+const MAX_GLANCES: usize = 4;
 /// How many requests are under way at once: as many connections are opened at most.
 const MAX_REQUESTS: usize = 16;
 /// How often a record is merged anew when others keep changing it meanwhile.
@@ -171,12 +173,18 @@ impl Table {
     /// Reads items with different keys in any order, at half the price: what was written a moment ago may be missing, and so
     /// may what DynamoDB leaves unprocessed.
     pub async fn glance_at(&self, keys: &[(String, String)]) -> Result<Vec<Item>, TableError> {
-        let batches = keys.chunks(MAX_BATCH_GET).map(|keys| async {
-            let mut items = Vec::new();
-            self.get_batch(wanted(keys, false)?, &mut items).await?;
-            Ok::<_, TableError>(items)
-        });
-        Ok(try_join_all(batches).await?.concat())
+        let chunks: Vec<_> = keys.chunks(MAX_BATCH_GET).collect();
+        let mut found = Vec::new();
+        // Not all at once: who gives up waiting closes the connections of those under way, and the writes that follow need theirs.
+        for chunks in chunks.chunks(MAX_GLANCES) {
+            let batches = chunks.iter().map(|keys| async {
+                let mut items = Vec::new();
+                self.get_batch(wanted(keys, false)?, &mut items).await?;
+                Ok::<_, TableError>(items)
+            });
+            found.extend(try_join_all(batches).await?.into_iter().flatten());
+        }
+        Ok(found)
     }
 
     /// Reads one batch, and gives back what DynamoDB left unprocessed of it.
