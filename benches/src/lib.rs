@@ -10,7 +10,8 @@ use shared::item::{self, Item, UnreadableItem};
 use shared::merge::{CALL_WRITERS, CONVERSATION_WRITERS};
 use shared::model::{CallKey, Instant};
 use shared::normalized::{Context, Normalized, PushType};
-use shared::parts::{Element, Parts, merged, parts, refreshed};
+
+use shared::parts::{Element, MergeError, Parts, merged, parts, refreshed};
 
 /// The pushes, and the sample that each one's document gives.
 const PUSHES: [(&PushType, &str); 5] = [
@@ -122,16 +123,19 @@ impl Case {
     ///
     /// # Errors
     /// Never: the samples can be stored.
-    pub fn items(&self) -> Result<Vec<Item>, UnreadableItem> {
+    pub fn items(&self) -> Result<Vec<Item>, MergeError> {
         let mut items = Vec::with_capacity(4 * self.records);
         let texts = self.texts();
         for (text, normalized) in texts.iter().zip(self.normalized(&texts)) {
             let parts = self.parts(text, normalized)?;
             items.extend(self.call_item(&parts, None)?);
             items.extend(match &parts.conversation {
-                Some(said) => merged(None, CONVERSATION_WRITERS, slice::from_ref(said), |record| {
-                    item::conversation_item(&parts.push.key, record)
-                })?,
+                Some(said) => {
+                    merged(None, CONVERSATION_WRITERS, slice::from_ref(said), |record| {
+                        item::conversation_item(&parts.push.key, record)
+                    })?
+                    .item
+                }
                 None => None,
             });
             for source in &parts.recordings {
@@ -155,20 +159,21 @@ impl Case {
     ///
     /// # Errors
     /// If what is stored is no item of a call.
-    pub fn call_item(&self, said: &Parts, stored: Option<Item>) -> Result<Option<Item>, UnreadableItem> {
+    pub fn call_item(&self, said: &Parts, stored: Option<Item>) -> Result<Option<Item>, MergeError> {
         let to_item = |record| item::call_item(&said.push.key, record, INQUIRY_DELAY_S);
-        merged(stored, CALL_WRITERS, slice::from_ref(&said.call), to_item)
+        Ok(merged(stored, CALL_WRITERS, slice::from_ref(&said.call), to_item)?.item)
     }
 
     fn parts(&self, text: &str, normalized: Normalized) -> Result<Parts, UnreadableItem> {
         let key = CallKey { provider: self.push.provider, call_id: normalized.call_id.clone() };
         parts(Element {
             key,
-            function: self.push.function,
+            push: *self.push,
             received_at: self.context.received_at,
             expires: None,
             text: text.to_owned(),
             envelope: None,
+            asked: None,
             normalized,
         })
     }

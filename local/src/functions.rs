@@ -83,9 +83,10 @@ pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 2] = [
     },
 ];
 
-/// What is kept verbatim under a function's name.
+/// What is kept verbatim under a function's name: a push, or an answer.
 pub fn stored_type(function: &str) -> Option<PushType> {
-    PUSH_FUNCTIONS.into_iter().map(|known| known.push).find(|push| push.function == function)
+    let pushes = PUSH_FUNCTIONS.into_iter().map(|known| known.push);
+    pushes.chain([fetch_conversations::ANSWER]).find(|push| push.function == function)
 }
 
 /// Why an invocation brought no answer.

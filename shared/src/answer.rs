@@ -18,6 +18,8 @@ pub enum Answer {
         stored: usize,
         /// How many were kept as rejected.
         rejected: usize,
+        /// How many are of a call that was erased, and kept nowhere.
+        erased: usize,
     },
     /// The body is not JSON; it was kept as rejected.
     NotJson {
@@ -98,8 +100,11 @@ impl Answer {
     /// What the sender is told: what to mend, nothing of the inside.
     pub fn message(&self) -> String {
         match self {
-            Self::Kept { stored, rejected: 0 } => format!("stored {stored}"),
-            Self::Kept { stored, rejected } => format!("stored {stored}, rejected {rejected}"),
+            Self::Kept { stored, rejected, erased } => {
+                let told = [(*rejected, "rejected"), (*erased, "of erased calls")];
+                let told = told.into_iter().filter(|(count, _)| *count > 0);
+                told.fold(format!("stored {stored}"), |told, (count, what)| format!("{told}, {what} {count}"))
+            }
             Self::NotJson { line, column } => format!("the body is not JSON: line {line}, column {column}"),
             Self::WrongShape => "the body is neither an object nor an array".to_owned(),
             Self::UnknownToken => "unknown token".to_owned(),
@@ -132,8 +137,8 @@ mod tests {
     fn every_answer_has_its_status_code_and_level() {
         let not_stored = Arc::new(StoreError::Table(TableError::Contended));
         for (answer, status, code, level) in [
-            (Answer::Kept { stored: 3, rejected: 0 }, 200, 0, Level::INFO),
-            (Answer::Kept { stored: 3, rejected: 1 }, 200, 0, Level::WARN),
+            (Answer::Kept { stored: 3, rejected: 0, erased: 0 }, 200, 0, Level::INFO),
+            (Answer::Kept { stored: 3, rejected: 1, erased: 2 }, 200, 0, Level::WARN),
             (Answer::NotJson { line: 1, column: 2 }, 400, 400, Level::WARN),
             (Answer::WrongShape, 400, 400, Level::WARN),
             (Answer::UnknownToken, 401, 401, Level::WARN),

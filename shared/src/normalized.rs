@@ -1,11 +1,14 @@
 //! What a normalizer makes of an element of a push.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::Offset;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::body::{self, Elements, NoElements};
 use crate::fields::Fields;
+use crate::merge::Feeds;
 use crate::model::{CallFacts, CallId, ConversationFacts, Instant, Provider, RecordingSource};
 
 /// What a normalizer may know beside the element: no clock, no store.
@@ -31,6 +34,8 @@ pub struct PushType {
     pub envelope: Option<&'static str>,
     /// Makes the model of an element.
     pub normalize: Normalize,
+    /// Which field of the document feeds which attribute: what a null takes back.
+    pub feeds: Feeds,
 }
 
 impl PushType {
@@ -60,11 +65,15 @@ pub struct Normalized {
     pub extra: Map<String, Value>,
     /// The fields that held a value which no document knows.
     pub unknown_values: Vec<&'static str>,
+    /// The known fields that are null: they take back what an earlier body said.
+    #[serde(skip)]
+    pub nulls: BTreeSet<String>,
 }
 
 impl Normalized {
     /// Takes over what is left of the element once everything else was taken out of it.
     pub fn new(call_id: CallId, fields: Fields) -> Self {
+        let nulls = fields.nulls().clone();
         let (extra, unknown_values) = fields.into_rest();
         Self {
             call_id,
@@ -73,6 +82,7 @@ impl Normalized {
             recordings: Vec::new(),
             extra,
             unknown_values,
+            nulls,
         }
     }
 }
@@ -100,6 +110,9 @@ pub enum Rejection {
         /// The kind.
         kind: String,
     },
+    /// The call has as many different bodies of this function as it takes.
+    #[error("the call has {} different bodies of this kind already", crate::merge::MAX_BODIES)]
+    TooManyBodies,
     /// DynamoDB refuses it as invalid.
     #[error("refused by DynamoDB: {0}")]
     Refused(String),
@@ -110,7 +123,7 @@ impl Rejection {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::NoCallId { field } | Self::OtherMessage { field, .. } => Some(field),
-            Self::NotAnObject | Self::Unreadable(_) | Self::Refused(_) => None,
+            Self::NotAnObject | Self::Unreadable(_) | Self::TooManyBodies | Self::Refused(_) => None,
         }
     }
 
@@ -121,6 +134,7 @@ impl Rejection {
             Self::Unreadable(_) => "unreadable",
             Self::NoCallId { .. } => "no_call_id",
             Self::OtherMessage { .. } => "other_message",
+            Self::TooManyBodies => "too_many_bodies",
             Self::Refused(_) => "refused",
         }
     }

@@ -17,7 +17,7 @@ use crate::normalized::{Context, PushType, Rejection};
 use crate::parts::Element;
 use crate::rejected::Rejected;
 use crate::request::{Authorized, authorize};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Stored};
 use crate::table::TableError;
 
 /// How many rejected elements are being kept at once: each takes a connection, and a body can hold any number of them.
@@ -161,11 +161,12 @@ impl Receiver {
                     sound.push(*text);
                     to_store.push(Element {
                         key: CallKey { provider: push.provider, call_id: normalized.call_id.clone() },
-                        function: push.function,
+                        push: *push,
                         received_at,
                         expires: expiry(received_at, self.config.retention_days),
                         text: (*text).to_owned(),
                         envelope: elements.envelope.clone(),
+                        asked: None,
                         normalized,
                     });
                 }
@@ -175,10 +176,13 @@ impl Receiver {
         let storing = std::time::Instant::now();
         let results = self.store.store(to_store).await;
         tally.store_time = (!sound.is_empty()).then(|| storing.elapsed());
+        let mut erased = 0;
         for (text, result) in sound.iter().zip(results) {
             match result {
-                Ok(()) => {}
+                Ok(Stored::Kept) => {}
+                Ok(Stored::OfErasedCall) => erased += repeats.get(text).copied().unwrap_or_default(),
                 Err(error) => match &*error {
+                    StoreError::Table(TableError::Full) => rejected.push((*text, Rejection::TooManyBodies)),
                     StoreError::Table(TableError::Refused(reason)) => {
                         rejected.push((*text, Rejection::Refused(reason.clone())))
                     }
@@ -200,7 +204,7 @@ impl Receiver {
             rejected.iter().map(|(text, _)| repeats.get(text).copied().unwrap_or_default()).sum();
         match kept.into_iter().find_map(Result::err) {
             Some(error) => Answer::NotStored(error.into()),
-            None => Answer::Kept { stored: elements.texts.len() - times, rejected: times },
+            None => Answer::Kept { stored: elements.texts.len() - times - erased, rejected: times, erased },
         }
     }
 
@@ -235,9 +239,9 @@ fn counts<'a>(push: &PushType, answer: &Answer, tally: &'a Tally, received_at: I
 }
 
 fn log(push: &PushType, answer: &Answer, tally: &Tally, received_at: Instant, request_id: &str) {
-    let (stored, rejected) = match answer {
-        Answer::Kept { stored, rejected } => (*stored, *rejected),
-        _ => (0, 0),
+    let (stored, rejected, erased) = match answer {
+        Answer::Kept { stored, rejected, erased } => (*stored, *rejected, *erased),
+        _ => (0, 0, 0),
     };
     let error = match answer {
         Answer::NotStored(error) => Some(error.to_string()),
@@ -256,6 +260,7 @@ fn log(push: &PushType, answer: &Answer, tally: &Tally, received_at: Instant, re
                 elements = tally.elements,
                 stored,
                 rejected,
+                erased,
                 rejections = names(&tally.rejections),
                 unknown_values = names(&tally.unknown_values),
                 error,

@@ -2,8 +2,25 @@
 
 use shared::alibaba;
 use shared::fields::Fields;
+use shared::merge::Feeds;
 use shared::model::{CallFacts, ConversationFacts};
 use shared::normalized::{Context, Normalized, Rejection, call_id};
+
+/// Which field feeds which attribute, as [`normalize`] reads them.
+pub(crate) const FEEDS: Feeds = Feeds {
+    call: &[
+        ("taskId", "task_id"),
+        ("batchId", "batch_id"),
+        ("detailId", "detail_id"),
+        ("outId", "out_id"),
+        ("outId", "extra.outId_untrimmed"),
+        ("realCaller", "display_number"),
+        ("majorIntent", "intent_code"),
+        ("outputTags", "tags"),
+        ("call_times", "attempt"),
+    ],
+    conversation: &[("conversationRecord", "turns"), ("majorIntent", "intent_code"), ("outputTags", "tags")],
+};
 
 /// Makes the model of a call note.
 ///

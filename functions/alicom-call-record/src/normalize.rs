@@ -1,11 +1,27 @@
 //! A recording's announcement in terms of the model.
 
 use shared::fields::Fields;
+use shared::merge::Feeds;
 use shared::model::{CallFacts, RecordingSource};
 use shared::normalized::{Context, Normalized, Rejection, call_id};
 
 /// How long a recording's URL is valid, by the document: seven days, in seconds.
 const URL_LIFETIME_S: i64 = 7 * 24 * 60 * 60;
+
+/// Which field feeds which attribute, as [`normalize`] reads them.
+pub(crate) const FEEDS: Feeds = Feeds {
+    call: &[
+        ("taskId", "task_id"),
+        ("batchId", "batch_id"),
+        ("detailId", "detail_id"),
+        ("outId", "out_id"),
+        ("outId", "extra.outId_untrimmed"),
+        ("startTime", "originated_at"),
+        ("endTime", "ended_at"),
+        ("duration", "duration_s"),
+    ],
+    conversation: &[],
+};
 
 /// Makes the model of a recording's announcement.
 ///

@@ -2,8 +2,35 @@
 
 use serde_json::Map;
 use shared::fields::Fields;
+use shared::merge::Feeds;
 use shared::model::{CallFacts, HangupBy, Outcome};
 use shared::normalized::{Context, Normalized, Rejection, call_id};
+
+/// Which field feeds which attribute, as [`normalize`] reads them.
+pub(crate) const FEEDS: Feeds = Feeds {
+    call: &[
+        ("taskId", "task_id"),
+        ("batchId", "batch_id"),
+        ("detailId", "detail_id"),
+        ("outId", "out_id"),
+        ("outId", "extra.outId_untrimmed"),
+        ("caller", "caller"),
+        ("realCaller", "display_number"),
+        ("callee", "callee"),
+        ("originateTime", "originated_at"),
+        ("ringTime", "ringing_at"),
+        ("startTime", "answered_at"),
+        ("endTime", "ended_at"),
+        ("duration", "duration_s"),
+        ("smartStatusCode", "outcome"),
+        ("smartStatusCode", "status"),
+        ("hangupDirection", "hangup_by"),
+        ("hangupDirection", "status"),
+        ("statusCode", "status"),
+        ("statusMsg", "status"),
+    ],
+    conversation: &[],
+};
 
 /// Makes the model of a call report.
 ///

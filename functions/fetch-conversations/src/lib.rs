@@ -37,4 +37,5 @@ pub const ANSWER: PushType = PushType {
     provider: Provider::Alicom,
     envelope: None,
     normalize: normalize::normalize,
+    feeds: normalize::FEEDS,
 };

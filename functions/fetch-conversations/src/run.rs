@@ -7,13 +7,14 @@ use shared::aws::{Account, Patience};
 use shared::config::{ConfigError, Environment, StoreConfig, expiry};
 use shared::credentials::{CredentialsError, ProviderCredentials};
 use shared::deadline::Deadline;
+use shared::item::Asked as AskedBy;
 use shared::metrics::Metrics;
 use shared::model::{CallKey, Instant, Provider};
 use shared::normalized::Context;
 use shared::outbound::alibaba::{Alibaba, DetailIds};
 use shared::outbound::api::{ApiError, ApiErrorKind};
 use shared::parts::Element;
-use shared::store::{Store, StoreError};
+use shared::store::{Store, StoreError, Stored};
 use shared::table::TableError;
 
 use crate::config::FetchConfig;
@@ -172,36 +173,37 @@ impl Run<'_> {
         };
         self.tally().streak = 0;
         let context = Context { received_at: self.now, utc_offset: self.config.utc_offset };
-        let mut normalized = match ANSWER.normalized(data.get(), &context) {
+        let normalized = match ANSWER.normalized(data.get(), &context) {
             Ok(normalized) => normalized,
             Err(rejection) => {
                 self.fail("the answer is about no call", &rejection);
                 return Asked::InVain;
             }
         };
-        normalized.call.task_id = Some(task_id.clone());
-        normalized.call.batch_id = Some(batch_id.clone());
-        normalized.call.detail_id = Some(detail_id.clone());
-        if reason == Reason::Reconciliation {
-            normalized.extra.insert("found_by".to_owned(), "reconciliation".into());
-        }
+        // The answer does not say them. They are kept with it, to be known when it is read anew.
+        let ids = [("task_id", task_id), ("batch_id", batch_id), ("detail_id", detail_id)];
+        let asked = AskedBy {
+            ids: ids.map(|(attribute, id)| (attribute.to_owned(), id.clone())).into(),
+            found_by: (reason == Reason::Reconciliation).then(|| "reconciliation".to_owned()),
+        };
         let key = CallKey { provider: Provider::Alicom, call_id: normalized.call_id.clone() };
         let element = Element {
             key: key.clone(),
-            function: FUNCTION,
+            push: ANSWER,
             received_at: self.now,
             expires: expiry(self.now, self.config.retention_days),
             text: data.get().to_owned(),
             envelope: None,
+            asked: Some(asked),
             normalized,
         };
-        let stored = self.store.store(vec![element]).await.into_iter().find_map(Result::err);
-        match stored.as_deref() {
-            None => Asked::Told(key),
-            Some(error) => {
-                self.fail("the answer could not be stored", error);
-                match error {
-                    StoreError::Table(TableError::Refused(_)) => Asked::InVain,
+        match self.store.store(vec![element]).await.pop() {
+            None | Some(Ok(Stored::Kept)) => Asked::Told(key),
+            Some(Ok(Stored::OfErasedCall)) => Asked::InVain,
+            Some(Err(error)) => {
+                self.fail("the answer could not be stored", &*error);
+                match &*error {
+                    StoreError::Table(TableError::Refused(_) | TableError::Full) => Asked::InVain,
                     StoreError::Table(_) | StoreError::Bucket(_) => Asked::NotNow,
                 }
             }

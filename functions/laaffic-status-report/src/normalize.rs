@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use shared::fields::{Fields, whole};
+use shared::merge::Feeds;
 use shared::model::{CallFacts, HangupBy, Instant, Money, Outcome, RecordingSource};
 use shared::normalized::{Context, Normalized, Rejection, call_id};
 
@@ -9,6 +10,40 @@ use shared::normalized::{Context, Normalized, Rejection, call_id};
 const USUAL_CURRENCY: &str = "USD";
 /// The longest id that names a recording's slot, in bytes: the slot is part of a sort key, which holds 1,024.
 const MAX_SLOT_BYTES: usize = 900;
+
+/// Which field feeds which attribute, as [`normalize`] reads them.
+pub(crate) const FEEDS: Feeds = Feeds {
+    call: &[
+        ("taskId", "task_id"),
+        ("scriptId", "script_id"),
+        ("displayNum", "display_number"),
+        ("callee", "callee"),
+        ("submitTime", "submitted_at"),
+        ("callTime", "originated_at"),
+        ("ringingTime", "ringing_at"),
+        ("answerTime", "answered_at"),
+        ("hangupTime", "ended_at"),
+        ("callDuration", "duration_s"),
+        ("ringDuration", "ring_s"),
+        ("chargedDuration", "billed_s"),
+        ("callDescription", "outcome"),
+        ("callDescription", "hangup_by"),
+        ("callDescription", "status"),
+        ("callStatusNew", "outcome"),
+        ("callStatusNew", "status"),
+        ("callStatus", "outcome"),
+        ("callStatus", "status"),
+        ("terminationCode", "outcome"),
+        ("terminationCode", "status"),
+        ("terminationReason", "hangup_by"),
+        ("terminationReason", "status"),
+        ("sipCode", "status"),
+        ("intentCode", "intent_code"),
+        ("intent", "intent_name"),
+        ("cost", "cost"),
+    ],
+    conversation: &[],
+};
 
 /// Makes the model of a status report.
 ///

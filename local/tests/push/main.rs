@@ -5,6 +5,7 @@
 mod billing;
 mod durability;
 mod faults;
+mod folding;
 mod hostile;
 mod indexes;
 mod leaks;
