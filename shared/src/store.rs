@@ -23,7 +23,7 @@ use crate::item::{self, Item};
 use crate::keys;
 use crate::merge::{CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record};
 use crate::model::{CallKey, Instant, Provider, RecordingSource};
-use crate::parts::{Element, merged, parts, refreshed};
+use crate::parts::{Element, former_recording_sk, merged, parts, refreshed};
 use crate::table::{MAX_BATCH, Table, TableError};
 
 pub use replay::Replayed;
@@ -169,7 +169,7 @@ impl Store {
     async fn write_calls(&self, calls: BTreeMap<CallKey, CallWrites>) -> Vec<Written> {
         let mut known = self.known(&calls).await;
         let writes = calls.into_iter().map(|(key, call)| {
-            let known = known.remove(&keys::call_pk(&key)).unwrap_or_default();
+            let known = known.as_mut().map(|known| known.remove(&keys::call_pk(&key)).unwrap_or_default());
             async move {
                 let result = self.write_call(&key, &call, known).await.map_err(shared);
                 (call.positions, result)
@@ -181,26 +181,52 @@ impl Store {
     /// What is stored of the items that are about to be written, by partition and sort key, where other functions tell of the
     /// same calls. To read them first costs a tenth of a put that is refused since there is an item already.
     ///
-    /// What is read may be stale, and what can't be read soon is not known: the put's condition decides.
-    async fn known(&self, calls: &BTreeMap<CallKey, CallWrites>) -> HashMap<String, BTreeMap<String, Item>> {
-        let shared = calls.iter().filter(|(key, _)| match key.provider {
-            Provider::Alicom => true,
-            // All that is known of a call comes in one push: there is no item, but for a repeat.
-            Provider::AiVoice | Provider::Laaffic => false,
+    /// What is read may be stale, and what can't be read soon is not known: the put's condition decides. `None` where nothing
+    /// could be read.
+    async fn known(
+        &self,
+        calls: &BTreeMap<CallKey, CallWrites>,
+    ) -> Option<HashMap<String, BTreeMap<String, Item>>> {
+        let wanted = calls.iter().flat_map(|(key, call)| {
+            let sort_keys = match key.provider {
+                Provider::Alicom => call.sort_keys(key),
+                // All that is known of a call comes in one push: there is no item, but for a repeat, and for what an earlier
+                // release named otherwise.
+                Provider::AiVoice | Provider::Laaffic => call.former_sort_keys(key).collect(),
+            };
+            sort_keys.into_iter().map(|sk| (keys::call_pk(key), sk))
         });
-        let keys: Vec<_> = shared
-            .flat_map(|(key, call)| call.sort_keys().into_iter().map(|sk| (keys::call_pk(key), sk)))
-            .collect();
+        let keys: Vec<_> = wanted.collect();
         let mut known = HashMap::<_, BTreeMap<_, _>>::new();
-        let found = timeout(GLANCE_LIMIT, self.table.glance_at(&keys)).await.ok().and_then(Result::ok);
-        for item in found.into_iter().flatten() {
+        let found = timeout(GLANCE_LIMIT, self.table.glance_at(&keys)).await.ok().and_then(Result::ok)?;
+        for item in found {
             if let [Some(pk), Some(sk)] =
                 [keys::PK, keys::SK].map(|name| item.get(name).and_then(Value::as_str).map(str::to_owned))
             {
                 known.entry(pk).or_default().insert(sk, item);
             }
         }
-        known
+        Some(known)
+    }
+
+    /// The sort key of a recording's item: that of an earlier release where there is such an item. `known` is what was read of the
+    /// call, `None` where that is to be read first.
+    async fn recording_sk(
+        &self,
+        key: &CallKey,
+        source: &RecordingSource,
+        known: Option<&BTreeMap<String, Item>>,
+    ) -> Result<String, TableError> {
+        if let Some(former) = former_recording_sk(key, source) {
+            let is_there = match known {
+                Some(known) => known.contains_key(&former),
+                None => self.table.get(&keys::call_pk(key), &former).await?.is_some(),
+            };
+            if is_there {
+                return Ok(former);
+            }
+        }
+        Ok(keys::recording_sk(&source.slot))
     }
 
     /// Puts verbatim pushes. A single item that DynamoDB refuses makes it refuse its batch: then each goes alone.
@@ -219,14 +245,17 @@ impl Store {
         }
     }
 
-    /// Writes what a push says about one call. `known` is what is believed to be stored of it, by sort key.
+    /// Writes what a push says about one call. `glanced` is what is believed to be stored of it, by sort key; `None` where that
+    /// could not be read.
     async fn write_call(
         &self,
         key: &CallKey,
         call: &CallWrites,
-        mut known: BTreeMap<String, Item>,
+        glanced: Option<BTreeMap<String, Item>>,
     ) -> Result<(), TableError> {
         let pk = keys::call_pk(key);
+        let is_known = glanced.is_some();
+        let mut known = glanced.unwrap_or_default();
         let (known_call, known_conversation) = (known.remove(keys::CALL), known.remove(keys::CONVERSATION));
         let conversation = async {
             if call.conversations.is_empty() {
@@ -239,7 +268,7 @@ impl Store {
         let recordings = async {
             for (source, received_at) in &call.recordings {
                 let merge = |stored| Ok(refreshed(stored, key, source, *received_at)?);
-                let sk = keys::recording_sk(&source.slot);
+                let sk = self.recording_sk(key, source, is_known.then_some(&known)).await?;
                 let known = known.remove(&sk);
                 self.table.upsert(&pk, &sk, known, merge).await?;
             }
@@ -263,10 +292,16 @@ struct CallWrites {
 
 impl CallWrites {
     /// The sort keys of the items to write.
-    fn sort_keys(&self) -> BTreeSet<String> {
+    fn sort_keys(&self, key: &CallKey) -> BTreeSet<String> {
         let conversation = (!self.conversations.is_empty()).then(|| keys::CONVERSATION.to_owned());
         let recordings = self.recordings.iter().map(|(source, _)| keys::recording_sk(&source.slot));
-        [keys::CALL.to_owned()].into_iter().chain(conversation).chain(recordings).collect()
+        let all = [keys::CALL.to_owned()].into_iter().chain(conversation).chain(recordings);
+        all.chain(self.former_sort_keys(key)).collect()
+    }
+
+    /// The sort keys that an earlier release gave to the same recordings.
+    fn former_sort_keys(&self, key: &CallKey) -> impl Iterator<Item = String> {
+        self.recordings.iter().filter_map(|(source, _)| former_recording_sk(key, source))
     }
 }
 

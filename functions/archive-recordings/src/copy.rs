@@ -90,6 +90,9 @@ pub(crate) enum CopyError {
         /// The key.
         object_key: String,
     },
+    /// It took the time that others of the recording's URLs need.
+    #[error("took so long that other URLs would not have been tried")]
+    TookTooLong,
     /// The run had to end before the copy did.
     #[error("the run ended")]
     OutOfTime,
@@ -122,10 +125,23 @@ impl CopyError {
             Self::Status(404) => Setback::NotFound,
             Self::Status(403 | 410) => Setback::Refused,
             // 401 too: where it was seen, the same URL was good a little later.
-            Self::Status(_) | Self::NotAudio(_) | Self::CutShort(_) => Setback::Passing,
+            Self::Status(_) | Self::NotAudio(_) | Self::CutShort(_) | Self::TookTooLong => Setback::Passing,
             Self::Bucket { .. } | Self::AlreadyThere { .. } => Setback::Elsewhere,
             Self::OutOfTime => return None,
         })
+    }
+
+    /// Whether the URL itself is at fault, and another one of the same recording need not be: it is none, is refused, or leads where
+    /// nobody is let to.
+    pub(crate) fn is_of_the_url(&self) -> bool {
+        match self {
+            Self::Fetch(error) => match error.prospect() {
+                Prospect::Never => !matches!(error, FetchError::TooLarge { .. }),
+                Prospect::OnceAllowed => true,
+                Prospect::Later => false,
+            },
+            other => other.setback() == Some(Setback::Refused),
+        }
     }
 
     fn bucket<E>(action: &'static str) -> impl Fn(SdkError<E>) -> Self

@@ -108,7 +108,8 @@ impl Store {
         for parts in parts {
             for source in &parts.recordings {
                 let merge = |stored| Ok(refreshed(stored, key, source, parts.call.received_at)?);
-                self.table.upsert(&pk, &keys::recording_sk(&source.slot), None, merge).await?;
+                let sk = self.recording_sk(key, source, None).await?;
+                self.table.upsert(&pk, &sk, None, merge).await?;
             }
             if let Some(conversation) = &parts.conversation {
                 let one = std::slice::from_ref(conversation);
