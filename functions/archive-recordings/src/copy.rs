@@ -548,3 +548,35 @@ impl Source {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_tells_what_it_means_and_whether_another_url_need_have_it() {
+        for (error, setback, is_of_the_url) in [
+            (CopyError::Status(404), Some(Setback::NotFound), false),
+            (CopyError::Status(403), Some(Setback::Refused), true),
+            (CopyError::Status(410), Some(Setback::Refused), true),
+            // Where it was seen, the same URL was good a little later.
+            (CopyError::Status(401), Some(Setback::Passing), false),
+            (CopyError::Status(503), Some(Setback::Passing), false),
+            (CopyError::Status(206), Some(Setback::Passing), false),
+            (CopyError::NotAudio(NotAudio::Text), Some(Setback::Passing), false),
+            (CopyError::TookTooLong, Some(Setback::Passing), false),
+            (CopyError::AlreadyThere { object_key: String::new() }, Some(Setback::Elsewhere), false),
+            (CopyError::OutOfTime, None, false),
+        ] {
+            assert_eq!((error.setback(), error.is_of_the_url()), (setback, is_of_the_url), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_cut_short_where_its_header_tells_of_more_than_its_padding() {
+        assert!(CutShort::of(None, 5).is_none());
+        assert!(CutShort::of(Some(101), 100).is_none(), "the byte that pads a chunk");
+        let cut_short = CutShort::of(Some(102), 100).unwrap();
+        assert_eq!(cut_short.to_string(), "cut short: its header tells of 102 bytes, 100 came");
+    }
+}

@@ -145,3 +145,23 @@ fn no_fresh_url(error: RenewalError) -> NoFreshUrl {
         | ApiErrorKind::Unexpected => NoFreshUrl::Unanswered(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asking_again_is_of_use_where_only_the_asking_failed() {
+        let gone = || NoFreshUrl::Gone(RenewalError::OtherCall);
+        for (denied, is_final, may_be_had) in [
+            (NoFreshUrl::NotOffered, true, false),
+            (NoFreshUrl::Erased, true, false),
+            (gone(), true, false),
+            (NoFreshUrl::NoKeys(Provider::Laaffic), true, true),
+            (NoFreshUrl::KeysUnreadable(Provider::Laaffic), false, true),
+            (NoFreshUrl::Unanswered(RenewalError::NoRecording), false, true),
+        ] {
+            assert_eq!((denied.is_final(), denied.may_be_had()), (is_final, may_be_had), "{denied}");
+        }
+    }
+}
