@@ -67,9 +67,11 @@ pub const CONVERSATIONS_RECONCILED: Metric = count("ConversationsReconciled");
 pub const PROVIDER_THROTTLED: Metric = count("ProviderThrottled");
 /// Requests that a platform's API refused for their keys.
 pub const PROVIDER_DENIED: Metric = count("ProviderDenied");
+/// Runs of the scheduled functions that could not read the secret with the keys to the platforms' APIs.
+pub const SECRET_UNREADABLE: Metric = count("SecretUnreadable");
 
 /// Every metric.
-pub const ALL: [Metric; 19] = [
+pub const ALL: [Metric; 20] = [
     PUSHES,
     ELEMENTS,
     STORED,
@@ -89,6 +91,7 @@ pub const ALL: [Metric; 19] = [
     CONVERSATIONS_RECONCILED,
     PROVIDER_THROTTLED,
     PROVIDER_DENIED,
+    SECRET_UNREADABLE,
 ];
 
 /// Where metrics go.
@@ -214,6 +217,11 @@ impl Metrics {
             (PROVIDER_DENIED, large_number(denied)),
         ];
         self.emit(at, &[], &values, &[]);
+    }
+
+    /// Emits that a run could not read, `at` that time, the secret with the keys to the platforms' APIs.
+    pub fn secret_unreadable(&self, at: Instant) {
+        self.emit(at, &[], &[(SECRET_UNREADABLE, 1.0)], &[]);
     }
 
     /// Emits values without dimensions, and those of `divided` also with all of `dimensions`.

@@ -24,7 +24,7 @@ use crate::item::{self, Item, PushItem};
 use crate::keys;
 use crate::merge::{CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record, Writers};
 use crate::model::{CallKey, Instant, RecordingSource};
-use crate::parts::{Element, Merged, Parts, announced_at, merged, parts, refreshed};
+use crate::parts::{Element, Merged, Parts, announced_at, former_recording_sk, merged, parts, refreshed};
 use crate::table::{MAX_BATCH, Table, TableError};
 use crate::tombstone::is_tombstone;
 
@@ -165,7 +165,9 @@ impl Store {
         let mut pushes = Vec::new();
         let mut writes = Vec::new();
         for (key, mut call) in calls {
-            let known = known.remove(&keys::call_pk(&key)).unwrap_or_default();
+            let glanced = known.as_mut().map(|known| known.remove(&keys::call_pk(&key)).unwrap_or_default());
+            let is_known = glanced.is_some();
+            let known = glanced.unwrap_or_default();
             if known.get(keys::CALL).is_some_and(is_tombstone) {
                 let positions = call.positions();
                 positions.iter().for_each(|position| results[*position] = Ok(Stored::OfErasedCall));
@@ -182,7 +184,7 @@ impl Store {
                 pushes.extend(body.as_of_its_first_receipt(&receipts));
             }
             if !call.bodies.is_empty() {
-                writes.push((key, call, known));
+                writes.push((key, call, known, is_known));
             }
         }
 
@@ -192,8 +194,8 @@ impl Store {
             let batch: Vec<_> = pushes.by_ref().take(MAX_BATCH).collect();
             puts.push(Box::pin(self.put_pushes(batch)));
         }
-        let merges = join_all(writes.into_iter().map(|(key, call, known)| async move {
-            let met = self.write_call(&key, &call, known).await;
+        let merges = join_all(writes.into_iter().map(|(key, call, known, is_known)| async move {
+            let met = self.write_call(&key, &call, known, is_known).await;
             (key, call, met)
         }));
         let (merges, ()) = tokio::join!(merges, settle(&mut results, puts));
@@ -227,22 +229,46 @@ impl Store {
     /// What is stored of the items that are about to be written, by partition and sort key. To read them first costs a tenth of a put
     /// that is refused since there is an item already; and whatever was received before keeps its first receipt.
     ///
-    /// What is read may be stale, and what can't be read soon is not known: the put's condition decides.
-    async fn known(&self, calls: &BTreeMap<CallKey, CallWrites>) -> HashMap<String, BTreeMap<String, Item>> {
+    /// What is read may be stale, and what can't be read soon is not known: the put's condition decides. `None` where nothing
+    /// could be read.
+    async fn known(
+        &self,
+        calls: &BTreeMap<CallKey, CallWrites>,
+    ) -> Option<HashMap<String, BTreeMap<String, Item>>> {
         let keys: Vec<_> = calls
             .iter()
-            .flat_map(|(key, call)| call.sort_keys().into_iter().map(|sk| (keys::call_pk(key), sk)))
+            .flat_map(|(key, call)| call.sort_keys(key).into_iter().map(|sk| (keys::call_pk(key), sk)))
             .collect();
         let mut known = HashMap::<_, BTreeMap<_, _>>::new();
-        let found = timeout(GLANCE_LIMIT, self.table.glance_at(&keys)).await.ok().and_then(Result::ok);
-        for item in found.into_iter().flatten() {
+        let found = timeout(GLANCE_LIMIT, self.table.glance_at(&keys)).await.ok().and_then(Result::ok)?;
+        for item in found {
             if let [Some(pk), Some(sk)] =
                 [keys::PK, keys::SK].map(|name| item.get(name).and_then(Value::as_str).map(str::to_owned))
             {
                 known.entry(pk).or_default().insert(sk, item);
             }
         }
-        known
+        Some(known)
+    }
+
+    /// The sort key of a recording's item: that of an earlier release where there is such an item. `known` are the sort keys that were
+    /// found of the call, `None` where that is to be read first.
+    async fn recording_sk(
+        &self,
+        key: &CallKey,
+        source: &RecordingSource,
+        known: Option<&BTreeSet<String>>,
+    ) -> Result<String, TableError> {
+        if let Some(former) = former_recording_sk(key, source) {
+            let is_there = match known {
+                Some(known) => known.contains(&former),
+                None => self.table.get(&keys::call_pk(key), &former).await?.is_some(),
+            };
+            if is_there {
+                return Ok(former);
+            }
+        }
+        Ok(keys::recording_sk(&source.slot))
     }
 
     /// Puts verbatim pushes. A single item that DynamoDB refuses makes it refuse its batch: then each goes alone.
@@ -261,12 +287,14 @@ impl Store {
         }
     }
 
-    /// Writes what a push says about one call. `known` is what is believed to be stored of it, by sort key.
+    /// Writes what a push says about one call. `known` is what is believed to be stored of it, by sort key; nothing where that
+    /// could not be read, which `is_known` tells.
     async fn write_call(
         &self,
         key: &CallKey,
         call: &CallWrites,
         mut known: BTreeMap<String, Item>,
+        is_known: bool,
     ) -> Result<Met, TableError> {
         let pk = keys::call_pk(key);
         let (known_call, known_conversation) = (known.remove(keys::CALL), known.remove(keys::CONVERSATION));
@@ -289,10 +317,11 @@ impl Store {
             self.table.upsert(&pk, keys::CONVERSATION, known_conversation, merge).await
         };
         let recordings = async {
+            let there = is_known.then(|| known.keys().cloned().collect::<BTreeSet<_>>());
             for body in &call.bodies {
                 for source in &body.recordings {
                     let merge = |stored| Ok(refreshed(stored, key, source, body.call.received_at)?);
-                    let sk = keys::recording_sk(&source.slot);
+                    let sk = self.recording_sk(key, source, there.as_ref()).await?;
                     let known = known.remove(&sk);
                     self.table.upsert(&pk, &sk, known, merge).await?;
                 }
@@ -396,12 +425,15 @@ impl CallWrites {
     }
 
     /// The sort keys of the items to write.
-    fn sort_keys(&self) -> BTreeSet<String> {
+    fn sort_keys(&self, key: &CallKey) -> BTreeSet<String> {
         let mut sort_keys = BTreeSet::from([keys::CALL.to_owned()]);
         for body in &self.bodies {
             sort_keys.insert(keys::push_sk(body.call.function, &body.call.body));
             sort_keys.extend(body.conversation.as_ref().map(|_| keys::CONVERSATION.to_owned()));
-            sort_keys.extend(body.recordings.iter().map(|source| keys::recording_sk(&source.slot)));
+            for source in &body.recordings {
+                sort_keys.insert(keys::recording_sk(&source.slot));
+                sort_keys.extend(former_recording_sk(key, source));
+            }
         }
         sort_keys
     }

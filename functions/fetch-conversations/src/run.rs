@@ -1,11 +1,12 @@
 //! One run: what it has at hand, and how it asks for one call and stores the answer.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use shared::aws::{Account, Patience};
 use shared::config::{ConfigError, Environment, StoreConfig, expiry};
-use shared::credentials::{CredentialsError, ProviderCredentials};
+use shared::credentials::{KeySource, ProviderCredentials};
 use shared::deadline::Deadline;
 use shared::item::Asked as AskedBy;
 use shared::metrics::Metrics;
@@ -29,11 +30,18 @@ const RESERVE: Duration = Duration::from_secs(10);
 const MAX_STREAK: u32 = 16;
 
 /// The run could not read or write the table.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum RunError {
     /// The table failed.
     #[error(transparent)]
     Table(#[from] TableError),
+}
+
+/// In the words that are fit for a log: Lambda's runtime logs what a function fails by, and the SDK's errors hold whole answers.
+impl fmt::Debug for RunError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")
+    }
 }
 
 /// What the function has at hand from its start on.
@@ -61,15 +69,18 @@ impl Conversations {
         })
     }
 
-    /// Reads the keys to the providers' APIs.
+    /// Reads the keys to the providers' APIs. Where the secret that holds them can't be read there are none, which is logged and
+    /// counted.
     ///
     /// # Errors
-    /// [`CredentialsError`]; none where there are no keys.
+    /// [`ConfigError`], where half of a pair is set.
     pub async fn credentials(
         &self,
         environment: &Environment<'_>,
-    ) -> Result<ProviderCredentials, CredentialsError> {
-        ProviderCredentials::load(environment, &self.account).await
+    ) -> Result<ProviderCredentials, ConfigError> {
+        let keys = KeySource::read(environment, &self.account)?.keys().await;
+        keys.report(FUNCTION, &self.metrics, Instant::now());
+        Ok(keys.credentials)
     }
 }
 

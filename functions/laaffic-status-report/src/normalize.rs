@@ -8,8 +8,6 @@ use shared::normalized::{Context, Normalized, Rejection, call_id};
 
 /// The currency of amounts where the report names none: it names one only if it is another.
 const USUAL_CURRENCY: &str = "USD";
-/// The longest id that names a recording's slot, in bytes: the slot is part of a sort key, which holds 1,024.
-const MAX_SLOT_BYTES: usize = 900;
 
 /// Which field feeds which attribute, as [`normalize`] reads them.
 pub(crate) const FEEDS: Feeds = Feeds {
@@ -157,13 +155,12 @@ fn cost(report: &mut Fields) -> Option<Money> {
     cost
 }
 
-/// The recording, which comes as a URL, as an id from which a URL can be had, or as both.
+/// The recording, which comes as a URL, as an id from which a URL can be had, or as both. A call has one, however it is named.
 fn recording(report: &mut Fields, call_at: Instant) -> Option<RecordingSource> {
     let id = report.text("recordingFileId");
     let (url, expires_at) = report.recording_url("recordingFileUrl").unzip();
     if id.is_none() && url.is_none() {
         return None;
     }
-    let slot = id.clone().filter(|id| id.len() <= MAX_SLOT_BYTES).unwrap_or_else(|| "main".to_owned());
-    Some(RecordingSource { slot, url, id, expires_at: expires_at.flatten(), call_at })
+    Some(RecordingSource { slot: "main".to_owned(), url, id, expires_at: expires_at.flatten(), call_at })
 }

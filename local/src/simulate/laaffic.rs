@@ -130,7 +130,7 @@ fn recording(writer: &mut Writer, call: &Call, world: &World, rng: &mut Rng) {
     writer.field("recordingFileUrl", &url.clone().into());
     writer.recording(Recording {
         name: name.clone(),
-        slot: id.clone().unwrap_or_else(|| "main".to_owned()),
+        slot: "main".to_owned(),
         url,
         id,
         signed_until: signed_at.map(|at| at + SIGNED_FOR_S),

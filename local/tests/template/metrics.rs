@@ -202,6 +202,7 @@ async fn emitted() -> BTreeSet<Watched> {
     let deadline = Deadline::after(Duration::from_secs(60));
     archive_recordings::handle(&archiver, Instant::now(), deadline).await.unwrap();
     Metrics::read(&environment).conversation_run(Instant::now(), &ConversationCounts::default());
+    Metrics::read(&environment).secret_unreadable(Instant::now());
 
     drop(listening);
     stack.stop().await.unwrap();

@@ -19,6 +19,7 @@ use super::acs3::{AccessKey, RpcCall};
 use super::api::{Answer, ApiError, ApiSettings, Caller};
 use super::lenient::Fields;
 use crate::config::{ConfigError, Environment};
+use crate::random;
 
 mod answers;
 mod renewal;
@@ -313,7 +314,7 @@ impl Alibaba {
         let base_url = self.caller.base_url();
         let host = base_url.authority();
         let build = || {
-            let nonce = format!("{:032x}", fastrand::u128(..));
+            let nonce = random::name();
             let call = RpcCall {
                 host: &host,
                 action,

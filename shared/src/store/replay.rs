@@ -108,7 +108,8 @@ impl Store {
             for body in &bodies {
                 for source in &body.recordings {
                     let merge = |stored| Ok(refreshed(stored, key, source, body.call.received_at)?);
-                    self.table.upsert(&pk, &keys::recording_sk(&source.slot), None, merge).await?;
+                    let sk = self.recording_sk(key, source, None).await?;
+                    self.table.upsert(&pk, &sk, None, merge).await?;
                 }
             }
         }
