@@ -22,7 +22,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use crate::dynamodb::{self, DynamoDb};
-use crate::functions::{Functions, PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS, ScheduledFunction};
+use crate::functions::{self, Functions, PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS, ScheduledFunction};
 use crate::provider::{self, Provider};
 use crate::s3::{self, S3};
 use crate::{gateway, schema, token};
@@ -184,7 +184,7 @@ impl Stack {
         let archiver = Archiver::new(&environment, SystemResolver).await?;
         let conversations = Conversations::new(&environment)?;
         let credentials = conversations.credentials(&environment).await?;
-        let receiver = Receiver::new(&environment)?;
+        let receiver = Receiver::new(&environment, &functions::pushes())?;
         let functions = Arc::new(Functions::new(receiver, archiver, conversations, credentials));
         let address = api.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();

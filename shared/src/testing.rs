@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use crate::config::PushConfig;
+use crate::config::{PushConfig, Tokens, Zones};
 use crate::item;
 use crate::model::{CallFacts, ConversationFacts, Instant};
 use crate::normalized::{Context, PushType};
@@ -148,10 +148,10 @@ pub fn check_body(push: &PushType, body: &[u8]) {
 /// Settings of a push function that accepts the tokens with these digests.
 pub fn push_config(token_digests: Vec<[u8; 32]>) -> PushConfig {
     PushConfig {
-        token_digests,
+        tokens: Tokens::everywhere(token_digests),
         allowed_sources: Vec::new(),
         max_body_bytes: 4 * 1024 * 1024,
-        utc_offset: Offset::constant(8),
+        zones: Zones::default(),
         retention_days: None,
     }
 }

@@ -81,7 +81,7 @@ async fn redrive_one(receiver: &Receiver, key: &str, dry_run: bool) -> anyhow::R
     let push = push.with_context(|| format!("there is no function {}", rejected.function))?;
     let bytes = rejected.bytes().context("its base64 is damaged")?;
     if dry_run {
-        return Ok(tried(&push, &bytes, &rejected, receiver.utc_offset()));
+        return Ok(tried(&push, &bytes, &rejected, receiver.utc_offset(push.provider)));
     }
     match receiver.receive_again(&push, &bytes, rejected.received_at).await {
         Answer::Kept { rejected: 0, .. } => {

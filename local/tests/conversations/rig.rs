@@ -70,7 +70,7 @@ impl Rig {
             })
         };
         let environment = Environment::new(&look_up);
-        let receiver = Receiver::new(&environment).unwrap();
+        let receiver = Receiver::new(&environment, &callvault::functions::pushes()).unwrap();
         let conversations = Arc::new(Conversations::new(&environment).unwrap());
         Self { stack, provider, conversations, receiver, start: Instant::now() }
     }

@@ -170,7 +170,7 @@ async fn emitted() -> BTreeSet<Watched> {
         _ => None,
     };
     let environment = Environment::new(&look_up);
-    let receiver = Receiver::new(&environment).unwrap();
+    let receiver = Receiver::new(&environment, &callvault::functions::pushes()).unwrap();
     let log = Log::default();
     let subscriber = shared::telemetry::subscriber({
         let log = log.clone();
