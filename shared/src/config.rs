@@ -77,9 +77,10 @@ impl<'a> Environment<'a> {
     ) -> Result<T, ConfigError> {
         let value = self.get(variable);
         let value = value.as_deref().unwrap_or(default);
-        value
-            .parse()
-            .map_err(|error: T::Err| ConfigError::Invalid { variable: variable.into(), problem: error.to_string() })
+        value.parse().map_err(|error: T::Err| ConfigError::Invalid {
+            variable: variable.into(),
+            problem: error.to_string(),
+        })
     }
 }
 

@@ -58,7 +58,7 @@ impl Receiver {
         Ok(Self {
             config: PushConfig::read(environment, pushes)?,
             store: Store::new(stores, account, Patience::Sender),
-            metrics: Metrics::read(environment),
+            metrics: Metrics::read(environment)?,
         })
     }
 
@@ -68,7 +68,7 @@ impl Receiver {
         Ok(Self {
             config: PushConfig::for_operator(environment)?,
             store,
-            metrics: Metrics::read(environment),
+            metrics: Metrics::read(environment)?,
         })
     }
 

@@ -68,8 +68,7 @@ pub fn authorize(request: Request, function: &str, config: &PushConfig) -> Resul
 /// Whether the token's digest is among those accepted. Every digest is compared whole, so that the time taken tells nothing.
 fn is_accepted<'a>(token: &str, digests: impl Iterator<Item = &'a [u8; 32]>) -> bool {
     let digest = Sha256::digest(token);
-    let accepted =
-        digests.fold(Choice::from(0), |any, accepted| any | digest[..].ct_eq(&accepted[..]));
+    let accepted = digests.fold(Choice::from(0), |any, accepted| any | digest[..].ct_eq(&accepted[..]));
     !token.is_empty() && bool::from(accepted)
 }
 

@@ -15,9 +15,9 @@ const URL_LIFETIME_S: i64 = 7 * 24 * 60 * 60;
 pub(crate) fn normalize(mut record: Fields, context: &Context) -> Result<Normalized, Rejection> {
     let call_id = call_id(&mut record, "callId")?;
     let call = CallFacts {
-        task_id: record.text("taskId"),
-        batch_id: record.text("batchId"),
-        detail_id: record.text("detailId"),
+        task_id: record.trimmed_text("taskId"),
+        batch_id: record.trimmed_text("batchId"),
+        detail_id: record.trimmed_text("detailId"),
         out_id: record.trimmed_text("outId"),
         originated_at: record.instant("startTime"),
         ended_at: record.instant("endTime"),

@@ -88,7 +88,7 @@ const MINE_AND_UNCHANGED: &str = "#lease_owner = :owner AND #version = :claimed"
 impl<'a> Claims<'a> {
     /// Claims for a run that is told from all others by a random name.
     pub(crate) fn new(table: &'a Table, lease_s: i64) -> Self {
-        Self { table, owner: format!("{:032x}", fastrand::u128(..)), lease_s }
+        Self { table, owner: shared::random::unguessable(), lease_s }
     }
 
     /// Claims a recording; `None` if it is no longer due, or somebody else's.

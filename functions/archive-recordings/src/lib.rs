@@ -117,7 +117,7 @@ impl Archiver {
             copier: Copier { fetcher, bucket, min_bytes: config.min_bytes, lock: config.lock.clone() },
             renewals: Renewals::new(&config, credentials, table.clone()),
             table,
-            metrics: Metrics::read(environment),
+            metrics: Metrics::read(environment)?,
             config,
         })
     }

@@ -52,13 +52,16 @@ impl fmt::Display for Redriven {
 pub async fn redrive(options: RedriveOptions) -> anyhow::Result<()> {
     let receiver = options.target.receiver().await?;
     let bucket = receiver.store().bucket();
-    let prefix = match options.prefix.strip_prefix("rejected/") {
-        Some(_) => options.prefix.clone(),
-        None => format!("rejected/{}", options.prefix),
-    };
+    let below = options.prefix.trim_start_matches('/');
+    let below = if below == "rejected" { "" } else { below.strip_prefix("rejected/").unwrap_or(below) };
+    let prefix = format!("rejected/{below}");
     let mut out = std::io::stdout().lock();
     let (mut stored, mut rejected, mut failed) = (0, 0, 0);
-    for key in keys(bucket, &prefix).await? {
+    let keys = keys(bucket, &prefix).await?;
+    if keys.is_empty() {
+        writeln!(out, "nothing lies under {prefix}")?;
+    }
+    for key in keys {
         let redriven = redrive_one(&receiver, &key, options.dry_run).await.unwrap_or_else(Redriven::Failed);
         writeln!(out, "{key}  {redriven}")?;
         match redriven {

@@ -99,6 +99,14 @@ impl Rig {
         summary
     }
 
+    /// Runs it in the caller's task, which may drop it.
+    pub(crate) async fn run_here(&self, seconds: i64, time: Duration) {
+        let alibaba = Some(AccessKey { id: KEY.to_owned(), secret: SECRET.to_owned() });
+        let credentials = ProviderCredentials { alibaba, laaffic: None };
+        let (deadline, now) = (Deadline::after(time), self.start.plus_seconds(seconds));
+        fetch_conversations::handle(&self.conversations, &credentials, deadline, now).await.unwrap();
+    }
+
     /// Runs the archiver so many seconds after the rig was set up, with this secret of Alibaba's API.
     pub(crate) async fn archive(&self, seconds: i64, secret: &str) -> Report {
         let stores = self.stack.stores();

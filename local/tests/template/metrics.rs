@@ -201,7 +201,7 @@ async fn emitted() -> BTreeSet<Watched> {
     let archiver = Archiver::new(&environment, SystemResolver).await.unwrap();
     let deadline = Deadline::after(Duration::from_secs(60));
     archive_recordings::handle(&archiver, Instant::now(), deadline).await.unwrap();
-    Metrics::read(&environment).conversation_run(Instant::now(), &ConversationCounts::default());
+    Metrics::read(&environment).unwrap().conversation_run(Instant::now(), &ConversationCounts::default());
 
     drop(listening);
     stack.stop().await.unwrap();

@@ -313,7 +313,7 @@ impl Alibaba {
         let base_url = self.caller.base_url();
         let host = base_url.authority();
         let build = || {
-            let nonce = format!("{:032x}", fastrand::u128(..));
+            let nonce = crate::random::unguessable();
             let call = RpcCall {
                 host: &host,
                 action,
