@@ -54,6 +54,11 @@ pub const PUSH_FUNCTIONS: [PushFunction; 5] = [
     push_function!("laaffic-status-report", laaffic_status_report),
 ];
 
+/// Every push that is caught.
+pub fn pushes() -> [PushType; 5] {
+    PUSH_FUNCTIONS.map(|function| function.push)
+}
+
 /// A function that runs at intervals.
 #[derive(Clone, Copy)]
 pub struct ScheduledFunction {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::Environment;
+use crate::config::{ConfigError, Environment};
 use crate::model::Instant;
 
 /// The target of the events that carry a metrics line, by which [`telemetry`](crate::telemetry) knows them.
@@ -100,6 +100,13 @@ pub struct Metrics {
     namespace: Option<String>,
 }
 
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html>
+fn is_namespace(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte);
+    let reserved = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws/"));
+    (1..=255).contains(&text.len()) && text.bytes().all(letter) && !text.starts_with(':') && !reserved
+}
+
 /// What is counted of a push.
 #[derive(Clone, Debug)]
 pub struct PushCounts<'a> {
@@ -157,8 +164,18 @@ pub struct ConversationCounts {
 
 impl Metrics {
     /// Metrics in the namespace `METRICS_NAMESPACE`; none are emitted where it is not set, as on the local stack.
-    pub fn read(environment: &Environment<'_>) -> Self {
-        Self { namespace: environment.get("METRICS_NAMESPACE") }
+    ///
+    /// # Errors
+    /// [`ConfigError`] where CloudWatch takes no such namespace from anybody but AWS.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
+        let namespace = environment.parse("METRICS_NAMESPACE", None, |namespace| match is_namespace(namespace) {
+            true => Ok(Some(namespace.to_owned())),
+            false => Err(
+                "not a namespace of yours: 1 to 255 of A-Z, a-z, 0-9, `.`, `-`, `_`, `/`, `#`, `:`, not beginning with `:` or `AWS/`"
+                    .to_owned(),
+            ),
+        })?;
+        Ok(Self { namespace })
     }
 
     /// Emits what is counted of a push.

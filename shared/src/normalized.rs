@@ -140,9 +140,37 @@ impl Rejection {
     }
 }
 
-/// Takes the call's id out of `field`.
+/// Takes the call's id out of `field`, without the white space around it. Where there is some, the id as it came is kept as
+/// well, as `<field>_untrimmed`.
 pub fn call_id(fields: &mut Fields, field: &'static str) -> Result<CallId, Rejection> {
-    fields
-        .take(field, |value| CallId::new(crate::fields::scalar_text(value)?.to_owned()))
-        .ok_or(Rejection::NoCallId { field })
+    let id = fields.trimmed_text(field).and_then(CallId::new);
+    id.ok_or(Rejection::NoCallId { field })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn taken(id: Value) -> (Option<String>, Value) {
+        let object = json!({"callId": id}).as_object().cloned().unwrap();
+        let mut fields = Fields::new(object, Offset::UTC);
+        let id = call_id(&mut fields, "callId").ok().map(|id| id.as_str().to_owned());
+        (id, Value::Object(fields.into_rest().0))
+    }
+
+    #[test]
+    fn an_id_is_the_same_with_white_space_around_it() {
+        for (came, id, rest) in [
+            (json!("10^1"), Some("10^1"), json!({})),
+            (json!(" 10^1\r\n"), Some("10^1"), json!({"callId_untrimmed": " 10^1\r\n"})),
+            (json!("\u{3000}1"), Some("1"), json!({"callId_untrimmed": "\u{3000}1"})),
+            (json!("a b"), Some("a b"), json!({})),
+            (json!(42), Some("42"), json!({})),
+            (json!(" "), None, json!({"callId": " "})),
+            (json!({}), None, json!({"callId": {}})),
+        ] {
+            assert_eq!(taken(came.clone()), (id.map(str::to_owned), rest), "{came}");
+        }
+    }
 }

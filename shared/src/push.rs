@@ -12,7 +12,7 @@ use crate::aws::{Account, Patience};
 use crate::body::{Elements, NoElements};
 use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, expiry, process_environment};
 use crate::metrics::{Metrics, PushCounts};
-use crate::model::{CallKey, Instant};
+use crate::model::{CallKey, Instant, Provider};
 use crate::normalized::{Context, PushType, Rejection};
 use crate::parts::Element;
 use crate::rejected::Rejected;
@@ -41,24 +41,24 @@ struct Tally {
 }
 
 impl Receiver {
-    /// A receiver with the process's settings, its connection to DynamoDB already open. Where it can't be opened yet, the first
+    /// A receiver of one kind of push with the process's settings, its connection to DynamoDB already open. Where it can't be opened yet, the first
     /// push opens it.
-    pub async fn from_environment() -> Result<Self, ConfigError> {
-        let receiver = Self::new(&process_environment())?;
+    pub async fn from_environment(push: &PushType) -> Result<Self, ConfigError> {
+        let receiver = Self::new(&process_environment(), &[*push])?;
         if let Err(error) = receiver.store.table().connect().await {
             tracing::warn!(error = %error, "no connection to DynamoDB yet");
         }
         Ok(receiver)
     }
 
-    /// A receiver with these settings.
-    pub fn new(environment: &Environment<'_>) -> Result<Self, ConfigError> {
+    /// A receiver of these pushes, with these settings.
+    pub fn new(environment: &Environment<'_>, pushes: &[PushType]) -> Result<Self, ConfigError> {
         let stores = StoreConfig::read(environment)?;
         let account = Account::of_function(environment, &stores)?;
         Ok(Self {
-            config: PushConfig::read(environment)?,
+            config: PushConfig::read(environment, pushes)?,
             store: Store::new(stores, account, Patience::Sender),
-            metrics: Metrics::read(environment),
+            metrics: Metrics::read(environment)?,
         })
     }
 
@@ -68,7 +68,7 @@ impl Receiver {
         Ok(Self {
             config: PushConfig::for_operator(environment)?,
             store,
-            metrics: Metrics::read(environment),
+            metrics: Metrics::read(environment)?,
         })
     }
 
@@ -77,9 +77,9 @@ impl Receiver {
         &self.store
     }
 
-    /// The zone of times that carry none.
-    pub fn utc_offset(&self) -> jiff::tz::Offset {
-        self.config.utc_offset
+    /// The zone of a platform's times that carry none.
+    pub fn utc_offset(&self, provider: Provider) -> jiff::tz::Offset {
+        self.config.zones.of(provider)
     }
 
     /// Receives again what was received before, and was authorized then.
@@ -97,7 +97,7 @@ impl Receiver {
         let request_id =
             request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
         let mut tally = Tally::default();
-        let answer = match authorize(request, &self.config) {
+        let answer = match authorize(request, push.function, &self.config) {
             Ok(authorized) => self.accept(push, &authorized, received_at, &mut tally).await,
             Err(denial) => denial.into(),
         };
@@ -141,7 +141,7 @@ impl Receiver {
         received_at: Instant,
         tally: &mut Tally,
     ) -> Answer {
-        let context = Context { received_at, utc_offset: self.config.utc_offset };
+        let context = Context { received_at, utc_offset: self.utc_offset(push.provider) };
         tally.elements = elements.texts.len();
         let mut sound = Vec::new();
         let mut to_store = Vec::new();

@@ -7,6 +7,7 @@
 ///
 /// # Panics
 /// If the operating system gives no random numbers, which none does that Lambda runs on.
+#[expect(clippy::expect_used, reason = "a name that can be guessed, or is given twice, is worse than none")]
 pub fn name() -> String {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).expect("the operating system gives random numbers");

@@ -349,7 +349,7 @@ impl Store {
             first.is_some() || body.is_put_as_later
         });
         if !earlier.is_empty() {
-            self.write_call(key, &call, BTreeMap::new()).await?;
+            self.write_call(key, &call, BTreeMap::new(), false).await?;
         }
         let pk = keys::call_pk(key);
         for body in &call.bodies {

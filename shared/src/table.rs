@@ -47,7 +47,9 @@ const MAX_BATCH_ROUNDS: u32 = 8;
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// DynamoDB refuses an item as invalid: trying again is of no use.
-    #[error("DynamoDB refuses the item: {0}")]
+    ///
+    /// What it says may repeat what was sent: it is kept with what is rejected, and never shown.
+    #[error("DynamoDB refuses the item")]
     Refused(String),
     /// An item could not be written.
     #[error("an item could not be written: {}", aws::brief(.0))]

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
 
-use crate::config::PushConfig;
+use crate::config::{PushConfig, Tokens, Zones};
 use crate::inquiry::HAS;
 use crate::item;
 use crate::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS};
@@ -252,10 +252,10 @@ fn known(writers: merge::Writers, said: &[&Option<merge::Contribution>]) -> (Val
 /// Settings of a push function that accepts the tokens with these digests.
 pub fn push_config(token_digests: Vec<[u8; 32]>) -> PushConfig {
     PushConfig {
-        token_digests,
+        tokens: Tokens::everywhere(token_digests),
         allowed_sources: Vec::new(),
         max_body_bytes: 4 * 1024 * 1024,
-        utc_offset: Offset::constant(8),
+        zones: Zones::default(),
         retention_days: None,
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn normalize(message: Fields, context: &Context) -> Result<Normalized
         .or_else(|missing| call_id(&mut record, "callRecordId").map_err(|_| missing))?;
     let mut status = Map::new();
     let mut call = CallFacts {
-        task_id: record.text("robotCallJobId"),
+        task_id: record.trimmed_text("robotCallJobId"),
         app_id: record.text("appId"),
         script_id: record.text("dialogFlowId"),
         callee: record.phone("calledPhoneNumber"),

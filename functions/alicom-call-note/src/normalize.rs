@@ -29,9 +29,9 @@ pub(crate) const FEEDS: Feeds = Feeds {
 pub(crate) fn normalize(mut note: Fields, _: &Context) -> Result<Normalized, Rejection> {
     let call_id = call_id(&mut note, "callId")?;
     let call = CallFacts {
-        task_id: note.text("taskId"),
-        batch_id: note.text("batchId"),
-        detail_id: note.text("detailId"),
+        task_id: note.trimmed_text("taskId"),
+        batch_id: note.trimmed_text("batchId"),
+        detail_id: note.trimmed_text("detailId"),
         out_id: note.trimmed_text("outId"),
         display_number: note.phone("realCaller"),
         intent_code: note.text("majorIntent"),

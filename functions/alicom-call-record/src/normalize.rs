@@ -31,9 +31,9 @@ pub(crate) const FEEDS: Feeds = Feeds {
 pub(crate) fn normalize(mut record: Fields, context: &Context) -> Result<Normalized, Rejection> {
     let call_id = call_id(&mut record, "callId")?;
     let call = CallFacts {
-        task_id: record.text("taskId"),
-        batch_id: record.text("batchId"),
-        detail_id: record.text("detailId"),
+        task_id: record.trimmed_text("taskId"),
+        batch_id: record.trimmed_text("batchId"),
+        detail_id: record.trimmed_text("detailId"),
         out_id: record.trimmed_text("outId"),
         originated_at: record.instant("startTime"),
         ended_at: record.instant("endTime"),

@@ -41,9 +41,9 @@ pub(crate) fn normalize(mut report: Fields, _: &Context) -> Result<Normalized, R
     let call_id = call_id(&mut report, "callId")?;
     let mut status = Map::new();
     let mut call = CallFacts {
-        task_id: report.text("taskId"),
-        batch_id: report.text("batchId"),
-        detail_id: report.text("detailId"),
+        task_id: report.trimmed_text("taskId"),
+        batch_id: report.trimmed_text("batchId"),
+        detail_id: report.trimmed_text("detailId"),
         out_id: report.trimmed_text("outId"),
         caller: report.phone("caller"),
         display_number: report.phone("realCaller"),

@@ -115,7 +115,7 @@ impl Archiver {
             copier: Copier { fetcher, bucket, min_bytes: config.min_bytes, lock: config.lock.clone() },
             keys: KeySource::read(environment, &account)?,
             table,
-            metrics: Metrics::read(environment),
+            metrics: Metrics::read(environment)?,
             config,
         })
     }

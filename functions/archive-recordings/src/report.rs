@@ -251,7 +251,7 @@ mod tests {
         for entry in &due {
             ledger.enter(entry, Err(ClaimError::NoCall));
         }
-        let metrics = Metrics::read(&shared::config::Environment::new(&|_| None));
+        let metrics = Metrics::read(&shared::config::Environment::new(&|_| None)).unwrap();
         let error = ledger.close(Deadline::after(Duration::from_secs(60)), &metrics).unwrap_err();
         let told = "2 recordings could not be claimed or settled, the first since the stored recording is of no call";
         assert_eq!((error.to_string(), format!("{error:?}")), (told.to_owned(), told.to_owned()));

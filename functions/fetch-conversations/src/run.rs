@@ -19,6 +19,7 @@ use shared::store::{Store, StoreError, Stored};
 use shared::table::TableError;
 
 use crate::config::FetchConfig;
+use crate::lease::Lease;
 use crate::summary::Summary;
 use crate::{ANSWER, FUNCTION, due, reconcile};
 
@@ -64,7 +65,7 @@ impl Conversations {
         Ok(Self {
             config: FetchConfig::read(environment)?,
             store: Store::new(stores, account.clone(), Patience::Nobody),
-            metrics: Metrics::read(environment),
+            metrics: Metrics::read(environment)?,
             account,
         })
     }
@@ -85,7 +86,7 @@ impl Conversations {
 }
 
 /// Asks for every call that is due at `now`, then reads the platform's lists for calls of which no push came. Without keys
-/// it does nothing, and says so.
+/// it does nothing, and says so; neither does it while another run is under way.
 ///
 /// # Errors
 /// [`RunError`]. A platform that fails, or refuses the keys, is no error: it is counted.
@@ -98,6 +99,11 @@ pub async fn handle(
     let Some(key) = credentials.alibaba.clone() else {
         tracing::info!(function = FUNCTION, "no keys to Alibaba's API are set: nothing is asked for");
         return Ok(Summary { time_left_ms: millis(deadline.left()), ..Summary::default() });
+    };
+    let table = conversations.store.table();
+    let Some(lease) = Lease::take(table, now, deadline.left()).await? else {
+        tracing::info!(function = FUNCTION, "another run is under way: nothing is asked for");
+        return Ok(Summary { overlapped: 1, time_left_ms: millis(deadline.left()), ..Summary::default() });
     };
     let run = Run {
         store: &conversations.store,
@@ -112,6 +118,9 @@ pub async fn handle(
         reconcile::reconcile(&run, &tasks).await
     };
     let ended = ended.await;
+    if let Err(error) = lease.give_back(now).await {
+        tracing::warn!(function = FUNCTION, error = %error, "the lease is left to lapse");
+    }
     let summary = run.into_summary(deadline);
     summary.log();
     conversations.metrics.conversation_run(now, &summary.counts());

@@ -52,7 +52,7 @@ pub(crate) fn normalize(mut report: Fields, context: &Context) -> Result<Normali
     let call_id = call_id(&mut report, "voiceId")?;
     let mut status = Map::new();
     let mut call = CallFacts {
-        task_id: report.text("taskId"),
+        task_id: report.trimmed_text("taskId"),
         script_id: report.text("scriptId"),
         display_number: report.phone("displayNum"),
         callee: report.phone("callee"),
@@ -157,7 +157,7 @@ fn cost(report: &mut Fields) -> Option<Money> {
 
 /// The recording, which comes as a URL, as an id from which a URL can be had, or as both. A call has one, however it is named.
 fn recording(report: &mut Fields, call_at: Instant) -> Option<RecordingSource> {
-    let id = report.text("recordingFileId");
+    let id = report.trimmed_text("recordingFileId");
     let (url, expires_at) = report.recording_url("recordingFileUrl").unzip();
     if id.is_none() && url.is_none() {
         return None;

@@ -52,13 +52,16 @@ impl fmt::Display for Redriven {
 pub async fn redrive(options: RedriveOptions) -> anyhow::Result<()> {
     let receiver = options.target.receiver().await?;
     let bucket = receiver.store().bucket();
-    let prefix = match options.prefix.strip_prefix("rejected/") {
-        Some(_) => options.prefix.clone(),
-        None => format!("rejected/{}", options.prefix),
-    };
+    let below = options.prefix.trim_start_matches('/');
+    let below = if below == "rejected" { "" } else { below.strip_prefix("rejected/").unwrap_or(below) };
+    let prefix = format!("rejected/{below}");
     let mut out = std::io::stdout().lock();
     let (mut stored, mut rejected, mut failed) = (0, 0, 0);
-    for key in keys(bucket, &prefix).await? {
+    let keys = keys(bucket, &prefix).await?;
+    if keys.is_empty() {
+        writeln!(out, "nothing lies under {prefix}")?;
+    }
+    for key in keys {
         let redriven = redrive_one(&receiver, &key, options.dry_run).await.unwrap_or_else(Redriven::Failed);
         writeln!(out, "{key}  {redriven}")?;
         match redriven {
@@ -81,7 +84,7 @@ async fn redrive_one(receiver: &Receiver, key: &str, dry_run: bool) -> anyhow::R
     let push = push.with_context(|| format!("there is no function {}", rejected.function))?;
     let bytes = rejected.bytes().context("its base64 is damaged")?;
     if dry_run {
-        return Ok(tried(&push, &bytes, &rejected, receiver.utc_offset()));
+        return Ok(tried(&push, &bytes, &rejected, receiver.utc_offset(push.provider)));
     }
     match receiver.receive_again(&push, &bytes, rejected.received_at).await {
         Answer::Kept { rejected: 0, .. } => {

@@ -124,9 +124,13 @@ async fn element(receiver: &Receiver, key: &CallKey, item: &Item) -> anyhow::Res
     };
     let received_at = text("received_at").and_then(|at| Instant::parse(at, jiff::tz::Offset::UTC));
     let received_at = received_at.context("a push without the time of its receipt")?;
-    let context = PushContext { received_at, utc_offset: receiver.utc_offset() };
+    let context = PushContext { received_at, utc_offset: receiver.utc_offset(push.provider) };
     let normalized = push.normalized(&body, &context).context("a stored push is rejected now")?;
-    ensure!(normalized.call_id == key.call_id, "a stored push is about another call now");
+    // Ids were stored untrimmed once.
+    ensure!(
+        normalized.call_id.as_str() == key.call_id.as_str().trim(),
+        "a stored push is about another call now"
+    );
     let asked = match item.get(ASKED) {
         Some(Value::Object(asked)) => Some(typed(asked.clone()).context("an answer to nobody knows what")?),
         _ => None,

@@ -213,7 +213,7 @@ async fn store(receiver: &Receiver, said: &Said, received_at: Instant) -> bool {
         let answer = receiver.receive_again(&push, said.text.as_bytes(), received_at).await;
         return matches!(answer, Answer::Kept { stored: 1, rejected: 0, .. });
     }
-    let context = Context { received_at, utc_offset: receiver.utc_offset() };
+    let context = Context { received_at, utc_offset: receiver.utc_offset(push.provider) };
     let normalized = push.normalized(&said.text, &context).unwrap();
     let ids = [("task_id", "1181"), ("batch_id", "B1"), ("detail_id", "9662")];
     let asked = Asked {

@@ -170,7 +170,7 @@ async fn emitted() -> BTreeSet<Watched> {
         _ => None,
     };
     let environment = Environment::new(&look_up);
-    let receiver = Receiver::new(&environment).unwrap();
+    let receiver = Receiver::new(&environment, &callvault::functions::pushes()).unwrap();
     let log = Log::default();
     let subscriber = shared::telemetry::subscriber({
         let log = log.clone();
@@ -201,8 +201,9 @@ async fn emitted() -> BTreeSet<Watched> {
     let archiver = Archiver::new(&environment, SystemResolver).await.unwrap();
     let deadline = Deadline::after(Duration::from_secs(60));
     archive_recordings::handle(&archiver, Instant::now(), deadline).await.unwrap();
-    Metrics::read(&environment).conversation_run(Instant::now(), &ConversationCounts::default());
-    Metrics::read(&environment).secret_unreadable(Instant::now());
+    let metrics = Metrics::read(&environment).unwrap();
+    metrics.conversation_run(Instant::now(), &ConversationCounts::default());
+    metrics.secret_unreadable(Instant::now());
 
     drop(listening);
     stack.stop().await.unwrap();

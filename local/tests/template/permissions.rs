@@ -95,7 +95,7 @@ async fn calls_of_pushes() -> BTreeSet<Call> {
     };
     let environment = Environment::new(&look_up);
 
-    let receiver = Receiver::new(&environment).unwrap();
+    let receiver = Receiver::new(&environment, &callvault::functions::pushes()).unwrap();
     // As `Receiver::from_environment` does while the function starts.
     receiver.store().table().connect().await.unwrap();
     let large = json!([{"callId": "large", "unknown": "x".repeat(100_000)}]).to_string();
