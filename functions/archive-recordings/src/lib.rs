@@ -107,7 +107,7 @@ impl Archiver {
         let account = Account::of_function(environment, &stores)?;
         let credentials = ProviderCredentials::load(environment, &account).await?;
         let bucket = Bucket {
-            client: aws::s3(&account, &stores, aws::http_client()),
+            client: aws::s3(&account, &stores, aws::http_client(), Patience::Nobody),
             name: stores.bucket_name.clone(),
         };
         let fetcher = fetcher(config.fetch.clone());

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "this is test code")]
 
 mod billing;
+mod bodies;
 mod durability;
 mod faults;
 mod folding;
