@@ -123,11 +123,15 @@ impl Receiver {
         self.config.utc_offset
     }
 
-    /// Receives again what was received before, and was authorized then: however much it is, and however long it takes. `envelope` is
-    /// the digest of the envelope that it is known to have come in.
+    /// Receives again what was received before, and was authorized then: however much it is, and however long it takes.
     ///
     /// Where some of it is stored now, what is still rejected is kept anew, by itself; where nothing is, nothing is written.
-    pub async fn receive_again(
+    pub async fn receive_again(&self, push: &PushType, body: &[u8], received_at: Instant) -> Answer {
+        self.receive_rejected(push, body, None, received_at).await
+    }
+
+    /// [`Receiver::receive_again`] of what was rejected. `envelope` is the digest of the envelope that it came in, where it is known.
+    pub async fn receive_rejected(
         &self,
         push: &PushType,
         body: &[u8],

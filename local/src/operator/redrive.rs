@@ -83,7 +83,7 @@ async fn redrive_one(receiver: &Receiver, key: &str, dry_run: bool) -> anyhow::R
     if dry_run {
         return Ok(tried(&push, &bytes, &rejected, receiver.utc_offset()));
     }
-    let answer = receiver.receive_again(&push, &bytes, rejected.envelope, rejected.received_at).await;
+    let answer = receiver.receive_rejected(&push, &bytes, rejected.envelope, rejected.received_at).await;
     let redriven = match answer {
         Answer::Kept { rejected: 0, .. } => Redriven::Stored,
         Answer::NotStored(error) => return Err(error.into()),
