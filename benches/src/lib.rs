@@ -71,7 +71,14 @@ impl Case {
     fn new(push: &'static PushType, sample: &str, records: usize) -> Self {
         let sample = without_white_space(sample);
         let elements = push.elements(sample.as_bytes()).expect("the sample is a body");
-        let list = vec![elements.texts[0]; records].join(",");
+        // The same again would be one element: each is written with blanks of its own, few of them.
+        let blanks =
+            |n: usize| (0..7).map(move |bit| if n >> bit & 1 == 1 { '\t' } else { ' ' }).collect::<String>();
+        let nth = |n: usize| match n {
+            0 => elements.texts[0].to_owned(),
+            n => elements.texts[0].replacen('{', &format!("{{{}", blanks(n)), 1),
+        };
+        let list = (0..records).map(nth).collect::<Vec<_>>().join(",");
         let (body, shape) = match sample.as_bytes()[0] {
             b'{' if push.envelope.is_some() => (format!("{{\"array\":[{list}]}}"), Shape::Envelope),
             b'{' if records == 1 => (list, Shape::Object),

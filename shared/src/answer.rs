@@ -41,6 +41,8 @@ pub enum Answer {
         /// The largest body allowed, in bytes.
         limit: usize,
     },
+    /// The body has more elements than are stored at once; it was kept whole, as rejected.
+    TooManyElements,
     /// Something could not be stored. Pushing again is safe.
     NotStored(Arc<StoreError>),
 }
@@ -62,7 +64,7 @@ impl Answer {
             Self::NotJson { .. } | Self::WrongShape => 400,
             Self::UnknownToken => 401,
             Self::AddressNotAllowed => 403,
-            Self::TooLarge { .. } => 413,
+            Self::TooLarge { .. } | Self::TooManyElements => 413,
             Self::Encoded => 415,
             Self::NotStored(_) => 503,
         }
@@ -77,6 +79,7 @@ impl Answer {
             Self::UnknownToken => "unknown_token",
             Self::AddressNotAllowed => "address_not_allowed",
             Self::TooLarge { .. } => "too_large",
+            Self::TooManyElements => "too_many_elements",
             Self::Encoded => "encoded",
             Self::NotStored(_) => "not_stored",
         }
@@ -92,6 +95,7 @@ impl Answer {
             | Self::UnknownToken
             | Self::AddressNotAllowed
             | Self::TooLarge { .. }
+            | Self::TooManyElements
             | Self::Encoded => Level::WARN,
             Self::NotStored(_) => Level::ERROR,
         }
@@ -110,6 +114,9 @@ impl Answer {
             Self::UnknownToken => "unknown token".to_owned(),
             Self::AddressNotAllowed => "address not allowed".to_owned(),
             Self::TooLarge { limit } => format!("the body is larger than {limit} bytes"),
+            Self::TooManyElements => {
+                "more elements than are stored at once, the body is kept: send fewer".to_owned()
+            }
             Self::Encoded => "send the body without a Content-Encoding".to_owned(),
             Self::NotStored(_) => "not stored, push again".to_owned(),
         }
@@ -144,6 +151,7 @@ mod tests {
             (Answer::UnknownToken, 401, 401, Level::WARN),
             (Answer::AddressNotAllowed, 403, 403, Level::WARN),
             (Answer::TooLarge { limit: 9 }, 413, 413, Level::WARN),
+            (Answer::TooManyElements, 413, 413, Level::WARN),
             (Answer::Encoded, 415, 415, Level::WARN),
             (Answer::NotStored(not_stored), 503, 503, Level::ERROR),
         ] {

@@ -269,7 +269,7 @@ pub struct PushItem {
     pub expires: Option<i64>,
     /// The element's text exactly as it came, or the key of the object that holds it.
     pub body: Verbatim,
-    /// What the body said beside the list that the element was in.
+    /// The digest of what the body said beside the list that the element was in.
     pub envelope: Option<String>,
     /// What is told of the call beside the body: by which ids an answer was asked for.
     pub asked: Option<Asked>,
@@ -317,7 +317,7 @@ pub fn push_item(push: PushItem) -> Item {
         Verbatim::Here(body) => item.insert("body".to_owned(), body.into()),
         Verbatim::Large(key) => item.insert("body_key".to_owned(), key.into()),
     };
-    item.extend(push.envelope.map(|envelope| ("envelope".to_owned(), envelope.into())));
+    item.extend(push.envelope.map(|digest| (ENVELOPES.to_owned(), digest.into())));
     if let Some(Asked { ids, found_by }) = push.asked {
         let ids = ids.into_iter().map(|(attribute, id)| (attribute, Value::String(id)));
         let found_by = found_by.map(|found_by| (FOUND_BY.to_owned(), Value::String(found_by)));
@@ -333,6 +333,9 @@ pub const ASKED: &str = "asked_by";
 /// The field under `extra` that says what found a call of which no push told.
 pub const FOUND_BY: &str = "found_by";
 
+/// The attribute of a verbatim push that names the envelopes which it came in, by digest, separated by commas. (Older items have the
+/// one envelope's text itself, as `envelope`.)
+pub const ENVELOPES: &str = "envelopes";
 /// Marks a value that lies in the bucket: an object with this key alone.
 pub const LARGE_KEY: &str = "large_key";
 /// The attribute of a conversation that may be too large for an item.

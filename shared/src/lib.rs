@@ -13,7 +13,6 @@ pub mod merge;
 pub mod metrics;
 pub mod model;
 pub mod normalized;
-pub mod number;
 pub mod parts;
 pub mod recording_url;
 pub mod rejected;

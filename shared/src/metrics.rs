@@ -120,10 +120,10 @@ pub struct PushCounts<'a> {
     pub elements: usize,
     /// How many of them are in the table.
     pub stored: usize,
-    /// Why elements, or the whole body, were kept as rejected: a tag for each.
-    pub rejections: &'a [&'static str],
-    /// The fields that held a value which no document knows.
-    pub unknown_values: &'a [&'static str],
+    /// Why elements, or the whole body, were kept as rejected: how often for each reason.
+    pub rejections: &'a BTreeMap<&'static str, usize>,
+    /// The fields that held a value which no document knows, and how often.
+    pub unknown_values: &'a BTreeMap<&'static str, usize>,
     /// How long storing took, in milliseconds; `None` where there was nothing to store.
     pub store_ms: Option<f64>,
 }
@@ -197,13 +197,13 @@ impl Metrics {
         let mut values = vec![(PUSHES, 1.0), (ELEMENTS, number(elements)), (STORED, number(stored))];
         values.extend(store_ms.map(|ms| (STORE_LATENCY, ms)));
         self.emit(received_at, &[("Function", function)], &values, &[PUSHES]);
-        for (reason, times) in tally(rejections) {
+        for (reason, times) in rejections {
             let dimensions = [("Function", function), ("Reason", reason)];
-            self.emit(received_at, &dimensions, &[(REJECTED, times)], &[REJECTED]);
+            self.emit(received_at, &dimensions, &[(REJECTED, number(*times))], &[REJECTED]);
         }
-        for (field, times) in tally(unknown_values) {
+        for (field, times) in unknown_values {
             let dimensions = [("Function", function), ("Field", field)];
-            self.emit(received_at, &dimensions, &[(UNKNOWN_VALUES, times)], &[UNKNOWN_VALUES]);
+            self.emit(received_at, &dimensions, &[(UNKNOWN_VALUES, number(*times))], &[UNKNOWN_VALUES]);
         }
     }
 
@@ -271,15 +271,6 @@ fn line(
     line.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
     line.extend(values.iter().map(|(metric, value)| (metric.name.to_owned(), json!(value))));
     Value::Object(line).to_string()
-}
-
-/// How often each name occurs.
-fn tally<'a>(names: &[&'a str]) -> BTreeMap<&'a str, f64> {
-    let mut tally = BTreeMap::new();
-    for name in names {
-        *tally.entry(*name).or_default() += 1.0;
-    }
-    tally
 }
 
 // CloudWatch's values are doubles.

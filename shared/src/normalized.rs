@@ -41,7 +41,12 @@ pub struct PushType {
 impl PushType {
     /// Divides a body into its elements.
     pub fn elements<'a>(&self, body: &'a [u8]) -> Result<Elements<'a>, NoElements> {
-        body::elements(body, self.envelope)
+        self.elements_up_to(usize::MAX, body)
+    }
+
+    /// Divides a body into its elements, and tells of so many different ones at most.
+    pub fn elements_up_to<'a>(&self, limit: usize, body: &'a [u8]) -> Result<Elements<'a>, NoElements> {
+        body::elements(body, self.envelope, limit)
     }
 
     /// One element's text in terms of the model.
@@ -93,7 +98,7 @@ pub enum Rejection {
     /// The element is not a JSON object.
     #[error("not an object")]
     NotAnObject,
-    /// The element can't be read: nested too deeply, or half of a surrogate pair.
+    /// The element can't be read: nested too deeply, or with names that no object can have.
     #[error("unreadable: {0}")]
     Unreadable(String),
     /// The element names no call.
@@ -113,6 +118,9 @@ pub enum Rejection {
     /// The call has as many different bodies of this function as it takes.
     #[error("the call has {} different bodies of this kind already", crate::merge::MAX_BODIES)]
     TooManyBodies,
+    /// The element would take more memory than a function has: hundreds of thousands of values in one object.
+    #[error("too many values to be read by a function: redrive it")]
+    TooManyValues,
     /// DynamoDB refuses it as invalid.
     #[error("refused by DynamoDB: {0}")]
     Refused(String),
@@ -123,7 +131,11 @@ impl Rejection {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::NoCallId { field } | Self::OtherMessage { field, .. } => Some(field),
-            Self::NotAnObject | Self::Unreadable(_) | Self::TooManyBodies | Self::Refused(_) => None,
+            Self::NotAnObject
+            | Self::Unreadable(_)
+            | Self::TooManyBodies
+            | Self::TooManyValues
+            | Self::Refused(_) => None,
         }
     }
 
@@ -135,6 +147,7 @@ impl Rejection {
             Self::NoCallId { .. } => "no_call_id",
             Self::OtherMessage { .. } => "other_message",
             Self::TooManyBodies => "too_many_bodies",
+            Self::TooManyValues => "too_many_values",
             Self::Refused(_) => "refused",
         }
     }

@@ -10,13 +10,12 @@ use crate::keys;
 use crate::merge::{self, Contribution, Record, Writers};
 use crate::model::{CallKey, Instant, Provider, Recording, RecordingSource};
 use crate::normalized::{Normalized, PushType};
-use crate::number::canonical_object;
 use crate::recording_url;
 use crate::storable::{json_fits, storable_object};
 use crate::tombstone::is_tombstone;
 
 /// From this size on a part of an item lies in the bucket instead, in bytes.
-const LARGE_BYTES: usize = 64 * 1024;
+pub(crate) const LARGE_BYTES: usize = 64 * 1024;
 
 /// An element of a push, normalized.
 #[derive(Clone, Debug)]
@@ -31,7 +30,7 @@ pub struct Element {
     pub expires: Option<i64>,
     /// The element's text exactly as it came.
     pub text: String,
-    /// What the body said beside the list that the element was in.
+    /// The digest of what the body said beside the list that the element was in.
     pub envelope: Option<String>,
     /// What whoever asked for it knows beside it.
     pub asked: Option<Asked>,
@@ -68,12 +67,12 @@ pub fn parts(element: Element) -> Result<Parts, UnreadableItem> {
     };
     let digest = keys::element_digest(&text);
 
-    let mut conversation = canonical_object(storable_object(item::object(&conversation)?));
+    let mut conversation = storable_object(item::object(&conversation)?);
     if let Some(turns) = conversation.get(TURNS).filter(|turns| !json_fits(turns, LARGE_BYTES)) {
         let name = outsource(turns.to_string().into_bytes());
         conversation.insert(TURNS.to_owned(), large_reference(name));
     }
-    let mut extra = canonical_object(storable_object(extra));
+    let mut extra = storable_object(extra);
     if !json_fits(&extra, LARGE_BYTES) {
         let json = Value::Object(extra).to_string();
         extra = Map::from_iter([(LARGE_KEY.to_owned(), Value::String(outsource(json.into_bytes())))]);
@@ -93,7 +92,7 @@ pub fn parts(element: Element) -> Result<Parts, UnreadableItem> {
         nulls,
         feeds,
     };
-    let mut call = canonical_object(storable_object(item::object(&call)?));
+    let mut call = storable_object(item::object(&call)?);
     let has = inquiry::has_fact(conversation.contains_key(TURNS), !recordings.is_empty());
     call.extend(has.map(|has| (inquiry::HAS.to_owned(), has)));
     if let Some(Asked { ids, found_by }) = &asked {

@@ -4,6 +4,7 @@
 //! and under way at the same time; each can be repeated. When one of them is missing after a crash, the repeated push makes up for
 //! it, as of its first receipt.
 
+mod envelope;
 mod replay;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -42,6 +43,9 @@ pub enum StoreError {
     /// The bucket failed.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+    /// A sender has waited long enough.
+    #[error("the stores did not answer in time")]
+    Late,
 }
 
 /// The table and the bucket.
@@ -50,6 +54,7 @@ pub struct Store {
     table: Table,
     account: Account,
     config: StoreConfig,
+    patience: Patience,
     // Most pushes never need the bucket: its client is made when the first one does.
     bucket: OnceLock<Bucket>,
 }
@@ -74,7 +79,7 @@ impl Store {
     pub fn new(config: StoreConfig, account: Account, patience: Patience) -> Self {
         let client = aws::dynamodb(&account, &config, aws::http_client(), patience);
         let table = Table::new(client, config.table_name.clone());
-        Self { table, account, config, bucket: OnceLock::new() }
+        Self { table, account, config, patience, bucket: OnceLock::new() }
     }
 
     /// The table.
@@ -85,7 +90,7 @@ impl Store {
     /// The bucket.
     pub fn bucket(&self) -> &Bucket {
         self.bucket.get_or_init(|| Bucket {
-            client: aws::s3(&self.account, &self.config, aws::http_client()),
+            client: aws::s3(&self.account, &self.config, aws::http_client(), self.patience),
             name: self.config.bucket_name.clone(),
         })
     }
@@ -455,7 +460,8 @@ impl From<Parts> for BodyWrites {
 
 impl BodyWrites {
     /// Takes it as of its first receipt, as far as what is stored tells it, and gives back the verbatim push where it is to be put. Where
-    /// it is there already, it stays: with when it was received, and until when it is kept.
+    /// it is there already, it stays: with when it was received, and until when it is kept. (Where it came in another envelope this time, it is put
+    /// as it is with the name of that one too.)
     fn as_of_its_first_receipt(&mut self, stored: &Receipts<'_>) -> Option<(Vec<usize>, Item)> {
         let now = self.call.received_at;
         let put = stored.of_push(&self.call);
@@ -467,7 +473,8 @@ impl BodyWrites {
         match put {
             Some(put) => {
                 self.is_put_as_later = first < put;
-                None
+                let item = envelope::named_too(stored.push(&self.call)?, push.envelope.as_deref()?)?;
+                Some((self.positions.clone(), item))
             }
             None => Some((self.positions.clone(), item::push_item(push))),
         }
@@ -496,7 +503,12 @@ impl<'a> Receipts<'a> {
 
     /// As its own item tells, if there is one.
     fn of_push(&self, said: &Contribution) -> Option<Instant> {
-        received_at(self.items.get(&keys::push_sk(said.function, &said.body))?)
+        received_at(self.push(said)?)
+    }
+
+    /// The stored verbatim push.
+    fn push(&self, said: &Contribution) -> Option<&'a Item> {
+        self.items.get(&keys::push_sk(said.function, &said.body))
     }
 
     /// As the call and its conversation tell, if it was merged.

@@ -105,7 +105,7 @@ impl Archiver {
         let stores = StoreConfig::read(environment)?;
         let account = Account::of_function(environment, &stores)?;
         let bucket = Bucket {
-            client: aws::s3(&account, &stores, aws::http_client()),
+            client: aws::s3(&account, &stores, aws::http_client(), Patience::Nobody),
             name: stores.bucket_name.clone(),
         };
         let fetcher = fetcher(config.fetch.clone());

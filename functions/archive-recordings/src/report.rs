@@ -225,8 +225,9 @@ mod tests {
             ledger.enter(entry, Ok(outcome));
         }
         let deadline = Deadline::after(Duration::from_secs(60));
-        let report =
-            ledger.close(deadline, &Metrics::read(&shared::config::Environment::new(&|_| None))).unwrap();
+        let report = ledger
+            .close(deadline, &Metrics::read(&shared::config::Environment::new(&|_| None)).unwrap())
+            .unwrap();
         let expected = Report {
             archived: 1,
             bytes: 7,

@@ -224,7 +224,7 @@ impl Run<'_> {
                 self.fail("the answer could not be stored", &*error);
                 match &*error {
                     StoreError::Table(TableError::Refused(_) | TableError::Full) => Asked::InVain,
-                    StoreError::Table(_) | StoreError::Bucket(_) => Asked::NotNow,
+                    StoreError::Table(_) | StoreError::Bucket(_) | StoreError::Late => Asked::NotNow,
                 }
             }
         }

@@ -32,7 +32,7 @@ pub struct RedriveOptions {
 enum Redriven {
     /// Every element of it is stored, and the reject is removed (or would be).
     Stored,
-    /// It is still rejected, for this reason, and stays.
+    /// It is still rejected, for this reason, and stays. Where some of its elements are stored now, only the others do.
     Rejected(String),
     /// It could not be tried, or not be stored, and stays.
     Failed(anyhow::Error),
@@ -86,14 +86,19 @@ async fn redrive_one(receiver: &Receiver, key: &str, dry_run: bool) -> anyhow::R
     if dry_run {
         return Ok(tried(&push, &bytes, &rejected, receiver.utc_offset(push.provider)));
     }
-    match receiver.receive_again(&push, &bytes, rejected.received_at).await {
-        Answer::Kept { rejected: 0, .. } => {
-            bucket.client.delete_object().bucket(&bucket.name).key(key).send().await?;
-            Ok(Redriven::Stored)
+    let answer = receiver.receive_rejected(&push, &bytes, rejected.envelope, rejected.received_at).await;
+    let redriven = match answer {
+        Answer::Kept { rejected: 0, .. } => Redriven::Stored,
+        Answer::NotStored(error) => return Err(error.into()),
+        refused @ Answer::Kept { stored: 0, erased: 0, .. } => {
+            return Ok(Redriven::Rejected(refused.message()));
         }
-        Answer::NotStored(error) => Err(error.into()),
-        refused => Ok(Redriven::Rejected(refused.message())),
-    }
+        // What is still rejected of it is kept by itself now.
+        partly @ Answer::Kept { .. } => Redriven::Rejected(partly.message()),
+        refused => return Ok(Redriven::Rejected(refused.message())),
+    };
+    bucket.client.delete_object().bucket(&bucket.name).key(key).send().await?;
+    Ok(redriven)
 }
 
 /// What would become of a reject, as far as can be told without storing it.

@@ -4,6 +4,7 @@
 
 mod access;
 mod billing;
+mod bodies;
 mod durability;
 mod faults;
 mod folding;

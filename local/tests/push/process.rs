@@ -61,8 +61,8 @@ async fn a_log_holds_no_number_no_token_and_no_body() {
         assert!(!log.contains(canary), "{canary} in {log}");
     }
     assert_eq!(lines[0]["function"], "alicom-call-report");
-    assert_eq!(lines[0]["unknown_values"], r#"["smartStatusCode"]"#, "the field, not its value");
-    assert_eq!(lines[0]["rejections"], r#"["no_call_id","not_an_object"]"#);
+    assert_eq!(lines[0]["unknown_values"], r#"{"smartStatusCode":1}"#, "the field, not its value");
+    assert_eq!(lines[0]["rejections"], r#"{"no_call_id":1,"not_an_object":1}"#);
 }
 
 #[test]
