@@ -13,6 +13,8 @@ mod summary;
 mod tombstones;
 mod versions;
 
+use std::time::Duration;
+
 use futures_util::{StreamExt, stream};
 use shared::aws::{self, Account, Patience};
 use shared::bucket::Bucket;
@@ -26,8 +28,6 @@ use shared::table::{Table, TableError};
 pub use remover::{Removed, Remover, SweepError, prefixes};
 pub use summary::Summary;
 pub use versions::{Version, VersionsError, kept_versions, remove_version, versions};
-
-use std::time::Duration;
 
 /// The function's name.
 pub const FUNCTION: &str = "sweep-erased";
@@ -97,9 +97,11 @@ pub async fn handle(sweeper: &Sweeper, now: Instant, deadline: Deadline) -> Resu
     let mut summary = Summary::default();
     let (mut failures, mut first) = (0, None);
     let mut looks = stream::iter(due.into_iter().filter_map(|pk| keys::call_of_pk(&pk)))
-        .map(async |key| match tokio::time::Instant::now() < begin_until {
-            true => Some(remover.sweep(&key, now).await),
-            false => None,
+        .map(|key| async move {
+            match tokio::time::Instant::now() < begin_until {
+                true => Some(remover.sweep(&key, now).await),
+                false => None,
+            }
         })
         .buffer_unordered(CONCURRENCY);
     while let Some(look) = looks.next().await {

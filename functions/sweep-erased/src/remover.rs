@@ -1,6 +1,7 @@
 //! Erasing a call, and removing what lies beside its tombstone.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
@@ -71,9 +72,8 @@ impl Remover<'_> {
     pub async fn erase(&self, key: &CallKey, now: Instant) -> Result<Removed, SweepError> {
         let pk = keys::call_pk(key);
         let prefixes = prefixes(key, &self.table.query(&pk).await?);
-        let was_there = std::sync::atomic::AtomicBool::new(false);
+        let was_there = AtomicBool::new(false);
         let bury = |stored: Option<Item>| {
-            use std::sync::atomic::Ordering::Relaxed;
             if stored.as_ref().is_some_and(is_tombstone) {
                 was_there.store(false, Relaxed);
                 return Ok(None);
@@ -131,24 +131,21 @@ impl Remover<'_> {
 
     /// Removes the items of a partition but the tombstone.
     async fn remove_items(&self, items: &[Item], removed: &mut Removed) -> Result<(), SweepError> {
-        let beside = items.iter().filter(|item| sort_key(item) != keys::CALL);
-        removed.items += stream::iter(beside)
-            .map(|item| self.remove_item(item))
-            .buffer_unordered(CONCURRENCY)
-            .try_collect::<Vec<()>>()
-            .await?
-            .len();
-        Ok(())
-    }
-
-    async fn remove_item(&self, item: &Item) -> Result<(), SweepError> {
         let (client, table) = self.table.client();
-        let key = |name: &str| {
-            AttributeValue::S(item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned())
-        };
-        let delete =
-            client.delete_item().table_name(table).key(keys::PK, key(keys::PK)).key(keys::SK, key(keys::SK));
-        delete.send().await.map_err(|error| SweepError::Delete(Box::new(error)))?;
+        let beside = items.iter().filter(|item| sort_key(item) != keys::CALL);
+        let deletes: Vec<_> = beside
+            .map(|item| {
+                let key = |name: &str| {
+                    AttributeValue::S(item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned())
+                };
+                let delete = client.delete_item().table_name(table);
+                delete.key(keys::PK, key(keys::PK)).key(keys::SK, key(keys::SK))
+            })
+            .collect();
+        let deleted = stream::iter(deletes).map(|delete| async move {
+            delete.send().await.map_err(|error| SweepError::Delete(Box::new(error)))
+        });
+        removed.items += deleted.buffer_unordered(CONCURRENCY).try_collect::<Vec<_>>().await?.len();
         Ok(())
     }
 }

@@ -1,10 +1,9 @@
 //! The versions of the bucket's objects: listing them, and removing them for good.
 
-use std::future::ready;
-
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::delete_object::DeleteObjectError;
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsError;
+use aws_sdk_s3::operation::list_object_versions::builders::ListObjectVersionsFluentBuilder;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use shared::aws::brief;
 use shared::bucket::Bucket;
@@ -38,7 +37,7 @@ pub fn versions<'a>(
 ) -> impl Stream<Item = Result<Version, VersionsError>> + use<'a> {
     let Bucket { client, name } = bucket;
     let first = client.list_object_versions().bucket(name).prefix(prefix);
-    let pages = stream::try_unfold(Some(first), async |next| {
+    let pages = stream::try_unfold(Some(first), |next: Option<ListObjectVersionsFluentBuilder>| async move {
         let Some(request) = next else { return Ok(None) };
         let page =
             request.clone().send().await.map_err(|error| VersionsError::List(Box::new(error)))?;
@@ -99,7 +98,7 @@ pub async fn kept_versions(
     // All of them are listed first: what is removed would shift the pages.
     let all: Vec<_> = versions(bucket, prefix).try_collect().await?;
     let results: Vec<_> = stream::iter(all)
-        .map(async |version| {
+        .map(|version| async move {
             let is_gone = remove_version(bucket, &version, bypass_governance).await?;
             Ok::<_, VersionsError>((!is_gone).then_some(version))
         })
@@ -107,6 +106,5 @@ pub async fn kept_versions(
         .try_collect()
         .await?;
     let removed = results.iter().filter(|kept| kept.is_none()).count();
-    let kept: Vec<_> = stream::iter(results).filter_map(ready).collect().await;
-    Ok((removed, kept))
+    Ok((removed, results.into_iter().flatten().collect()))
 }
