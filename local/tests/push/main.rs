@@ -5,6 +5,8 @@
 mod access;
 mod billing;
 mod durability;
+mod erase;
+mod erasure;
 mod faults;
 mod folding;
 mod hostile;
