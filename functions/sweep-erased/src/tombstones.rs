@@ -117,12 +117,19 @@ pub(crate) async fn note(
         Some(next) => {
             values.insert(":next", text(&next.to_string()));
             values.insert(":due", text(&keys::erased_due_key(key)));
-            set.extend([(DUE.to_owned(), ":due"), (DUE_AT.to_owned(), ":next"), (LOOK_AT.to_owned(), ":next")]);
+            set.extend([
+                (DUE.to_owned(), ":due"),
+                (DUE_AT.to_owned(), ":next"),
+                (LOOK_AT.to_owned(), ":next"),
+            ]);
         }
         None => remove.extend([DUE.to_owned(), DUE_AT.to_owned(), LOOK_AT.to_owned()]),
     }
     if !look.prefixes.is_empty() {
-        values.insert(":prefixes", AttributeValue::L(look.prefixes.iter().map(|prefix| text(prefix)).collect()));
+        values.insert(
+            ":prefixes",
+            AttributeValue::L(look.prefixes.iter().map(|prefix| text(prefix)).collect()),
+        );
         set.push((PREFIXES.to_owned(), ":prefixes"));
     }
     let mut version = "";

@@ -39,8 +39,7 @@ pub fn versions<'a>(
     let first = client.list_object_versions().bucket(name).prefix(prefix);
     let pages = stream::try_unfold(Some(first), |next: Option<ListObjectVersionsFluentBuilder>| async move {
         let Some(request) = next else { return Ok(None) };
-        let page =
-            request.clone().send().await.map_err(|error| VersionsError::List(Box::new(error)))?;
+        let page = request.clone().send().await.map_err(|error| VersionsError::List(Box::new(error)))?;
         let next = (page.is_truncated() == Some(true)).then(|| {
             request
                 .set_key_marker(page.next_key_marker().map(str::to_owned))

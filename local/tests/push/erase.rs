@@ -131,8 +131,7 @@ async fn erasing_names_what_is_locked_and_removes_it_once_it_is_not() {
         store.table().put(item).await.unwrap();
         object_keys.push(object_key);
     }
-    let objects =
-        async || all_versions(&store).await.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+    let objects = async || all_versions(&store).await.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
 
     for options in [&["--dry-run"][..], &[]] {
         let (succeeded, said) = served.operate(&[&["erase", "--callee", PERSON], options].concat());
@@ -180,8 +179,9 @@ async fn a_number_that_could_be_many_peoples_is_refused() {
 async fn of_a_kept_body_only_the_persons_elements_go_and_the_rest_can_be_redriven() {
     let served = Served::start(&["--memory"]);
     let callees = |from: u64| (0..100).map(move |at| 13_900_000_000 + from + at);
-    let elements: Vec<_> =
-        callees(0).map(|callee| json!({"callId": format!("c{callee}"), "callee": callee.to_string()})).collect();
+    let elements: Vec<_> = callees(0)
+        .map(|callee| json!({"callId": format!("c{callee}"), "callee": callee.to_string()}))
+        .collect();
     let url = format!("{}/push/alicom-call-report/canary-token", served.url);
     let encoded = [("content-encoding", "deflate")];
     assert_eq!(post_with(&url, json!(elements).to_string(), &encoded).await.0, 415);
@@ -275,7 +275,8 @@ async fn what_comes_to_lie_beside_a_tombstone_is_swept_and_the_tombstone_made_cl
     stained.remove("due");
     stained.remove("due_at");
     store.table().put(stained).await.unwrap();
-    let beside = json!({"pk": pk, "sk": "recording#main", "call_at": "2025-06-01T02:00:00.000Z", "x": PERSON});
+    let beside =
+        json!({"pk": pk, "sk": "recording#main", "call_at": "2025-06-01T02:00:00.000Z", "x": PERSON});
     store.table().put(beside.as_object().unwrap().clone()).await.unwrap();
     let folder = "recordings/provider=alicom/date=2025-06-01/1/";
     let object = format!("{folder}main.wav");
@@ -350,11 +351,29 @@ async fn what_stood_beside_the_list_is_blacked_out_and_its_calls_stay() {
     let served = Served::start(&["--memory"]);
     let batch = json!({"array": [{"voiceId": "1", "callee": OTHER}], "contact": PERSON, "batch": "KEEP"});
     push(&served, "laaffic-status-report", batch).await;
-    let before = left(&served.store()).await;
+    // Kept once for all elements: in an item of its own, or in the bucket.
+    let store = served.store();
+    let body = format!("{{\"contact\":{PERSON},\"batch\":\"KEEP\"}}");
+    let item = json!({"pk": "envelope#laaffic-status-report#0", "sk": "envelope", "body": body});
+    store.table().put(item.as_object().unwrap().clone()).await.unwrap();
+    let object = "large/envelope/laaffic-status-report/0.json";
+    store.bucket().put_json_if_absent(object, body.into()).await.unwrap();
+
+    let (before, items_before) = (left(&store).await, all_items_in(&store).await);
+    let (succeeded, said) = served.operate(&["erase", "--callee", PERSON, "--dry-run"]);
+    assert!(succeeded && said.contains("would black out the number in 3 items and objects"), "{said}");
+    assert_eq!(all_items_in(&store).await, items_before);
     let (succeeded, said) = served.operate(&["erase", "--callee", PERSON]);
-    assert!(succeeded, "{said}");
-    let items = all_items_in(&served.store()).await;
-    assert_eq!(left(&served.store()).await, before);
-    assert_eq!(of(PERSON, &items, &[]), (0, 0));
-    assert!(items.iter().any(|item| Value::Object(item.clone()).to_string().contains("KEEP")));
+    assert!(succeeded && said.contains("blacked out the number in 3 items and objects"), "{said}");
+    let (items, versions) = (all_items_in(&store).await, all_versions(&store).await);
+    assert_eq!(left(&store).await, before);
+    assert_eq!(of(PERSON, &items, &versions), (0, 0));
+    let black = json!({"contact": "***", "batch": "KEEP"}).to_string();
+    let same = |text: &str| serde_json::from_str::<Value>(text).unwrap().to_string() == black;
+    let [(key, bytes)] = &versions[..] else { panic!("one version: {versions:?}") };
+    assert!(key == object && same(std::str::from_utf8(bytes).unwrap()));
+    let envelope = items.iter().find(|item| item["sk"] == "envelope").unwrap();
+    assert!(same(envelope["body"].as_str().unwrap()), "{envelope:?}");
+    let kept = items.iter().filter(|item| Value::Object((*item).clone()).to_string().contains("KEEP"));
+    assert_eq!(kept.count(), 2);
 }

@@ -130,7 +130,13 @@ impl Population {
         format!("c{}^{:x}", self.calls, self.rng.u16(..))
     }
 
-    fn element(&mut self, function: &'static str, key: Option<CallKey>, who: &[usize], text: String) -> String {
+    fn element(
+        &mut self,
+        function: &'static str,
+        key: Option<CallKey>,
+        who: &[usize],
+        text: String,
+    ) -> String {
         let holds_person = who.contains(&0);
         self.elements.push(Element { function, text: text.clone(), call: key, holds_person });
         text
@@ -169,7 +175,8 @@ impl Population {
         let key = call(Provider::Alicom, &id);
         let masked = format!("{}****{}", &self.people[who][..3], &self.people[who][7..]);
         let detail = format!("d{}", self.calls);
-        let report = json!({"callId": id, "callee": masked, "taskId": "77", "batchId": "b", "detailId": detail});
+        let report =
+            json!({"callId": id, "callee": masked, "taskId": "77", "batchId": "b", "detailId": detail});
         let report = self.element("alicom-call-report", Some(key.clone()), &[], report.to_string());
         self.push("alicom-call-report", format!("[{report}]"));
         let hour_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);

@@ -35,20 +35,18 @@ pub(crate) fn rest(body: &str, list_name: Option<&str>, numbers: &Numbers) -> Op
         }
         Some(b'{') => {
             let Fields(fields) = serde_json::from_str(body).ok()?;
-            let elements_of = |name: &str, value: &'_ RawValue| {
-                let is_list = list_name == Some(name) && value.get().starts_with('[');
-                is_list.then(|| serde_json::from_str::<Vec<&RawValue>>(value.get()).ok()).flatten().is_some()
+            let is_list = |name: &RawValue, value: &RawValue| {
+                let name = serde_json::from_str::<String>(name.get()).ok();
+                value.get().starts_with('[') && name.is_some() && name.as_deref() == list_name
             };
-            if fields.iter().any(|(name, value)| elements_of(name, value)) {
+            if fields.iter().any(|(name, value)| is_list(name, value)) {
                 let mut kept = Vec::new();
                 for (name, value) in &fields {
-                    let value = match serde_json::from_str::<Vec<&RawValue>>(value.get()) {
-                        Ok(elements) if elements_of(name, value) => list(elements, numbers, &mut rest),
-                        _ => beside(value.get(), numbers, &mut rest),
+                    let value = match is_list(name, value) {
+                        true => list(serde_json::from_str(value.get()).ok()?, numbers, &mut rest),
+                        false => beside(value.get(), numbers, &mut rest),
                     };
-                    let name = serde_json::to_string(name).ok()?;
-                    let name = beside(&name, numbers, &mut rest);
-                    kept.push(format!("{name}:{value}"));
+                    kept.push(format!("{}:{value}", beside(name.get(), numbers, &mut rest)));
                 }
                 rest.body = format!("{{{}}}", kept.join(","));
             } else {
@@ -104,8 +102,8 @@ fn single(element: &str, numbers: &Numbers, rest: &mut Rest) -> String {
     element.to_owned()
 }
 
-/// An object's fields in their order, those with the same name included.
-struct Fields<'a>(Vec<(String, &'a RawValue)>);
+/// An object's fields in their order, those with the same name included; the names as they came, too.
+struct Fields<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -119,7 +117,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Vec::new();
-                while let Some(field) = map.next_entry::<String, &RawValue>()? {
+                while let Some(field) = map.next_entry::<&RawValue, &RawValue>()? {
                     fields.push(field);
                 }
                 Ok(Fields(fields))
@@ -144,12 +142,25 @@ mod tests {
         for (body, left, removed) in [
             (r#"[{"x":"13912345678"},{ "x" : "code 1" }]"#, r#"[{ "x" : "code 1" }]"#, 1),
             (r#"{"array":[{"x":13912345678},2],"n":1.10}"#, r#"{"array":[2],"n":1.10}"#, 1),
-            (r#"{"array":["13912345678"],"array":[1],"to":"13912345678"}"#, r#"{"array":[],"array":[1],"to":"***********"}"#, 1),
+            (
+                r#"{"array":["13912345678"],"array":[1],"to":"13912345678"}"#,
+                r#"{"array":[],"array":[1],"to":"***********"}"#,
+                1,
+            ),
+            (
+                r#"{"\ud83d":"13912345678","a\u0072ray":["13912345678"]}"#,
+                r#"{"\ud83d":"***********","a\u0072ray":[]}"#,
+                1,
+            ),
             (r#"{"array":[1],"to":13912345678}"#, r#"{"array":[1],"to":"***********"}"#, 0),
             (r#"{"array":"13912345678"}"#, "[]", 1),
             (r#"{"callee":"13912345678"}"#, "[]", 1),
             (r#"["x \ud83d",{"callee":"13912345678","y":"\ud83d"}]"#, r#"["x \ud83d"]"#, 1),
-            (r#"[{"x":"13911112222345"},{"realCaller":"13912345678"},"tell 13912345678"]"#, r#"[{"x":"13911112222345"},{"realCaller":"13912345678"},"tell 13912345678"]"#, 0),
+            (
+                r#"[{"x":"13911112222345"},{"realCaller":"13912345678"},"tell 13912345678"]"#,
+                r#"[{"x":"13911112222345"},{"realCaller":"13912345678"},"tell 13912345678"]"#,
+                0,
+            ),
         ] {
             assert_eq!(divided(body), Some((left.to_owned(), removed)), "{body}");
         }

@@ -97,7 +97,9 @@ impl Held {
                     self.as_other_side = true;
                 }
                 _ if is_whole => self.as_person = true,
-                Leaf::Text(text) if nesting < MAX_NESTING && text.trim_start().starts_with(['{', '[', '"']) => {
+                Leaf::Text(text)
+                    if nesting < MAX_NESTING && text.trim_start().starts_with(['{', '[', '"']) =>
+                {
                     self.look_into(&text, name, numbers, nesting + 1);
                 }
                 Leaf::Name(text) | Leaf::Text(text) => self.in_text |= numbers.are_in(text.as_bytes()),

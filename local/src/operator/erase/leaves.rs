@@ -46,7 +46,8 @@ pub(crate) fn leaves(text: &str, mut visit: impl FnMut(&str, Leaf, Range<usize>)
                 at += 1;
             }
             b'0'..=b'9' | b'-' => {
-                let is_of_number = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+                let is_of_number =
+                    |byte: &&u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
                 at += bytes[at..].iter().take_while(is_of_number).count();
                 visit(&name, Leaf::Number(text[start..at].to_owned()), start..at);
             }
@@ -148,7 +149,10 @@ mod tests {
         let number = |name: &str, number: &str| (name.to_owned(), Leaf::Number(number.to_owned()));
         for (json, expected) in [
             (r#"{"a":"1","a":"2"}"#, vec![text("a", "1"), text("a", "2")]),
-            (r#"{"a":[{"b":1},"c"],"d":-2.5e3}"#, vec![number("b", "1"), text("a", "c"), number("d", "-2.5e3")]),
+            (
+                r#"{"a":[{"b":1},"c"],"d":-2.5e3}"#,
+                vec![number("b", "1"), text("a", "c"), number("d", "-2.5e3")],
+            ),
             (r#"["cut \ud83d","#, vec![text("", "cut \u{fffd}")]),
             (r#"{"a":"it ends h"#, vec![text("a", "it ends h")]),
             (r#""\u0031\n\ud83d\ude00""#, vec![text("", "1\n\u{1f600}")]),

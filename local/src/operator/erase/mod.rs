@@ -34,6 +34,7 @@ use sweep_erased::{Removed, Remover, Version, prefixes, remove_version, versions
 use super::Target;
 use crate::functions::stored_type;
 
+use blackout::blacked_out;
 use number::Numbers;
 use rejects::Verdict;
 use report::Report;
@@ -95,6 +96,17 @@ pub async fn erase(options: EraseOptions) -> anyhow::Result<()> {
         match erasure.blacken(pk, sk).await {
             Ok(changed) => report.blacked_out += usize::from(changed),
             Err(error) => report.failed.push((format!("{pk} {sk}"), error)),
+        }
+    }
+    for version in &found.objects_to_blacken {
+        match erasure.blacken_object(version).await {
+            Ok(is_removed) => {
+                report.blacked_out += 1;
+                if !is_removed {
+                    report.kept.extend(erasure.obstacles(std::slice::from_ref(version)).await);
+                }
+            }
+            Err(error) => report.failed.push((version.key.clone(), error)),
         }
     }
     erasure.erase_calls(&found.calls, &mut report).await;
@@ -173,8 +185,7 @@ impl Erasure<'_> {
     async fn look_at(&self, key: &CallKey) -> anyhow::Result<Removed> {
         let items = self.table.query(&keys::call_pk(key)).await?;
         let is_erased = items.iter().any(|item| shared::tombstone::is_tombstone(item));
-        let mut removed =
-            Removed { items: items.len() - usize::from(is_erased), ..Removed::default() };
+        let mut removed = Removed { items: items.len() - usize::from(is_erased), ..Removed::default() };
         let noted = items.iter().filter_map(|item| item.get(shared::tombstone::PREFIXES)?.as_array());
         let noted = noted.flatten().filter_map(Value::as_str).map(str::to_owned);
         let all: BTreeSet<_> = prefixes(key, &items).into_iter().chain(noted).collect();
@@ -262,9 +273,9 @@ impl Erasure<'_> {
             match update.send().await {
                 Ok(_) => return Ok(true),
                 Err(error)
-                    if error.as_service_error().is_some_and(|error| {
-                        error.is_conditional_check_failed_exception()
-                    }) => {}
+                    if error
+                        .as_service_error()
+                        .is_some_and(|error| error.is_conditional_check_failed_exception()) => {}
                 Err(error) => return Err(anyhow!(brief(&error))),
             }
         }
@@ -324,28 +335,35 @@ impl Erasure<'_> {
         if self.dry_run {
             return Ok(Cleaned::Rewritten { elements, is_removed: true, is_mentioned: held.any() });
         }
-        let mut is_removed = true;
-        if version.is_latest {
-            // Under its own key, even where no element is left: a repeat of the push on the same day finds it there, and is not
-            // kept again.
-            let put = self
-                .bucket
-                .client
-                .put_object()
-                .bucket(&self.bucket.name)
-                .key(&version.key)
-                .content_type("application/json")
-                .body(ByteStream::from(serde_json::to_vec(&rewritten)?));
-            let put = put.send().await.map_err(|error| anyhow!(brief(&error)))?;
-            // Without versions the old one is gone by now.
-            if put.version_id().is_some_and(|id| id != version.id) {
-                is_removed = remove_version(self.bucket, version, self.bypass_governance).await?;
-            }
-        } else {
-            // Nobody reads it any more but to undo a mistake; what it held beside was stored, or stands in a newer one.
-            is_removed = remove_version(self.bucket, version, self.bypass_governance).await?;
-        }
+        // Even where no element is left: a repeat of the push on the same day finds it there, and is not kept again.
+        let is_removed = self.replace(version, serde_json::to_vec(&rewritten)?).await?;
         Ok(Cleaned::Rewritten { elements, is_removed, is_mentioned: held.any() && version.is_latest })
+    }
+
+    /// Blacks the numbers out of a version of an object: whether the version that held them is gone.
+    async fn blacken_object(&self, version: &Version) -> anyhow::Result<bool> {
+        let bytes = search::read(self.bucket, version).await?;
+        match blacked_out(&bytes, self.numbers) {
+            Some(black) if !self.dry_run => self.replace(version, black).await,
+            _ => Ok(true),
+        }
+    }
+
+    /// Puts an object's new content under its key, where the version is what stands there, and removes the version for good:
+    /// whether it is gone.
+    async fn replace(&self, version: &Version, content: Vec<u8>) -> anyhow::Result<bool> {
+        let Bucket { client, name } = self.bucket;
+        // Nobody reads an older version but to undo a mistake; what it held beside was stored, or stands in a newer one.
+        if version.is_latest {
+            let put = client.put_object().bucket(name).key(&version.key).content_type("application/json");
+            let put = put.body(ByteStream::from(content)).send().await;
+            let put = put.map_err(|error| anyhow!(brief(&error)))?;
+            // In a bucket without versions the old one is gone by now.
+            if put.version_id().is_none_or(|id| id == version.id) {
+                return Ok(true);
+            }
+        }
+        Ok(remove_version(self.bucket, version, self.bypass_governance).await?)
     }
 }
 

@@ -250,10 +250,13 @@ mod tests {
     #[test]
     fn numbers_of_json_are_compared_by_their_value() {
         let number = numbers("13912345678");
-        for token in ["13912345678", "13912345678.0", "1.3912345678E10", "1391234567800e-2", "1.3912345678e+10"] {
+        for token in
+            ["13912345678", "13912345678.0", "1.3912345678E10", "1391234567800e-2", "1.3912345678e+10"]
+        {
             assert!(number.is_json_number(token), "{token}");
         }
-        for token in ["13912345678.5", "-13912345678", "139123456780", "1.3912345678E11", "1e99", "0", "1e-5"] {
+        for token in ["13912345678.5", "-13912345678", "139123456780", "1.3912345678E11", "1e99", "0", "1e-5"]
+        {
             assert!(!number.is_json_number(token), "{token}");
         }
     }

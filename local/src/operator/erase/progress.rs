@@ -29,7 +29,12 @@ impl Progress {
     /// Nothing is done yet of about `total`, where that is known.
     pub(crate) fn of(what: &'static str, total: Option<u64>) -> Self {
         let state = Mutex::new(State { done: 0, told_at: Instant::now() });
-        Self { what, total: total.filter(|total| *total > 0), is_watched: std::io::stderr().is_terminal(), state }
+        Self {
+            what,
+            total: total.filter(|total| *total > 0),
+            is_watched: std::io::stderr().is_terminal(),
+            state,
+        }
     }
 
     /// One more is done.

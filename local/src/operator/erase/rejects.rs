@@ -138,7 +138,8 @@ fn decoded(bytes: &[u8]) -> Decoded {
     let read = |reader: &mut dyn Read| {
         let mut plain = Vec::new();
         let read = reader.take(MAX_DECODED_BYTES + 1).read_to_end(&mut plain);
-        let is_whole = read.is_ok() && u64::try_from(plain.len()).is_ok_and(|length| length <= MAX_DECODED_BYTES);
+        let is_whole =
+            read.is_ok() && u64::try_from(plain.len()).is_ok_and(|length| length <= MAX_DECODED_BYTES);
         (plain, is_whole)
     };
     match bytes {
@@ -205,7 +206,8 @@ mod tests {
     #[test]
     fn only_the_elements_that_hold_the_number_go() {
         let body = r#"[{"x":"13911112222345"},{"x":"13912345678"},{"x":"code 1"}]"#;
-        let (left, elements) = rewritten(json!({"body": body, "reason": "no 13912345678", "where": [{"is": 1}]}));
+        let (left, elements) =
+            rewritten(json!({"body": body, "reason": "no 13912345678", "where": [{"is": 1}]}));
         assert_eq!(elements, 1);
         assert_eq!(left["body"], r#"[{"x":"13911112222345"},{"x":"code 1"}]"#);
         assert_eq!((&left["reason"], &left["where"]), (&json!("no ***********"), &json!([{"is": 1}])));
@@ -237,7 +239,8 @@ mod tests {
     fn what_cant_be_divided_has_the_number_blacked_out() {
         let (left, _) = rewritten(json!({"body": "callee=13912345678&x=1"}));
         assert_eq!(left["body"], "callee=***********&x=1");
-        let utf_16: Vec<u8> = "{\"callee\":\"13912345678\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let utf_16: Vec<u8> =
+            "{\"callee\":\"13912345678\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let with_mark = [&b"\xff\xfe"[..], &utf_16].concat();
         let (left, _) = rewritten(json!({"body_base64": STANDARD.encode(with_mark)}));
         let bytes = STANDARD.decode(left["body_base64"].as_str().unwrap()).unwrap();

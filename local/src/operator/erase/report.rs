@@ -77,10 +77,13 @@ impl Report {
         let Self { calls, items, versions, elements, rejects, blacked_out, remains, .. } = &self;
         writeln!(out, "{removed} {items} items of {calls} calls, and {versions} versions of objects")?;
         if *rejects > 0 {
-            writeln!(out, "{removed} {elements} elements of {rejects} rejects, or blacked the number out there")?;
+            writeln!(
+                out,
+                "{removed} {elements} elements of {rejects} rejects, or blacked the number out there"
+            )?;
         }
         if *blacked_out > 0 {
-            writeln!(out, "{blacked} the number in {blacked_out} items beside calls")?;
+            writeln!(out, "{blacked} the number in {blacked_out} items and objects beside calls")?;
         }
         if *remains > 0 {
             writeln!(out, "{removed} {remains} remains of calls that were erased before")?;
@@ -114,7 +117,11 @@ impl Report {
             "stays, since the number is the platform's side of the call, or an id",
             self.other_side.iter().cloned(),
         )?;
-        list(&mut out, "stays, since it only mentions the number in longer text", self.mentioned_in.iter().cloned())?;
+        list(
+            &mut out,
+            "stays, since it only mentions the number in longer text",
+            self.mentioned_in.iter().cloned(),
+        )?;
         writeln!(out, "What this can't reach:")?;
         if self.is_indexed {
             writeln!(

@@ -29,6 +29,8 @@ const OBJECTS_AT_ONCE: usize = 16;
 const KEYS: [&str; 2] = [keys::PK, keys::SK];
 /// What stood beside the list of a push's body, in the item of a release that kept it there: it is of no call in particular.
 const ENVELOPE: &str = "envelope";
+/// Where it lies that is too large for an item.
+const ENVELOPES: &str = "large/envelope/";
 
 /// What a search found.
 #[derive(Debug, Default)]
@@ -41,6 +43,8 @@ pub(crate) struct Found {
     pub(crate) tombstones: BTreeSet<CallKey>,
     /// The items beside a call's own in which a number is to be blacked out: partition and sort key.
     pub(crate) to_blacken: Vec<(String, String)>,
+    /// The versions of objects in which it is: what stood beside the lists of bodies.
+    pub(crate) objects_to_blacken: Vec<Version>,
     /// What could not be read, and why.
     pub(crate) unreadable: Vec<(String, String)>,
     /// How many items were read.
@@ -200,15 +204,13 @@ async fn look_into_large_objects(
         let prefix = version.key.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
         match held {
             Ok(held) if !held.any() => {}
-            Ok(held) => {
-                match call_of_prefix(&prefix).or_else(|| found.long_ids.get(&prefix).cloned()) {
-                    Some(key) => found.enter(key, held),
-                    None => found.unreadable.push((
-                        version.key,
-                        "it holds a number, and is of no call that is known".to_owned(),
-                    )),
-                }
-            }
+            Ok(_) if version.key.starts_with(ENVELOPES) => found.objects_to_blacken.push(version),
+            Ok(held) => match call_of_prefix(&prefix).or_else(|| found.long_ids.get(&prefix).cloned()) {
+                Some(key) => found.enter(key, held),
+                None => found
+                    .unreadable
+                    .push((version.key, "it holds a number, and is of no call that is known".to_owned())),
+            },
             Err(error) => found.unreadable.push((version.key, format!("{error:#}"))),
         }
     }
@@ -234,7 +236,6 @@ fn call_of_prefix(prefix: &str) -> Option<CallKey> {
     let key = CallKey { provider, call_id };
     (keys::large_prefix(&key) == prefix).then_some(key)
 }
-
 
 #[cfg(test)]
 mod tests {
