@@ -353,7 +353,9 @@ async fn what_stood_beside_the_list_is_blacked_out_and_its_calls_stay() {
     push(&served, "laaffic-status-report", batch).await;
     // Kept once for all elements: in an item of its own, or in the bucket.
     let store = served.store();
-    let body = format!("{{\"contact\":{PERSON},\"batch\":\"KEEP\"}}");
+    // So long that the item holds it compressed.
+    let long = "KEEP ".repeat(600);
+    let body = format!("{{\"contact\":{PERSON},\"batch\":\"{long}\"}}");
     let item = json!({"pk": "envelope#laaffic-status-report#0", "sk": "envelope", "body": body});
     store.table().put(item.as_object().unwrap().clone()).await.unwrap();
     let object = "large/envelope/laaffic-status-report/0.json";
@@ -368,7 +370,7 @@ async fn what_stood_beside_the_list_is_blacked_out_and_its_calls_stay() {
     let (items, versions) = (all_items_in(&store).await, all_versions(&store).await);
     assert_eq!(left(&store).await, before);
     assert_eq!(of(PERSON, &items, &versions), (0, 0));
-    let black = json!({"contact": "***", "batch": "KEEP"}).to_string();
+    let black = json!({"contact": "***", "batch": long}).to_string();
     let same = |text: &str| serde_json::from_str::<Value>(text).unwrap().to_string() == black;
     let [(key, bytes)] = &versions[..] else { panic!("one version: {versions:?}") };
     assert!(key == object && same(std::str::from_utf8(bytes).unwrap()));

@@ -16,13 +16,13 @@ mod search;
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockMode};
 use clap::Args;
 use futures_util::stream::{StreamExt, TryStreamExt};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use shared::attributes::{from_attributes, to_attributes};
 use shared::aws::brief;
 use shared::bucket::Bucket;
@@ -244,32 +244,25 @@ impl Erasure<'_> {
                 true => name == "envelope",
                 false => name != keys::PK && name != keys::SK,
             };
-            let mut black = Map::new();
+            let mut black = item.clone();
             for (name, value) in item.iter().filter(|(name, _)| is_meant(name)) {
                 if let Some(value) = rejects::blackened(value, self.numbers) {
                     black.insert(name.clone(), value);
                 }
             }
-            if black.is_empty() || self.dry_run {
-                return Ok(!black.is_empty());
+            if black == item || self.dry_run {
+                return Ok(black != item);
             }
-            let mut update = client
-                .update_item()
-                .table_name(table)
-                .set_key(Some([key(keys::PK, pk), key(keys::SK, sk)].into()));
-            let (mut set, mut condition) = (Vec::new(), Vec::new());
-            for (at, (name, value)) in to_attributes(black).into_iter().enumerate() {
-                set.push(format!("#n{at} = :black{at}"));
+            // As a whole, since a text that was compressed may not be any more.
+            let mut update = client.put_item().table_name(table).set_item(Some(to_attributes(black)));
+            let mut condition = Vec::new();
+            for (at, (name, was)) in stored.into_iter().enumerate() {
                 condition.push(format!("#n{at} = :was{at}"));
-                let was = stored.get(&name).cloned().context("an attribute that was not there")?;
                 update = update
                     .expression_attribute_names(format!("#n{at}"), name)
-                    .expression_attribute_values(format!(":black{at}"), value)
                     .expression_attribute_values(format!(":was{at}"), was);
             }
-            let update = update
-                .update_expression(format!("SET {}", set.join(", ")))
-                .condition_expression(condition.join(" AND "));
+            let update = update.condition_expression(condition.join(" AND "));
             match update.send().await {
                 Ok(_) => return Ok(true),
                 Err(error)

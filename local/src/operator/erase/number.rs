@@ -4,6 +4,8 @@ use std::ops::Range;
 
 /// The fewest digits that are taken for a person's number. Shorter ones are codes, prices, years.
 const MIN_DIGITS: usize = 6;
+/// Fewer digits before an exponent are not looked for.
+const MIN_MANTISSA: usize = 3;
 /// The most: LAAFFIC's sample has 22.
 const MAX_DIGITS: usize = 32;
 
@@ -89,12 +91,12 @@ impl Numbers {
                 }
                 (length, Unit::Nothing) => at += length,
                 (length, Unit::Other) => {
-                    run.collect(&self.0, &mut found);
+                    run.collect(&self.0, matches!(text[at], b'e' | b'E'), &mut found);
                     at += length;
                 }
             }
         }
-        run.collect(&self.0, &mut found);
+        run.collect(&self.0, false, &mut found);
         found
     }
 
@@ -138,17 +140,18 @@ struct Run {
 }
 
 impl Run {
-    /// Ends the run, and notes where it holds a number that begins and ends where groups do.
-    fn collect(&mut self, numbers: &[String], found: &mut Vec<Occurrence>) {
+    /// Ends the run, and notes where it holds a number that begins and ends where groups do. Before an exponent (`1.39E10`) a number has
+    /// no zeros at its end.
+    fn collect(&mut self, numbers: &[String], before_exponent: bool, found: &mut Vec<Occurrence>) {
         self.is_new_group = false;
         let run = std::mem::take(&mut self.digits);
-        if run.len() < MIN_DIGITS {
+        if run.len() < if before_exponent { MIN_MANTISSA } else { MIN_DIGITS } {
             return;
         }
         let begins_group = |at: usize| at == 0 || at == run.len() || run[at].2;
         let mut at = 0;
         while at < run.len() {
-            let holds = |number: &&String| {
+            let holds = |number: &&str| {
                 let end = at + number.len();
                 let same = |(digit, (own, ..)): (u8, &(u8, Range<usize>, bool))| digit == *own;
                 begins_group(at)
@@ -156,15 +159,18 @@ impl Run {
                     && begins_group(end)
                     && number.bytes().zip(&run[at..end]).all(same)
             };
-            match numbers.iter().find(holds) {
-                Some(number) => {
+            let mut whole = numbers.iter().map(String::as_str);
+            let mut shortened = numbers.iter().map(|number| number.trim_end_matches('0'));
+            let is_last = |number: &&str| before_exponent && at + number.len() == run.len();
+            match whole.find(holds).or_else(|| shortened.find(|number| is_last(number) && holds(number))) {
+                Some(number) if number.len() >= MIN_MANTISSA => {
                     let digits = &run[at..at + number.len()];
                     found.push(Occurrence {
                         digits: digits.iter().map(|(_, place, _)| place.clone()).collect(),
                     });
                     at += number.len();
                 }
-                None => at += 1,
+                _ => at += 1,
             }
         }
     }
@@ -275,6 +281,11 @@ mod tests {
             "1\x003\x009\x001\x002\x003\x004\x005\x006\x007\x008\x00",
         ] {
             assert!(number.are_in(text.as_bytes()), "{text}");
+        }
+        for text in ["1.39E10", "[1.39e+10]", "13900000000.0"] {
+            assert!(numbers("13900000000").are_in(text.as_bytes()), "{text}");
+            let token = text.trim_matches(['[', ']']);
+            assert!(numbers("13900000000").is_json_number(token), "{text}");
         }
         for text in ["139123456789", "913912345678", "1391234567", r"\u00319\u0031", "a1b3", "13912,345678"] {
             assert!(!number.are_in(text.as_bytes()), "{text}");
