@@ -29,6 +29,7 @@ use shared::bucket::Bucket;
 use shared::keys;
 use shared::model::{CallKey, Instant};
 use shared::table::Table;
+use shared::tombstone::{PREFIXES, is_tombstone};
 use sweep_erased::{Removed, Remover, Version, prefixes, remove_version, versions};
 
 use super::Target;
@@ -184,9 +185,9 @@ impl Erasure<'_> {
     /// What would be removed of a call.
     async fn look_at(&self, key: &CallKey) -> anyhow::Result<Removed> {
         let items = self.table.query(&keys::call_pk(key)).await?;
-        let is_erased = items.iter().any(|item| shared::tombstone::is_tombstone(item));
+        let is_erased = items.iter().any(is_tombstone);
         let mut removed = Removed { items: items.len() - usize::from(is_erased), ..Removed::default() };
-        let noted = items.iter().filter_map(|item| item.get(shared::tombstone::PREFIXES)?.as_array());
+        let noted = items.iter().filter_map(|item| item.get(PREFIXES)?.as_array());
         let noted = noted.flatten().filter_map(Value::as_str).map(str::to_owned);
         let all: BTreeSet<_> = prefixes(key, &items).into_iter().chain(noted).collect();
         for prefix in all {
