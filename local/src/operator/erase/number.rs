@@ -301,7 +301,7 @@ mod tests {
             prop_assume!(!before.ends_with('\\') && !before.contains("\\u"));
             let text = format!("{before}{number}{after}");
             let found = numbers(&number).occurrences(text.as_bytes());
-            prop_assert!(found.iter().any(|found| &text[found.range()] == number), "{text}");
+            prop_assert!(found.iter().any(|found| text[found.range()] == number), "{text}");
         }
 
         #[test]
