@@ -16,6 +16,7 @@ use shared::deadline::Deadline;
 use shared::model::Instant;
 use shared::normalized::PushType;
 use shared::push::Receiver;
+use sweep_erased::Sweeper;
 
 /// A function that catches pushes.
 #[derive(Clone, Copy)]
@@ -70,7 +71,7 @@ pub struct ScheduledFunction {
 }
 
 /// Every function that runs at intervals. None reads its event.
-pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 2] = [
+pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 3] = [
     ScheduledFunction {
         name: archive_recordings::FUNCTION,
         every: Duration::from_secs(300),
@@ -84,6 +85,13 @@ pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 2] = [
         handle: |functions, now, deadline| {
             let Functions { conversations, credentials, .. } = functions;
             fetch_conversations::handle(conversations, credentials, deadline, now).map(answer).boxed()
+        },
+    },
+    ScheduledFunction {
+        name: sweep_erased::FUNCTION,
+        every: Duration::from_secs(300),
+        handle: |functions, now, deadline| {
+            sweep_erased::handle(&functions.sweeper, now, deadline).map(answer).boxed()
         },
     },
 ];
@@ -116,6 +124,7 @@ pub struct Functions {
     archiver: Archiver,
     conversations: Conversations,
     credentials: ProviderCredentials,
+    sweeper: Sweeper,
 }
 
 impl Functions {
@@ -125,8 +134,9 @@ impl Functions {
         archiver: Archiver,
         conversations: Conversations,
         credentials: ProviderCredentials,
+        sweeper: Sweeper,
     ) -> Self {
-        Self { receiver, archiver, conversations, credentials }
+        Self { receiver, archiver, conversations, credentials, sweeper }
     }
 
     /// Invokes a function with an event, and gives back what it answers.

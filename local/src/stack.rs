@@ -15,6 +15,7 @@ use shared::config::{Environment, StoreConfig, own_token};
 use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
 use shared::store::Store;
+use sweep_erased::Sweeper;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -196,7 +197,9 @@ impl Stack {
         let conversations = Conversations::new(&environment)?;
         let credentials = conversations.credentials(&environment).await?;
         let receiver = Receiver::new(&environment, &functions::pushes())?;
-        let functions = Arc::new(Functions::new(receiver, archiver, conversations, credentials));
+        let sweeper = Sweeper::new(&environment)?;
+        let functions = Functions::new(receiver, archiver, conversations, credentials, sweeper);
+        let functions = Arc::new(functions);
         let address = api.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let read_timeout = Duration::from_secs(options.read_timeout);

@@ -69,9 +69,13 @@ pub const PROVIDER_THROTTLED: Metric = count("ProviderThrottled");
 pub const PROVIDER_DENIED: Metric = count("ProviderDenied");
 /// Runs of the scheduled functions that could not read the secret with the keys to the platforms' APIs.
 pub const SECRET_UNREADABLE: Metric = count("SecretUnreadable");
+/// Items and versions of objects that came to lie beside the tombstones of erased calls, and were removed.
+pub const REMAINS_REMOVED: Metric = count("RemainsRemoved");
+/// Versions of erased calls' objects that can't be removed, since they are locked.
+pub const REMAINS_KEPT: Metric = count("RemainsKept");
 
 /// Every metric.
-pub const ALL: [Metric; 20] = [
+pub const ALL: [Metric; 22] = [
     PUSHES,
     ELEMENTS,
     STORED,
@@ -92,6 +96,8 @@ pub const ALL: [Metric; 20] = [
     PROVIDER_THROTTLED,
     PROVIDER_DENIED,
     SECRET_UNREADABLE,
+    REMAINS_REMOVED,
+    REMAINS_KEPT,
 ];
 
 /// Where metrics go.
@@ -160,6 +166,15 @@ pub struct ConversationCounts {
     pub throttled: u64,
     /// Requests that the API refused for their keys.
     pub denied: u64,
+}
+
+/// What is counted of a run of `sweep-erased`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SweepCounts {
+    /// Items and versions of objects that were removed.
+    pub removed: u64,
+    /// Versions of objects that can't be removed.
+    pub kept: u64,
 }
 
 impl Metrics {
@@ -239,6 +254,13 @@ impl Metrics {
     /// Emits that a run could not read, `at` that time, the secret with the keys to the platforms' APIs.
     pub fn secret_unreadable(&self, at: Instant) {
         self.emit(at, &[], &[(SECRET_UNREADABLE, 1.0)], &[]);
+    }
+
+    /// Emits what is counted of a run of `sweep-erased` that ended `at`.
+    pub fn sweep_run(&self, at: Instant, counts: &SweepCounts) {
+        let SweepCounts { removed, kept } = *counts;
+        let values = [(REMAINS_REMOVED, large_number(removed)), (REMAINS_KEPT, large_number(kept))];
+        self.emit(at, &[], &values, &[]);
     }
 
     /// Emits values without dimensions, and those of `divided` also with all of `dimensions`.

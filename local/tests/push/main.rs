@@ -6,6 +6,8 @@ mod access;
 mod billing;
 mod bodies;
 mod durability;
+mod erase;
+mod erasure;
 mod faults;
 mod folding;
 mod hostile;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use shared::config::Environment;
 use shared::deadline::Deadline;
 use shared::keys::INDEXES;
-use shared::metrics::{self, ConversationCounts, Metrics};
+use shared::metrics::{self, ConversationCounts, Metrics, SweepCounts};
 use shared::model::Instant;
 use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
@@ -204,6 +204,7 @@ async fn emitted() -> BTreeSet<Watched> {
     let metrics = Metrics::read(&environment).unwrap();
     metrics.conversation_run(Instant::now(), &ConversationCounts::default());
     metrics.secret_unreadable(Instant::now());
+    metrics.sweep_run(Instant::now(), &SweepCounts::default());
 
     drop(listening);
     stack.stop().await.unwrap();

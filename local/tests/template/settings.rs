@@ -11,6 +11,7 @@ use serde_json::json;
 use shared::config::{Environment, PushConfig};
 use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
+use sweep_erased::Sweeper;
 
 use crate::template::{Template, read_json};
 
@@ -33,6 +34,7 @@ async fn read_by(function: &str) -> BTreeSet<String> {
             let conversations = Conversations::new(&environment).unwrap();
             drop(conversations.credentials(&environment).await.unwrap());
         }
+        sweep_erased::FUNCTION => drop(Sweeper::new(&environment).unwrap()),
         push => {
             let push = PUSH_FUNCTIONS.iter().find(|function| function.push.function == push);
             let push = push.unwrap_or_else(|| panic!("how does {function} start?")).push;
