@@ -358,6 +358,7 @@ mod tests {
         provider: Provider::Alicom,
         envelope: None,
         normalize: |_, _| Err(Rejection::NotAnObject),
+        feeds: crate::merge::Feeds::NONE,
     };
     const DIGEST: &str = "25bf8e1a2393f1108d37029b3df5593236c755742ec93465bbafa9b290bddcf6";
 

@@ -17,6 +17,8 @@ use crate::model::{Instant, Money, PhoneNumber};
 use crate::recording_url;
 use crate::storable::{json_fits, storable_object};
 
+/// What a field's name ends with where its text is kept as it came, with the white space around it.
+pub const UNTRIMMED: &str = "_untrimmed";
 /// The longest text that an attribute of the model holds, in bytes; ids are part of keys. Longer text stays behind.
 const MAX_TEXT_BYTES: usize = 1024;
 /// The largest value taken over as it is, as JSON text in bytes; a larger one stays behind.
@@ -108,7 +110,7 @@ impl Fields {
             return Some(text);
         }
         let trimmed = trimmed.to_owned();
-        self.put_back(&format!("{name}_untrimmed"), Value::String(text));
+        self.put_back(&format!("{name}{UNTRIMMED}"), Value::String(text));
         Some(trimmed)
     }
 

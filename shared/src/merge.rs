@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::fields::UNTRIMMED;
 use crate::inquiry::{HAS, Inquiry};
 use crate::item::{FOUND_BY, LARGE_KEY};
 use crate::model::Instant;
@@ -256,6 +257,7 @@ fn folded(bodies: &[Body], feeds: &[(&str, &str)]) -> Registers {
     for body in bodies {
         for field in &body.nulls {
             folded.remove(&format!("{OF_EXTRA}{field}"));
+            folded.remove(&format!("{OF_EXTRA}{field}{UNTRIMMED}"));
             folded.remove(&format!("{OF_STATUS}{field}"));
             for (_, attribute) in feeds.iter().filter(|(feeding, _)| feeding == field) {
                 folded.remove(*attribute);

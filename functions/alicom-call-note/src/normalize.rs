@@ -13,7 +13,6 @@ pub(crate) const FEEDS: Feeds = Feeds {
         ("batchId", "batch_id"),
         ("detailId", "detail_id"),
         ("outId", "out_id"),
-        ("outId", "extra.outId_untrimmed"),
         ("realCaller", "display_number"),
         ("majorIntent", "intent_code"),
         ("outputTags", "tags"),

@@ -15,7 +15,6 @@ pub(crate) const FEEDS: Feeds = Feeds {
         ("batchId", "batch_id"),
         ("detailId", "detail_id"),
         ("outId", "out_id"),
-        ("outId", "extra.outId_untrimmed"),
         ("startTime", "originated_at"),
         ("endTime", "ended_at"),
         ("duration", "duration_s"),

@@ -13,7 +13,6 @@ pub(crate) const FEEDS: Feeds = Feeds {
         ("batchId", "batch_id"),
         ("detailId", "detail_id"),
         ("outId", "out_id"),
-        ("outId", "extra.outId_untrimmed"),
         ("caller", "caller"),
         ("realCaller", "display_number"),
         ("callee", "callee"),

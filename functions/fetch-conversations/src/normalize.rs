@@ -19,7 +19,6 @@ const TAGS_LISTED: &str = "OutputTags_listed";
 pub(crate) const FEEDS: Feeds = Feeds {
     call: &[
         ("OutId", "out_id"),
-        ("OutId", "extra.OutId_untrimmed"),
         ("CallerPhone", "caller"),
         ("CalledPhone", "callee"),
         ("StartCallTime", "originated_at"),
