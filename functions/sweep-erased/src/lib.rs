@@ -75,7 +75,7 @@ impl Sweeper {
         Ok(Self {
             table: Table::new(client, stores.table_name.clone()),
             bucket: Bucket {
-                client: aws::s3(&account, &stores, aws::http_client()),
+                client: aws::s3(&account, &stores, aws::http_client(), Patience::Nobody),
                 name: stores.bucket_name.clone(),
             },
             metrics: Metrics::read(environment)?,
