@@ -166,8 +166,8 @@ impl Attempt<'_> {
     fn is_worth_asking_for_another(&self, vain: &Vain) -> bool {
         let known = self.circumstances(vain.source.expires_at);
         match vain.setback {
-            // A fresh URL is at the same host as a rule, so the provider is asked once; then an operator has to allow it.
-            Setback::HostNotAllowed => known.attempts == 1,
+            // A fresh URL is at the same host as a rule, so the provider is asked once, by its id; then an operator has to allow it.
+            Setback::HostNotAllowed => known.attempts == 1 && self.claim.recording.source_id.is_some(),
             // Or else it is just not there yet.
             Setback::NotFound => !known.is_young(),
             _ => vain.error.is_of_the_url(),

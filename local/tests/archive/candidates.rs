@@ -1,14 +1,16 @@
 //! Recordings that are announced more than once: every order of processing, repeats and crashes, and which of the URLs is archived.
 
 use callvault::provider::{Fault, Recording as Served};
+use callvault::stack::{Options, Stack};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use shared::item::{Item, VERSION};
+use serde_json::json;
+use shared::item::{Item, VERSION, recording_item};
 use shared::keys;
-use shared::model::{CallKey, Instant, RecordingSource, RecordingState};
+use shared::model::{CallKey, Instant, Provider as Platform, Recording, RecordingSource, RecordingState};
 use shared::parts::refreshed;
 
-use crate::support::{DAY_S, HOUR_S, Rig, alicom, full, source, within_limit};
+use crate::support::{self, DAY_S, HOUR_S, Rig, alicom, full, source, within_limit};
 
 /// Announces a recording as a push does that was received then.
 async fn announce(rig: &Rig, call: &CallKey, source: &RecordingSource, received_at: Instant) {
@@ -197,5 +199,54 @@ fn a_url_that_stalls_leaves_time_for_the_others() {
         assert_eq!(report.archived, 1);
         let (recording, _) = rig.archived(&call).await;
         assert_eq!(recording.sha256, rig.provider.sha256_of("alive.wav"));
+    });
+}
+
+/// The slots of the recordings that are stored of a call, and the URL and id of each.
+async fn stored_of_laaffic(stack: &Stack, call: &str) -> Vec<(String, Option<String>, Option<String>)> {
+    let pk = keys::call_pk(&support::call(Platform::Laaffic, call));
+    let items = stack.store().table().query(&pk).await.unwrap();
+    let recordings = items.into_iter().filter(|item| item["sk"].as_str().unwrap().starts_with("recording#"));
+    recordings
+        .map(|item| shared::item::typed::<Recording>(item).unwrap())
+        .map(|recording| (recording.slot, recording.source_url, recording.source_id))
+        .collect()
+}
+
+#[test]
+fn laaffics_recording_is_one_by_url_and_by_id_and_where_it_was_named_by_its_id_before() {
+    within_limit(async {
+        let stack = Stack::start(&Options::in_memory()).await.unwrap();
+        let push = async |report: serde_json::Value| {
+            let event = include_str!("../../../events/laaffic-status-report.json");
+            let mut event: serde_json::Value = serde_json::from_str(event).unwrap();
+            event["body"] = json!({"array": [report]}).to_string().into();
+            let answer = stack.functions().invoke("laaffic-status-report", event).await.unwrap();
+            assert_eq!(answer["statusCode"], 200, "{answer}");
+        };
+        let (url, id) = ("https://rec.example.com/1.wav", "7.wav");
+        push(json!({"voiceId": "new", "recordingFileUrl": url})).await;
+        push(json!({"voiceId": "new", "recordingFileId": id})).await;
+        let both = (Some(url.to_owned()), Some(id.to_owned()));
+        let found = stored_of_laaffic(&stack, "new").await;
+        assert_eq!(found, [("main".to_owned(), both.0.clone(), both.1.clone())]);
+
+        // As the release before stored it.
+        let old = support::call(Platform::Laaffic, "old");
+        let now = Instant::now();
+        let by_id = RecordingSource {
+            slot: id.to_owned(),
+            url: None,
+            id: Some(id.to_owned()),
+            expires_at: None,
+            call_at: now,
+        };
+        let mut stored = recording_item(&old, &Recording::new(by_id, now)).unwrap();
+        stored.insert(VERSION.to_owned(), 1.into());
+        stack.store().table().put(stored).await.unwrap();
+        push(json!({"voiceId": "old", "recordingFileId": id, "recordingFileUrl": url})).await;
+        push(json!({"voiceId": "old", "recordingFileId": id})).await;
+        assert_eq!(stored_of_laaffic(&stack, "old").await, [(id.to_owned(), both.0, both.1)]);
+        stack.stop().await.unwrap();
     });
 }
