@@ -13,6 +13,7 @@ import boto3
 SCHEDULED = {
     "archive-recordings": {"archived", "retried", "expired", "failed", "bytes", "time_left_ms"},
     "fetch-conversations": {"fetched", "unchanged", "throttled", "failed", "reconciled", "time_left_ms"},
+    "sweep-erased": {"looked_at", "items", "versions", "kept", "failed", "left", "time_left_ms"},
 }
 
 

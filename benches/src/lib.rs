@@ -10,7 +10,8 @@ use shared::item::{self, Item, UnreadableItem};
 use shared::merge::{CALL_WRITERS, CONVERSATION_WRITERS};
 use shared::model::{CallKey, Instant};
 use shared::normalized::{Context, Normalized, PushType};
-use shared::parts::{Element, Parts, merged, parts, refreshed};
+
+use shared::parts::{Element, MergeError, Parts, merged, parts, refreshed};
 
 /// The pushes, and the sample that each one's document gives.
 const PUSHES: [(&PushType, &str); 5] = [
@@ -70,7 +71,14 @@ impl Case {
     fn new(push: &'static PushType, sample: &str, records: usize) -> Self {
         let sample = without_white_space(sample);
         let elements = push.elements(sample.as_bytes()).expect("the sample is a body");
-        let list = vec![elements.texts[0]; records].join(",");
+        // The same again would be one element: each is written with blanks of its own, few of them.
+        let blanks =
+            |n: usize| (0..7).map(move |bit| if n >> bit & 1 == 1 { '\t' } else { ' ' }).collect::<String>();
+        let nth = |n: usize| match n {
+            0 => elements.texts[0].to_owned(),
+            n => elements.texts[0].replacen('{', &format!("{{{}", blanks(n)), 1),
+        };
+        let list = (0..records).map(nth).collect::<Vec<_>>().join(",");
         let (body, shape) = match sample.as_bytes()[0] {
             b'{' if push.envelope.is_some() => (format!("{{\"array\":[{list}]}}"), Shape::Envelope),
             b'{' if records == 1 => (list, Shape::Object),
@@ -122,16 +130,19 @@ impl Case {
     ///
     /// # Errors
     /// Never: the samples can be stored.
-    pub fn items(&self) -> Result<Vec<Item>, UnreadableItem> {
+    pub fn items(&self) -> Result<Vec<Item>, MergeError> {
         let mut items = Vec::with_capacity(4 * self.records);
         let texts = self.texts();
         for (text, normalized) in texts.iter().zip(self.normalized(&texts)) {
             let parts = self.parts(text, normalized)?;
             items.extend(self.call_item(&parts, None)?);
             items.extend(match &parts.conversation {
-                Some(said) => merged(None, CONVERSATION_WRITERS, slice::from_ref(said), |record| {
-                    item::conversation_item(&parts.push.key, record)
-                })?,
+                Some(said) => {
+                    merged(None, CONVERSATION_WRITERS, slice::from_ref(said), |record| {
+                        item::conversation_item(&parts.push.key, record)
+                    })?
+                    .item
+                }
                 None => None,
             });
             for source in &parts.recordings {
@@ -155,20 +166,21 @@ impl Case {
     ///
     /// # Errors
     /// If what is stored is no item of a call.
-    pub fn call_item(&self, said: &Parts, stored: Option<Item>) -> Result<Option<Item>, UnreadableItem> {
+    pub fn call_item(&self, said: &Parts, stored: Option<Item>) -> Result<Option<Item>, MergeError> {
         let to_item = |record| item::call_item(&said.push.key, record, INQUIRY_DELAY_S);
-        merged(stored, CALL_WRITERS, slice::from_ref(&said.call), to_item)
+        Ok(merged(stored, CALL_WRITERS, slice::from_ref(&said.call), to_item)?.item)
     }
 
     fn parts(&self, text: &str, normalized: Normalized) -> Result<Parts, UnreadableItem> {
         let key = CallKey { provider: self.push.provider, call_id: normalized.call_id.clone() };
         parts(Element {
             key,
-            function: self.push.function,
+            push: *self.push,
             received_at: self.context.received_at,
             expires: None,
             text: text.to_owned(),
             envelope: None,
+            asked: None,
             normalized,
         })
     }

@@ -1,44 +1,94 @@
-//! Merging: whatever several functions say, in whatever order, the same record comes of it.
+//! Merging: whatever several functions say, in whatever order, as received whenever, the same record comes of it.
 
 #![no_main]
 
+use std::collections::BTreeMap;
+
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use serde_json::{Map, Value};
-use shared::merge::{CALL_WRITERS, Contribution, NOTE, QUERY, RECORD, REPORT, Record, merge};
+use shared::merge::{CALL_WRITERS, Contribution, NOTE, QUERY, RECORD, REPORT, Record, merge, rebuilt};
 use shared::model::Instant;
 
-/// What a function says: which one, which of two bodies, and values by the attribute's number.
+/// Each function's document, as far as it matters here: an attribute that others write too, and one of its own.
+const FEEDS: [(&str, &[(&str, &str)]); 4] = [
+    (
+        REPORT,
+        &[
+            ("callee", "callee"),
+            ("originateTime", "originated_at"),
+            ("ringTime", "ringing_at"),
+            ("duration", "duration_s"),
+        ],
+    ),
+    (RECORD, &[("startTime", "originated_at"), ("duration", "duration_s")]),
+    (NOTE, &[("outputTags", "tags"), ("call_times", "attempt")]),
+    (
+        QUERY,
+        &[
+            ("CalledPhone", "callee"),
+            ("StartCallTime", "originated_at"),
+            ("OutputTags", "tags"),
+            ("FailedReason", "status"),
+        ],
+    ),
+];
+
+/// What a function says: which one, which of five bodies, received how much later than the first time, and each field's value by its
+/// number.
 #[derive(Arbitrary, Debug)]
 struct Said {
     function: u8,
-    newer: bool,
-    facts: Vec<(u8, u8)>,
-    unsound: Vec<(u8, u8)>,
+    body: u8,
+    later: u8,
+    fields: Vec<(u8, Word)>,
+}
+
+#[derive(Arbitrary, Clone, Debug)]
+enum Word {
+    Sound(u8),
+    Unsound(u8),
+    Null,
+    Unknown(u8),
 }
 
 impl Said {
     fn contribution(&self) -> Contribution {
-        let function = [REPORT, RECORD, NOTE, QUERY][usize::from(self.function) % 4];
-        let writers = |number: u8| {
-            let (attribute, writers) = CALL_WRITERS[usize::from(number) % CALL_WRITERS.len()];
-            writers.iter().find(|(writer, _)| *writer == function).map(|(_, field)| (attribute, *field))
-        };
-        let facts: Map<String, Value> = self
-            .facts
-            .iter()
-            .filter_map(|(number, value)| Some((writers(*number)?.0.to_owned(), (*value).into())))
-            .collect();
-        let extra = self.unsound.iter().filter_map(|(number, value)| {
-            let (attribute, field) = writers(*number)?;
-            (!facts.contains_key(attribute)).then(|| (field.to_owned(), format!("unsound {value}").into()))
-        });
-        Contribution {
+        let (function, feeds) = FEEDS[usize::from(self.function) % 4];
+        let body = self.body % 5;
+        let mut contribution = Contribution {
             function,
-            body: format!("{function} {}", self.newer),
-            received_at: Instant::from_epoch_seconds(1_748_743_200 + i64::from(self.newer)).unwrap(),
-            extra: extra.collect(),
-            facts,
+            body: format!("{function} {body}"),
+            received_at: Instant::from_epoch_seconds(1_748_743_200 + i64::from(body / 2 + self.later % 4))
+                .unwrap(),
+            facts: Map::new(),
+            extra: Map::new(),
+            nulls: std::collections::BTreeSet::new(),
+            feeds,
+        };
+        let words: BTreeMap<_, _> =
+            self.fields.iter().map(|(field, word)| (usize::from(*field) % feeds.len(), word)).collect();
+        for (field, word) in words {
+            let (field, attribute) = feeds[field];
+            match word {
+                Word::Sound(value) if attribute == "status" => {
+                    let status = Map::from_iter([(field.to_owned(), Value::from(*value))]);
+                    contribution.facts.insert(attribute.to_owned(), status.into());
+                }
+                Word::Sound(value) => {
+                    contribution.facts.insert(attribute.to_owned(), (*value).into());
+                }
+                Word::Unsound(value) => {
+                    contribution.extra.insert(field.to_owned(), format!("unsound {value}").into());
+                }
+                Word::Null => {
+                    contribution.nulls.insert(field.to_owned());
+                }
+                Word::Unknown(value) => {
+                    contribution.extra.insert("unknown".to_owned(), (*value).into());
+                }
+            }
         }
+        contribution
     }
 }
 
@@ -47,14 +97,32 @@ fn merged<'a>(contributions: impl Iterator<Item = &'a Contribution>) -> Option<R
 }
 
 libfuzzer_sys::fuzz_target!(|said: Vec<Said>| {
-    let mut known = std::collections::BTreeSet::new();
-    let contributions: Vec<_> =
-        said.iter().take(16).map(Said::contribution).filter(|one| known.insert(one.body.clone())).collect();
-    let forth = merged(contributions.iter());
-    let back = merged(contributions.iter().rev().chain(&contributions));
-    assert_eq!(forth.as_ref().map(|record| &record.facts), back.as_ref().map(|record| &record.facts));
-    assert_eq!(forth.as_ref().map(|record| &record.extra), back.as_ref().map(|record| &record.extra));
-    for one in &contributions {
-        assert_eq!(merge(CALL_WRITERS, forth.as_ref(), one), None, "a repeat is no news");
+    // A body is what it is: the same digest never stands for two contents.
+    let mut bodies: BTreeMap<String, Contribution> = BTreeMap::new();
+    let delivered: Vec<_> = said
+        .iter()
+        .take(24)
+        .map(|said| {
+            let one = said.contribution();
+            let received_at = one.received_at;
+            let known = bodies.entry(one.body.clone()).or_insert(one);
+            known.received_at = known.received_at.min(received_at);
+            Contribution { received_at, ..known.clone() }
+        })
+        .collect();
+    let once = merged(bodies.values());
+    assert_eq!(once, merged(delivered.iter()));
+    assert_eq!(once, merged(delivered.iter().rev().chain(bodies.values())));
+    let Some(record) = once else { return };
+    let all: Vec<_> = bodies.into_values().collect();
+    for one in &all {
+        assert_eq!(merge(CALL_WRITERS, Some(&record), one), None, "a repeat is no news");
+    }
+    for kept in 0..=all.len() {
+        assert_eq!(
+            rebuilt(CALL_WRITERS, &record, &all[..kept]),
+            record,
+            "what is read as before comes to the same"
+        );
     }
 });

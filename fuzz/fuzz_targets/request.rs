@@ -73,7 +73,7 @@ libfuzzer_sys::fuzz_target!(|sent: Sent<'_>| {
         Ok(IpAddr::V4(address)) => address.octets()[..3] == NETWORK.1,
         _ => false,
     };
-    match authorize(request, &config) {
+    match authorize(request, "alicom-call-report", &config) {
         Err(Denial::Token) => assert_ne!(token, TOKEN),
         Err(Denial::Address) => assert!(token == TOKEN && !may_push, "{source_ip}"),
         Ok(authorized) => {

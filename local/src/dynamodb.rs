@@ -8,6 +8,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -22,6 +23,8 @@ use tokio::time::{self, MissedTickBehavior};
 const DATABASE_FILE: &str = "dynamodb.sqlite";
 /// How often expired items are removed. AWS promises a few days; a local user who waits for it wants to see it.
 const TTL_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// How often it is looked whether the database's file is still there.
+const FILE_WATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// How long running requests may take to finish once [`DynamoDb::stop`] was called.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Requests take turns at one lock; a second thread parses and answers while the first holds it.
@@ -50,6 +53,9 @@ pub enum DynamoDbError {
     /// The server ended with an error. The engine gives it as text only.
     #[error("the embedded DynamoDB failed: {0}")]
     Serve(String),
+    /// The database's file was removed, or another put in its place.
+    #[error("the embedded DynamoDB's data is gone from {}", .0.display())]
+    Gone(PathBuf),
     /// Its thread is gone.
     #[error("the embedded DynamoDB's thread ended unexpectedly")]
     Lost,
@@ -101,9 +107,10 @@ pub async fn start(listener: TcpListener, data: Option<&Path>) -> Result<DynamoD
     thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
         match open(listener, data.as_deref()) {
             Ok((runtime, listener, database)) => {
+                let file = data.map(|data| data.join(DATABASE_FILE));
                 // Whoever started it may be gone; then `stopped` resolves at once.
                 let _ = started.send(Ok(()));
-                let result = runtime.block_on(serve(listener, database, stopped));
+                let result = runtime.block_on(serve(listener, database, file, stopped));
                 runtime.shutdown_timeout(STOP_GRACE);
                 let _ = end.send(result);
             }
@@ -144,6 +151,7 @@ fn open(
 async fn serve(
     listener: TcpListener,
     database: Database,
+    file: Option<PathBuf>,
     stopped: oneshot::Receiver<()>,
 ) -> Result<(), DynamoDbError> {
     let sweeper = tokio::spawn(sweep_expired(database.clone()));
@@ -157,9 +165,28 @@ async fn serve(
         result = served => result.map_err(DynamoDbError::Serve),
         // A client that sent half a request would hold the stop for ever.
         () = async { let _ = grace.await; time::sleep(STOP_GRACE).await } => Ok(()),
+        // The engine would go on writing to a file that nobody can open any more, and acknowledge it.
+        lost = lost(file) => {
+            tracing::error!("the embedded DynamoDB's data is gone: it stops, and nothing is stored any more");
+            Err(DynamoDbError::Gone(lost))
+        }
     };
     sweeper.abort();
     result
+}
+
+/// Ends once the file is not the one any more that it was; never without a file.
+async fn lost(file: Option<PathBuf>) -> PathBuf {
+    let identity = |file: &Path| std::fs::metadata(file).ok().map(|found| (found.dev(), found.ino()));
+    let Some(file) = file else { return std::future::pending().await };
+    let first = identity(&file);
+    let mut ticks = time::interval(FILE_WATCH_INTERVAL);
+    loop {
+        ticks.tick().await;
+        if identity(&file) != first {
+            return file;
+        }
+    }
 }
 
 /// Removes what has expired, for ever.

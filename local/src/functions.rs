@@ -16,6 +16,7 @@ use shared::deadline::Deadline;
 use shared::model::Instant;
 use shared::normalized::PushType;
 use shared::push::Receiver;
+use sweep_erased::Sweeper;
 
 /// A function that catches pushes.
 #[derive(Clone, Copy)]
@@ -54,6 +55,11 @@ pub const PUSH_FUNCTIONS: [PushFunction; 5] = [
     push_function!("laaffic-status-report", laaffic_status_report),
 ];
 
+/// Every push that is caught.
+pub fn pushes() -> [PushType; 5] {
+    PUSH_FUNCTIONS.map(|function| function.push)
+}
+
 /// A function that runs at intervals.
 #[derive(Clone, Copy)]
 pub struct ScheduledFunction {
@@ -65,7 +71,7 @@ pub struct ScheduledFunction {
 }
 
 /// Every function that runs at intervals. None reads its event.
-pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 2] = [
+pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 3] = [
     ScheduledFunction {
         name: archive_recordings::FUNCTION,
         every: Duration::from_secs(300),
@@ -81,11 +87,19 @@ pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 2] = [
             fetch_conversations::handle(conversations, credentials, deadline, now).map(answer).boxed()
         },
     },
+    ScheduledFunction {
+        name: sweep_erased::FUNCTION,
+        every: Duration::from_secs(300),
+        handle: |functions, now, deadline| {
+            sweep_erased::handle(&functions.sweeper, now, deadline).map(answer).boxed()
+        },
+    },
 ];
 
-/// What is kept verbatim under a function's name.
+/// What is kept verbatim under a function's name: a push, or an answer.
 pub fn stored_type(function: &str) -> Option<PushType> {
-    PUSH_FUNCTIONS.into_iter().map(|known| known.push).find(|push| push.function == function)
+    let pushes = PUSH_FUNCTIONS.into_iter().map(|known| known.push);
+    pushes.chain([fetch_conversations::ANSWER]).find(|push| push.function == function)
 }
 
 /// Why an invocation brought no answer.
@@ -110,6 +124,7 @@ pub struct Functions {
     archiver: Archiver,
     conversations: Conversations,
     credentials: ProviderCredentials,
+    sweeper: Sweeper,
 }
 
 impl Functions {
@@ -119,8 +134,9 @@ impl Functions {
         archiver: Archiver,
         conversations: Conversations,
         credentials: ProviderCredentials,
+        sweeper: Sweeper,
     ) -> Self {
-        Self { receiver, archiver, conversations, credentials }
+        Self { receiver, archiver, conversations, credentials, sweeper }
     }
 
     /// Invokes a function with an event, and gives back what it answers.

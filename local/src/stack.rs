@@ -11,10 +11,11 @@ use archive_recordings::Archiver;
 use clap::Args;
 use fetch_conversations::Conversations;
 use shared::aws::{Account, Patience};
-use shared::config::{Environment, StoreConfig};
+use shared::config::{Environment, StoreConfig, own_token};
 use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
 use shared::store::Store;
+use sweep_erased::Sweeper;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -22,7 +23,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use crate::dynamodb::{self, DynamoDb};
-use crate::functions::{Functions, PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS, ScheduledFunction};
+use crate::functions::{self, Functions, PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS, ScheduledFunction};
 use crate::provider::{self, Provider};
 use crate::s3::{self, S3};
 use crate::{gateway, schema, token};
@@ -51,9 +52,12 @@ pub struct Options {
     /// Keep nothing across restarts.
     #[arg(long)]
     pub memory: bool,
-    /// The token that pushes have to carry.
-    #[arg(long, default_value = "local")]
+    /// The token that pushes have to carry: it opens every function.
+    #[arg(long, default_value = "local", value_parser = token::parse)]
     pub token: String,
+    /// A token that opens one function only; again for others.
+    #[arg(long, value_name = "FUNCTION=TOKEN", value_parser = token::parse_own)]
+    pub function_token: Vec<(String, String)>,
     /// How long a request may take to arrive, its head and then its body.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub read_timeout: u64,
@@ -89,6 +93,7 @@ impl Options {
             data: PathBuf::new(),
             memory: true,
             token: "local".to_owned(),
+            function_token: Vec::new(),
             read_timeout: 30,
             table: "callvault".to_owned(),
             bucket: "callvault".to_owned(),
@@ -160,6 +165,13 @@ impl Stack {
             "TABLE_NAME" => Some(options.table.clone()),
             "BUCKET_NAME" => Some(options.bucket.clone()),
             "PUSH_TOKEN_SHA256" => Some(set(variable).unwrap_or_else(|| token::digest(&options.token))),
+            own if own.starts_with("PUSH_TOKEN_SHA256_") => {
+                let of_own = |(function, token): &(String, String)| {
+                    (own_token(function) == own).then(|| token::digest(token))
+                };
+                let digests: Vec<_> = options.function_token.iter().filter_map(of_own).collect();
+                set(variable).or_else(|| (!digests.is_empty()).then(|| digests.join(",")))
+            }
             "ALIBABA_ENDPOINT" | "LAAFFIC_ENDPOINT" => {
                 Some(set(variable).unwrap_or_else(|| provider.base_url().to_owned()))
             }
@@ -184,8 +196,10 @@ impl Stack {
         let archiver = Archiver::new(&environment, SystemResolver).await?;
         let conversations = Conversations::new(&environment)?;
         let credentials = conversations.credentials(&environment).await?;
-        let receiver = Receiver::new(&environment)?;
-        let functions = Arc::new(Functions::new(receiver, archiver, conversations, credentials));
+        let receiver = Receiver::new(&environment, &functions::pushes())?;
+        let sweeper = Sweeper::new(&environment)?;
+        let functions = Functions::new(receiver, archiver, conversations, credentials, sweeper);
+        let functions = Arc::new(functions);
         let address = api.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let read_timeout = Duration::from_secs(options.read_timeout);

@@ -9,7 +9,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::body::{is_plain, is_plain_object};
+use crate::body::{is_plain, is_plain_object, read};
 use crate::fields::{Fields, into_text, scalar_text, texts};
 use crate::model::{Speaker, Tags, Turn};
 
@@ -23,7 +23,7 @@ const INTERRUPTED: &str = "<客户打断>";
 /// `extra`, with all else that the entry says.
 pub fn turns(record: Value) -> Result<Vec<Turn>, Value> {
     let entries = match &record {
-        Value::String(text) => serde_json::from_str(text),
+        Value::String(text) => read(text),
         list => Vec::<Entry>::deserialize(list),
     };
     match entries {

@@ -18,6 +18,8 @@ pub enum Answer {
         stored: usize,
         /// How many were kept as rejected.
         rejected: usize,
+        /// How many are of a call that was erased, and kept nowhere.
+        erased: usize,
     },
     /// The body is not JSON; it was kept as rejected.
     NotJson {
@@ -39,6 +41,8 @@ pub enum Answer {
         /// The largest body allowed, in bytes.
         limit: usize,
     },
+    /// The body has more elements than are stored at once; it was kept whole, as rejected.
+    TooManyElements,
     /// Something could not be stored. Pushing again is safe.
     NotStored(Arc<StoreError>),
 }
@@ -60,7 +64,7 @@ impl Answer {
             Self::NotJson { .. } | Self::WrongShape => 400,
             Self::UnknownToken => 401,
             Self::AddressNotAllowed => 403,
-            Self::TooLarge { .. } => 413,
+            Self::TooLarge { .. } | Self::TooManyElements => 413,
             Self::Encoded => 415,
             Self::NotStored(_) => 503,
         }
@@ -75,6 +79,7 @@ impl Answer {
             Self::UnknownToken => "unknown_token",
             Self::AddressNotAllowed => "address_not_allowed",
             Self::TooLarge { .. } => "too_large",
+            Self::TooManyElements => "too_many_elements",
             Self::Encoded => "encoded",
             Self::NotStored(_) => "not_stored",
         }
@@ -90,6 +95,7 @@ impl Answer {
             | Self::UnknownToken
             | Self::AddressNotAllowed
             | Self::TooLarge { .. }
+            | Self::TooManyElements
             | Self::Encoded => Level::WARN,
             Self::NotStored(_) => Level::ERROR,
         }
@@ -98,13 +104,19 @@ impl Answer {
     /// What the sender is told: what to mend, nothing of the inside.
     pub fn message(&self) -> String {
         match self {
-            Self::Kept { stored, rejected: 0 } => format!("stored {stored}"),
-            Self::Kept { stored, rejected } => format!("stored {stored}, rejected {rejected}"),
+            Self::Kept { stored, rejected, erased } => {
+                let told = [(*rejected, "rejected"), (*erased, "of erased calls")];
+                let told = told.into_iter().filter(|(count, _)| *count > 0);
+                told.fold(format!("stored {stored}"), |told, (count, what)| format!("{told}, {what} {count}"))
+            }
             Self::NotJson { line, column } => format!("the body is not JSON: line {line}, column {column}"),
             Self::WrongShape => "the body is neither an object nor an array".to_owned(),
             Self::UnknownToken => "unknown token".to_owned(),
             Self::AddressNotAllowed => "address not allowed".to_owned(),
             Self::TooLarge { limit } => format!("the body is larger than {limit} bytes"),
+            Self::TooManyElements => {
+                "more elements than are stored at once, the body is kept: send fewer".to_owned()
+            }
             Self::Encoded => "send the body without a Content-Encoding".to_owned(),
             Self::NotStored(_) => "not stored, push again".to_owned(),
         }
@@ -132,13 +144,14 @@ mod tests {
     fn every_answer_has_its_status_code_and_level() {
         let not_stored = Arc::new(StoreError::Table(TableError::Contended));
         for (answer, status, code, level) in [
-            (Answer::Kept { stored: 3, rejected: 0 }, 200, 0, Level::INFO),
-            (Answer::Kept { stored: 3, rejected: 1 }, 200, 0, Level::WARN),
+            (Answer::Kept { stored: 3, rejected: 0, erased: 0 }, 200, 0, Level::INFO),
+            (Answer::Kept { stored: 3, rejected: 1, erased: 2 }, 200, 0, Level::WARN),
             (Answer::NotJson { line: 1, column: 2 }, 400, 400, Level::WARN),
             (Answer::WrongShape, 400, 400, Level::WARN),
             (Answer::UnknownToken, 401, 401, Level::WARN),
             (Answer::AddressNotAllowed, 403, 403, Level::WARN),
             (Answer::TooLarge { limit: 9 }, 413, 413, Level::WARN),
+            (Answer::TooManyElements, 413, 413, Level::WARN),
             (Answer::Encoded, 415, 415, Level::WARN),
             (Answer::NotStored(not_stored), 503, 503, Level::ERROR),
         ] {

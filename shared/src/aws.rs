@@ -72,23 +72,37 @@ pub fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
-/// How long DynamoDB is waited for.
+/// How long DynamoDB and S3 are waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
     /// A push's sender waits 700 ms: a connection that died while the function was frozen costs one short attempt. (The SDK's
-    /// defaults would wait 3.1 s to connect.)
+    /// defaults would wait 3.1 s to connect.) Whatever is silent, an answer is due within 5 s.
     Sender,
     /// Nobody waits: a slow answer is better than another request.
     Nobody,
 }
 
 impl Patience {
-    fn timeouts(self) -> TimeoutConfig {
+    fn dynamodb(self) -> TimeoutConfig {
         let (connect, attempt) = match self {
             Self::Sender => (Duration::from_millis(300), Duration::from_millis(400)),
             Self::Nobody => (Duration::from_secs(2), Duration::from_secs(10)),
         };
         TimeoutConfig::builder().connect_timeout(connect).operation_attempt_timeout(attempt).build()
+    }
+
+    /// An object may have megabytes: an attempt to put it has longer than one to write an item. Nobody's attempts have no end: a
+    /// recording's part takes as long as it takes.
+    fn s3(self) -> TimeoutConfig {
+        let config = TimeoutConfig::builder();
+        match self {
+            Self::Sender => config
+                .connect_timeout(Duration::from_millis(500))
+                .operation_attempt_timeout(Duration::from_millis(1_700))
+                .operation_timeout(Duration::from_millis(3_600)),
+            Self::Nobody => config.connect_timeout(Duration::from_secs(1)),
+        }
+        .build()
     }
 }
 
@@ -104,7 +118,7 @@ pub fn dynamodb(
         .region(aws_sdk_dynamodb::config::Region::new(account.region.clone()))
         .credentials_provider(account.credentials.clone())
         .http_client(http)
-        .timeout_config(patience.timeouts())
+        .timeout_config(patience.dynamodb())
         .retry_config(
             RetryConfig::standard()
                 .with_max_attempts(6)
@@ -118,13 +132,18 @@ pub fn dynamodb(
 }
 
 /// A client for S3.
-pub fn s3(account: &Account, stores: &StoreConfig, http: SharedHttpClient) -> aws_sdk_s3::Client {
+pub fn s3(
+    account: &Account,
+    stores: &StoreConfig,
+    http: SharedHttpClient,
+    patience: Patience,
+) -> aws_sdk_s3::Client {
     let mut config = aws_sdk_s3::Config::builder()
         .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
         .region(aws_sdk_s3::config::Region::new(account.region.clone()))
         .credentials_provider(account.credentials.clone())
         .http_client(http)
-        .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(1)).build())
+        .timeout_config(patience.s3())
         .retry_config(
             RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(50)),
         );

@@ -1,5 +1,7 @@
 //! Settings, read once from the environment.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -7,7 +9,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use jiff::tz::Offset;
 
-use crate::model::Instant;
+use crate::model::{Instant, Provider};
+use crate::normalized::PushType;
 
 /// A setting that is missing or wrong.
 #[derive(Debug, thiserror::Error)]
@@ -15,11 +18,19 @@ pub enum ConfigError {
     /// A required variable is not set.
     #[error("{0} is not set")]
     Missing(&'static str),
+    /// A function is opened by no token.
+    #[error("neither {EVERY_TOKEN} nor {own} is set: no token would open {function}")]
+    NoToken {
+        /// The function.
+        function: &'static str,
+        /// The variable of its own tokens.
+        own: String,
+    },
     /// A variable's value can't be used.
     #[error("{variable} is {problem}")]
     Invalid {
         /// The variable.
-        variable: &'static str,
+        variable: Cow<'static, str>,
         /// What is wrong with its value.
         problem: String,
     },
@@ -47,11 +58,12 @@ impl<'a> Environment<'a> {
     /// The value of a variable, read by `read`, which says what is wrong with it; `default` where it is not set.
     pub fn parse<T>(
         &self,
-        variable: &'static str,
+        variable: impl Into<Cow<'static, str>>,
         default: T,
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<T, ConfigError> {
-        match self.get(variable) {
+        let variable = variable.into();
+        match self.get(&variable) {
             Some(value) => read(&value).map_err(|problem| ConfigError::Invalid { variable, problem }),
             None => Ok(default),
         }
@@ -65,7 +77,10 @@ impl<'a> Environment<'a> {
     ) -> Result<T, ConfigError> {
         let value = self.get(variable);
         let value = value.as_deref().unwrap_or(default);
-        value.parse().map_err(|error: T::Err| ConfigError::Invalid { variable, problem: error.to_string() })
+        value.parse().map_err(|error: T::Err| ConfigError::Invalid {
+            variable: variable.into(),
+            problem: error.to_string(),
+        })
     }
 }
 
@@ -93,8 +108,8 @@ impl StoreConfig {
     /// Reads the settings of the stores.
     pub fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
-            table_name: environment.required("TABLE_NAME")?,
-            bucket_name: environment.required("BUCKET_NAME")?,
+            table_name: checked(environment, "TABLE_NAME", table_name)?,
+            bucket_name: checked(environment, "BUCKET_NAME", bucket_name)?,
             dynamodb_endpoint: environment.get("DYNAMODB_ENDPOINT"),
             s3_endpoint: environment.get("S3_ENDPOINT"),
             conversation_delay_s: environment.parse("CONVERSATION_DELAY_SECONDS", 300, |seconds| {
@@ -104,37 +119,151 @@ impl StoreConfig {
     }
 }
 
-/// The settings of a push function.
+/// The value of a variable that has to be set, once `check` has nothing against it.
+fn checked(
+    environment: &Environment<'_>,
+    variable: &'static str,
+    check: fn(&str) -> Result<(), &'static str>,
+) -> Result<String, ConfigError> {
+    let value = environment.required(variable)?;
+    check(&value)
+        .map_err(|problem| ConfigError::Invalid { variable: variable.into(), problem: problem.to_owned() })?;
+    Ok(value)
+}
+
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html>
+fn table_name(name: &str) -> Result<(), &'static str> {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    match is_arn(name, "dynamodb") || ((3..=255).contains(&name.len()) && name.bytes().all(letter)) {
+        true => Ok(()),
+        false => Err("not a table's name: 3 to 255 of A-Z, a-z, 0-9, `_`, `-` and `.`, or its ARN"),
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+fn bucket_name(name: &str) -> Result<(), &'static str> {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    let at_the_ends = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    let sound = (3..=63).contains(&bytes.len())
+        && bytes.iter().copied().all(letter)
+        && bytes.first().is_some_and(at_the_ends)
+        && bytes.last().is_some_and(at_the_ends);
+    match sound || is_arn(name, "s3") {
+        true => Ok(()),
+        false => Err("not a bucket's name: 3 to 63 of a-z, 0-9, `-` and `.`, or the ARN of an access point"),
+    }
+}
+
+fn is_arn(name: &str, service: &str) -> bool {
+    let mut parts = name.splitn(6, ':');
+    parts.next() == Some("arn")
+        && parts.next().is_some_and(|partition| partition.starts_with("aws"))
+        && parts.next() == Some(service)
+        && parts.nth(2).is_some_and(|resource| !resource.is_empty())
+}
+
+/// The variable of the tokens that open every function.
+const EVERY_TOKEN: &str = "PUSH_TOKEN_SHA256";
+
+/// The SHA-256 of the tokens that are accepted, and what each opens.
+#[derive(Clone, Debug, Default)]
+pub struct Tokens {
+    everywhere: Vec<[u8; 32]>,
+    own: BTreeMap<&'static str, Vec<[u8; 32]>>,
+}
+
+impl Tokens {
+    /// Tokens that open every function.
+    pub fn everywhere(digests: Vec<[u8; 32]>) -> Self {
+        Self { everywhere: digests, own: BTreeMap::new() }
+    }
+
+    /// The digests of the tokens that open a function.
+    pub fn of(&self, function: &str) -> impl Iterator<Item = &[u8; 32]> {
+        self.everywhere.iter().chain(self.own.get(function).into_iter().flatten())
+    }
+
+    /// Reads `PUSH_TOKEN_SHA256`, and `PUSH_TOKEN_SHA256_<FUNCTION>` of each function.
+    fn read(environment: &Environment<'_>, pushes: &[PushType]) -> Result<Self, ConfigError> {
+        let mut tokens = Self::everywhere(environment.parse(EVERY_TOKEN, Vec::new(), token_digests)?);
+        for PushType { function, .. } in pushes {
+            let own = own_token(function);
+            let digests = environment.parse(own.clone(), Vec::new(), token_digests)?;
+            if digests.is_empty() && tokens.everywhere.is_empty() {
+                return Err(ConfigError::NoToken { function, own });
+            }
+            tokens.own.insert(function, digests);
+        }
+        Ok(tokens)
+    }
+}
+
+/// The variable of the tokens that open one function: `PUSH_TOKEN_SHA256_ALICOM_CALL_REPORT`.
+pub fn own_token(function: &str) -> String {
+    format!("{EVERY_TOKEN}_{}", function.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// In which zone each platform's times are that carry none.
+#[derive(Clone, Debug, Default)]
+pub struct Zones(BTreeMap<Provider, Offset>);
+
+/// The zone of a platform for which nothing else is set: China's.
+const DEFAULT_ZONE: Offset = Offset::constant(8);
+
+impl Zones {
+    /// The zone of a platform's times.
+    pub fn of(&self, provider: Provider) -> Offset {
+        self.0.get(&provider).copied().unwrap_or(DEFAULT_ZONE)
+    }
+
+    /// Reads the zones of platforms.
+    fn read(
+        environment: &Environment<'_>,
+        providers: impl IntoIterator<Item = Provider>,
+    ) -> Result<Self, ConfigError> {
+        let zones = providers.into_iter().map(|provider| Ok((provider, utc_offset(environment, provider)?)));
+        Ok(Self(zones.collect::<Result<_, ConfigError>>()?))
+    }
+}
+
+/// The settings of push functions.
 #[derive(Clone, Debug)]
 pub struct PushConfig {
-    /// `PUSH_TOKEN_SHA256`: the SHA-256 of each accepted token.
-    pub token_digests: Vec<[u8; 32]>,
+    /// `PUSH_TOKEN_SHA256`, `PUSH_TOKEN_SHA256_<FUNCTION>`: the SHA-256 of each accepted token.
+    pub tokens: Tokens,
     /// `ALLOWED_SOURCE_CIDRS`: the networks that may push; empty for any.
     pub allowed_sources: Vec<IpNet>,
     /// `MAX_BODY_BYTES`: the largest body taken.
     pub max_body_bytes: usize,
-    /// `ALIBABA_UTC_OFFSET`: the zone of times that carry none.
-    pub utc_offset: Offset,
+    /// `ALICOM_UTC_OFFSET`, `AI_VOICE_UTC_OFFSET`, `LAAFFIC_UTC_OFFSET`: the zone of times that carry none.
+    pub zones: Zones,
     /// `PUSH_RETENTION_DAYS`: how long verbatim pushes are kept; `None` for ever.
     pub retention_days: Option<NonZeroU32>,
 }
 
 impl PushConfig {
-    /// Reads the settings of a push function.
-    pub fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
-        let token_digests = environment.parse("PUSH_TOKEN_SHA256", Vec::new(), |list| {
-            list.split(',').map(|digest| token_digest(digest.trim())).collect()
-        })?;
-        if token_digests.is_empty() {
-            return Err(ConfigError::Missing("PUSH_TOKEN_SHA256"));
-        }
-        Ok(Self { token_digests, ..Self::for_operator(environment)? })
+    /// Reads the settings of the functions that catch these pushes.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; also where no token opens one of them.
+    pub fn read(environment: &Environment<'_>, pushes: &[PushType]) -> Result<Self, ConfigError> {
+        let tokens = Tokens::read(environment, pushes)?;
+        Self::with(environment, tokens, pushes.iter().map(|push| push.provider))
     }
 
     /// Reads the settings for an operator, who stores what was received before: no token is accepted.
     pub fn for_operator(environment: &Environment<'_>) -> Result<Self, ConfigError> {
+        Self::with(environment, Tokens::default(), Provider::ALL)
+    }
+
+    fn with(
+        environment: &Environment<'_>,
+        tokens: Tokens,
+        providers: impl IntoIterator<Item = Provider>,
+    ) -> Result<Self, ConfigError> {
         Ok(Self {
-            token_digests: Vec::new(),
+            tokens,
             allowed_sources: environment.parse("ALLOWED_SOURCE_CIDRS", Vec::new(), |list| {
                 list.split(',').map(|network| source_network(network.trim())).collect()
             })?,
@@ -145,7 +274,7 @@ impl PushConfig {
                     .filter(|bytes| *bytes > 0)
                     .ok_or_else(|| "not a number of bytes".to_owned())
             })?,
-            utc_offset: alibaba_utc_offset(environment)?,
+            zones: Zones::read(environment, providers)?,
             retention_days: retention_days(environment)?,
         })
     }
@@ -163,6 +292,10 @@ pub fn retention_days(environment: &Environment<'_>) -> Result<Option<NonZeroU32
     })
 }
 
+fn token_digests(list: &str) -> Result<Vec<[u8; 32]>, String> {
+    list.split(',').map(|digest| token_digest(digest.trim())).collect()
+}
+
 // The messages name no value: somebody may have set the token itself in the place of its digest.
 fn token_digest(hex: &str) -> Result<[u8; 32], String> {
     let mut digest = [0; 32];
@@ -178,13 +311,21 @@ fn source_network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| format!("not a list of networks (203.0.113.0/24, separated by commas): {text}"))
 }
 
-/// Reads `ALIBABA_UTC_OFFSET`: the zone of times that carry none.
-pub fn alibaba_utc_offset(environment: &Environment<'_>) -> Result<Offset, ConfigError> {
-    environment.parse("ALIBABA_UTC_OFFSET", Offset::constant(8), utc_offset)
+/// Reads the zone of a platform's times that carry none: `ALICOM_UTC_OFFSET` (`ALIBABA_UTC_OFFSET` is its older name),
+/// `AI_VOICE_UTC_OFFSET` or `LAAFFIC_UTC_OFFSET`.
+pub fn utc_offset(environment: &Environment<'_>, provider: Provider) -> Result<Offset, ConfigError> {
+    match provider {
+        Provider::Alicom => {
+            let older = environment.parse("ALIBABA_UTC_OFFSET", DEFAULT_ZONE, offset)?;
+            environment.parse("ALICOM_UTC_OFFSET", older, offset)
+        }
+        Provider::AiVoice => environment.parse("AI_VOICE_UTC_OFFSET", DEFAULT_ZONE, offset),
+        Provider::Laaffic => environment.parse("LAAFFIC_UTC_OFFSET", DEFAULT_ZONE, offset),
+    }
 }
 
 /// Reads `+08:00`, `-05:30` or `Z`.
-fn utc_offset(text: &str) -> Result<Offset, String> {
+fn offset(text: &str) -> Result<Offset, String> {
     let problem = || format!("not an offset from UTC (+08:00): {text}");
     if text.eq_ignore_ascii_case("z") {
         return Ok(Offset::UTC);
@@ -210,21 +351,29 @@ fn hours_and_minutes(clock: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::normalized::Rejection;
 
+    const PUSH: PushType = PushType {
+        function: "alicom-call-report",
+        provider: Provider::Alicom,
+        envelope: None,
+        normalize: |_, _| Err(Rejection::NotAnObject),
+        feeds: crate::merge::Feeds::NONE,
+    };
     const DIGEST: &str = "25bf8e1a2393f1108d37029b3df5593236c755742ec93465bbafa9b290bddcf6";
 
     fn read(settings: &[(&str, &str)]) -> Result<PushConfig, String> {
         let look_up = |name: &str| {
             settings.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
         };
-        PushConfig::read(&Environment::new(&look_up)).map_err(|error| error.to_string())
+        PushConfig::read(&Environment::new(&look_up), &[PUSH]).map_err(|error| error.to_string())
     }
 
     #[test]
     fn defaults_stand_where_nothing_is_set() {
         let config = read(&[("PUSH_TOKEN_SHA256", DIGEST), ("ALLOWED_SOURCE_CIDRS", "")]).unwrap();
         assert_eq!(config.max_body_bytes, 4 * 1024 * 1024);
-        assert_eq!(config.utc_offset, Offset::constant(8));
+        assert_eq!(config.zones.of(Provider::Alicom), Offset::constant(8));
         assert!(config.allowed_sources.is_empty());
         assert_eq!(config.retention_days, None);
     }
@@ -239,9 +388,9 @@ mod tests {
             ("PUSH_RETENTION_DAYS", "90"),
         ])
         .unwrap();
-        assert_eq!(config.token_digests.len(), 2);
+        assert_eq!(config.tokens.of(PUSH.function).count(), 2);
         assert_eq!(config.allowed_sources.len(), 3);
-        assert_eq!(config.utc_offset.seconds(), -(5 * 60 + 30) * 60);
+        assert_eq!(config.zones.of(Provider::Alicom).seconds(), -(5 * 60 + 30) * 60);
         assert_eq!(config.retention_days.unwrap().get(), 90);
     }
 
@@ -266,6 +415,73 @@ mod tests {
     fn a_token_in_place_of_its_digest_is_not_shown() {
         let error = read(&[("PUSH_TOKEN_SHA256", "my-secret")]).unwrap_err();
         assert!(error.starts_with("PUSH_TOKEN_SHA256") && !error.contains("my-secret"), "{error}");
-        assert_eq!(read(&[]).unwrap_err(), "PUSH_TOKEN_SHA256 is not set");
+    }
+
+    #[test]
+    fn a_function_has_to_have_a_token_of_its_own_or_one_of_all() {
+        assert_eq!(
+            read(&[]).unwrap_err(),
+            "neither PUSH_TOKEN_SHA256 nor PUSH_TOKEN_SHA256_ALICOM_CALL_REPORT is set: \
+             no token would open alicom-call-report"
+        );
+        let other = [("PUSH_TOKEN_SHA256_ALICOM_CALL_RECORD", DIGEST)];
+        assert!(read(&other).is_err(), "another function's");
+        for variable in ["PUSH_TOKEN_SHA256", "PUSH_TOKEN_SHA256_ALICOM_CALL_REPORT"] {
+            let tokens = read(&[(variable, DIGEST)]).unwrap().tokens;
+            assert_eq!(tokens.of(PUSH.function).count(), 1, "{variable}");
+            let elsewhere = usize::from(variable == "PUSH_TOKEN_SHA256");
+            assert_eq!(tokens.of("alicom-call-record").count(), elsewhere, "{variable}");
+            let error = read(&[(variable, "my-secret")]).unwrap_err();
+            assert!(error.starts_with(variable) && !error.contains("my-secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn each_platform_has_a_zone_of_its_own() {
+        let zone = |provider, settings: &[(&str, &str)]| {
+            let look_up = |name: &str| {
+                settings.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+            };
+            let seconds = utc_offset(&Environment::new(&look_up), provider).unwrap().seconds();
+            f64::from(seconds) / 3600.0
+        };
+        let alicom = ("ALICOM_UTC_OFFSET", "+01:00");
+        let older = ("ALIBABA_UTC_OFFSET", "+02:00");
+        let others = [("AI_VOICE_UTC_OFFSET", "-03:30"), ("LAAFFIC_UTC_OFFSET", "Z")];
+        assert_eq!(zone(Provider::Alicom, &[alicom, older]), 1.0, "the newer name counts");
+        assert_eq!(zone(Provider::Alicom, &[older, ("ALICOM_UTC_OFFSET", "")]), 2.0);
+        assert_eq!(zone(Provider::AiVoice, &[alicom, older]), 8.0, "another platform's zone is no news");
+        assert_eq!(zone(Provider::Laaffic, &[alicom, older]), 8.0);
+        assert_eq!(zone(Provider::AiVoice, &others), -3.5);
+        assert_eq!(zone(Provider::Laaffic, &others), 0.0);
+        assert_eq!(zone(Provider::Alicom, &others), 8.0);
+    }
+
+    #[test]
+    fn a_name_that_no_table_or_bucket_has_is_an_error_that_says_so() {
+        let read = |table: &str, bucket: &str| {
+            let look_up = |name: &str| match name {
+                "TABLE_NAME" => Some(table.to_owned()),
+                "BUCKET_NAME" => Some(bucket.to_owned()),
+                _ => None,
+            };
+            StoreConfig::read(&Environment::new(&look_up)).map(|_| ()).map_err(|error| error.to_string())
+        };
+        let table_arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/calls";
+        let access_point = "arn:aws:s3:eu-west-1:123456789012:accesspoint/calls";
+        for (table, bucket) in [
+            ("callvault", "callvault"),
+            ("callvault-Table-1ABC", "callvault-bucket-0123456789ab"),
+            ("a_b.", "a.b"),
+            (table_arn, access_point),
+        ] {
+            assert_eq!(read(table, bucket), Ok(()));
+        }
+        for table in ["x", "two words", "arn:aws:s3:::calls", "名字名字", &"a".repeat(256)] {
+            assert!(read(table, "callvault").unwrap_err().starts_with("TABLE_NAME is not a table's name"));
+        }
+        for bucket in ["x", "Calls", "-calls", "calls-", "s3://calls", table_arn, &"a".repeat(64)] {
+            assert!(read("callvault", bucket).unwrap_err().starts_with("BUCKET_NAME is not a bucket's name"));
+        }
     }
 }

@@ -2,15 +2,26 @@
 //!
 //! They come from one AWS Secrets Manager secret, `{"alibaba":{"access_key_id","access_key_secret"},"laaffic":{"api_key","api_secret"}}`,
 //! or, for local use, from the environment. A provider without keys is not asked for anything.
+//!
+//! The secret is read anew in each run, so that keys which were replaced need no restart. Where it can't be read the run goes on
+//! without keys, and says so: nothing else waits for them.
 
+use std::time::Duration;
+
+use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use serde::Deserialize;
 
 use crate::aws::{self, Account};
 use crate::config::{ConfigError, Environment};
+use crate::metrics::Metrics;
+use crate::model::Instant;
 use crate::outbound::acs3::AccessKey;
 use crate::outbound::laaffic::ApiKey;
+
+/// How long Secrets Manager is waited for: the run has other work to do.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The keys could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +40,6 @@ pub enum CredentialsError {
         /// The column, counted from one.
         column: usize,
     },
-    /// A setting is wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
 }
 
 /// The keys that are at hand.
@@ -61,16 +69,65 @@ struct LaafficSecret {
     api_secret: String,
 }
 
-impl ProviderCredentials {
-    /// Reads the keys: from the secret that `PROVIDER_SECRET_ARN` names, else from `ALIBABA_ACCESS_KEY_ID`,
-    /// `ALIBABA_ACCESS_KEY_SECRET`, `LAAFFIC_API_KEY` and `LAAFFIC_API_SECRET`.
-    pub async fn load(environment: &Environment<'_>, account: &Account) -> Result<Self, CredentialsError> {
-        match environment.get("PROVIDER_SECRET_ARN") {
-            Some(arn) => Self::of_secret(&read_secret(account, arn).await?),
-            None => Ok(Self::of_environment(environment)?),
-        }
+/// Where the keys come from.
+#[derive(Clone, Debug)]
+pub struct KeySource(Origin);
+
+#[derive(Clone, Debug)]
+enum Origin {
+    Secret { client: aws_sdk_secretsmanager::Client, arn: String },
+    Environment(ProviderCredentials),
+}
+
+/// The keys that were at hand when they were asked for.
+#[derive(Debug, Default)]
+pub struct Keys {
+    /// None where they could not be read.
+    pub credentials: ProviderCredentials,
+    /// Why they could not be read. That says nothing of whether there are any.
+    pub unreadable: Option<CredentialsError>,
+}
+
+impl KeySource {
+    /// The secret that `PROVIDER_SECRET_ARN` names, else `ALIBABA_ACCESS_KEY_ID`, `ALIBABA_ACCESS_KEY_SECRET`, `LAAFFIC_API_KEY` and
+    /// `LAAFFIC_API_SECRET`.
+    ///
+    /// # Errors
+    /// [`ConfigError`], where half of a pair is set.
+    pub fn read(environment: &Environment<'_>, account: &Account) -> Result<Self, ConfigError> {
+        Ok(Self(match environment.get("PROVIDER_SECRET_ARN") {
+            // The SDK's own variable for another endpoint than AWS's.
+            Some(arn) => {
+                let endpoint = environment.get("AWS_ENDPOINT_URL_SECRETS_MANAGER");
+                Origin::Secret { client: client(account, &arn, endpoint), arn }
+            }
+            None => Origin::Environment(ProviderCredentials::of_environment(environment)?),
+        }))
     }
 
+    /// The keys as they are now; none where they can't be read.
+    pub async fn keys(&self) -> Keys {
+        match &self.0 {
+            Origin::Environment(credentials) => Keys { credentials: credentials.clone(), unreadable: None },
+            Origin::Secret { client, arn } => match read_secret(client, arn).await {
+                Ok(credentials) => Keys { credentials, unreadable: None },
+                Err(error) => Keys { unreadable: Some(error), ..Keys::default() },
+            },
+        }
+    }
+}
+
+impl Keys {
+    /// Writes down, and counts, that `function` could not read them `at` that time, where it is so.
+    pub fn report(&self, function: &str, metrics: &Metrics, at: Instant) {
+        if let Some(error) = &self.unreadable {
+            tracing::error!(function, error = %error, "secret_unreadable");
+            metrics.secret_unreadable(at);
+        }
+    }
+}
+
+impl ProviderCredentials {
     fn of_environment(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             alibaba: pair(environment, "ALIBABA_ACCESS_KEY_ID", "ALIBABA_ACCESS_KEY_SECRET")?
@@ -106,17 +163,36 @@ fn pair(
     }
 }
 
-async fn read_secret(account: &Account, arn: String) -> Result<String, CredentialsError> {
-    let config = aws_sdk_secretsmanager::Config::builder()
+/// A client in the secret's own region, which need not be the stack's.
+fn client(account: &Account, arn: &str, endpoint: Option<String>) -> aws_sdk_secretsmanager::Client {
+    let region = region(arn).unwrap_or(&account.region).to_owned();
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(Duration::from_secs(2)).operation_timeout(PATIENCE);
+    let mut config = aws_sdk_secretsmanager::Config::builder()
         .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::latest())
-        .region(aws_sdk_secretsmanager::config::Region::new(account.region.clone()))
+        .region(aws_sdk_secretsmanager::config::Region::new(region))
         .credentials_provider(account.credentials.clone())
-        .http_client(aws::http_client())
-        .build();
-    let client = aws_sdk_secretsmanager::Client::from_conf(config);
+        .timeout_config(timeouts.build())
+        .http_client(aws::http_client());
+    if let Some(endpoint) = endpoint {
+        config = config.endpoint_url(endpoint);
+    }
+    aws_sdk_secretsmanager::Client::from_conf(config.build())
+}
+
+/// The region that an ARN names: `arn:aws:secretsmanager:eu-central-1:123456789012:secret:name`.
+fn region(arn: &str) -> Option<&str> {
+    let mut parts = arn.split(':');
+    (parts.next() == Some("arn")).then(|| parts.nth(2)).flatten().filter(|region| !region.is_empty())
+}
+
+async fn read_secret(
+    client: &aws_sdk_secretsmanager::Client,
+    arn: &str,
+) -> Result<ProviderCredentials, CredentialsError> {
     let answer = client.get_secret_value().secret_id(arn).send().await;
     let answer = answer.map_err(|error| CredentialsError::Secret(Box::new(error)))?;
-    answer.secret_string.ok_or(CredentialsError::NoText)
+    ProviderCredentials::of_secret(&answer.secret_string.ok_or(CredentialsError::NoText)?)
 }
 
 #[cfg(test)]
@@ -143,5 +219,18 @@ mod tests {
         let look_up = |name: &str| (name == "LAAFFIC_API_KEY").then(|| "key".to_owned());
         let error = ProviderCredentials::of_environment(&Environment::new(&look_up)).unwrap_err();
         assert_eq!(error.to_string(), "LAAFFIC_API_SECRET is not set");
+    }
+
+    #[test]
+    fn the_region_is_the_secrets_own() {
+        for (arn, expected) in [
+            ("arn:aws:secretsmanager:eu-central-1:123456789012:secret:keys-AbCdEf", Some("eu-central-1")),
+            ("arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:keys", Some("cn-north-1")),
+            ("arn:aws:secretsmanager", None),
+            ("arn:aws:secretsmanager::123456789012:secret:keys", None),
+            ("keys", None),
+        ] {
+            assert_eq!(region(arn), expected, "{arn}");
+        }
     }
 }

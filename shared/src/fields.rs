@@ -8,6 +8,8 @@
 //! Reading is lenient where the providers are careless: a number may come as text and text as a number. `null` is the
 //! same as absent.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::Offset;
 use serde_json::{Map, Value};
 
@@ -15,6 +17,8 @@ use crate::model::{Instant, Money, PhoneNumber};
 use crate::recording_url;
 use crate::storable::{json_fits, storable_object};
 
+/// What a field's name ends with where its text is kept as it came, with the white space around it.
+pub const UNTRIMMED: &str = "_untrimmed";
 /// The longest text that an attribute of the model holds, in bytes; ids are part of keys. Longer text stays behind.
 const MAX_TEXT_BYTES: usize = 1024;
 /// The largest value taken over as it is, as JSON text in bytes; a larger one stays behind.
@@ -28,17 +32,24 @@ pub struct Fields {
     left: Map<String, Value>,
     zone: Offset,
     unknown_values: Vec<&'static str>,
+    nulls: BTreeSet<String>,
 }
 
 impl Fields {
     /// The fields of `object`, in which times without a zone are in `zone`.
     pub fn new(object: Map<String, Value>, zone: Offset) -> Self {
-        Self { left: object, zone, unknown_values: Vec::new() }
+        Self { left: object, zone, unknown_values: Vec::new(), nulls: BTreeSet::new() }
     }
 
     /// What nobody took, and the names of the enumerations that held a value which no document knows.
     pub fn into_rest(self) -> (Map<String, Value>, Vec<&'static str>) {
         (self.left, self.unknown_values)
+    }
+
+    /// The names of the fields that somebody asked for and that are null. To a normalizer that is the same as absent; but it takes
+    /// back what an earlier body said.
+    pub fn nulls(&self) -> &BTreeSet<String> {
+        &self.nulls
     }
 
     /// What nobody took, without nulls, and with lists and objects as their JSON text: for what stands so deep in an item
@@ -73,6 +84,7 @@ impl Fields {
     pub fn take_over<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Value>) -> Option<T> {
         let (name, value) = self.left.remove_entry(name)?;
         if value.is_null() {
+            self.nulls.insert(name);
             return None;
         }
         match read(value) {
@@ -98,7 +110,7 @@ impl Fields {
             return Some(text);
         }
         let trimmed = trimmed.to_owned();
-        self.put_back(&format!("{name}_untrimmed"), Value::String(text));
+        self.put_back(&format!("{name}{UNTRIMMED}"), Value::String(text));
         Some(trimmed)
     }
 

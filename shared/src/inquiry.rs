@@ -51,8 +51,11 @@ pub struct Missing {
 }
 
 impl Missing {
-    /// What the call lacks that `record` is of.
+    /// What the call lacks that `record` is of. An erased call lacks nothing.
     pub fn of(record: &Record) -> Self {
+        if record.erased {
+            return Self { outcome: false, conversation: false, recording: false };
+        }
         let outcome: Option<Outcome> =
             record.facts.get("outcome").and_then(|outcome| serde_json::from_value(outcome.clone()).ok());
         let answered = matches!(outcome, Some(Outcome::Answered | Outcome::Voicemail))
@@ -111,6 +114,8 @@ mod tests {
             received_at: at(second),
             facts: facts.as_object().unwrap().clone(),
             extra: Map::new(),
+            nulls: std::collections::BTreeSet::new(),
+            feeds: &[("smartStatusCode", "outcome"), ("startTime", "answered_at")],
         }
     }
 

@@ -12,6 +12,7 @@ use crate::inquiry::{self, Inquiry};
 use crate::keys;
 use crate::merge::{Record, Source};
 use crate::model::{CallFacts, CallKey, Instant, PhoneNumber, Provider, Recording};
+use crate::tombstone::is_tombstone;
 
 /// An item of the table.
 pub type Item = Map<String, Value>;
@@ -20,7 +21,7 @@ pub type Item = Map<String, Value>;
 pub const VERSION: &str = "version";
 
 /// The attributes of a call's or a conversation's item that are no facts: keys, and the record's bookkeeping.
-const NO_FACTS: [&str; 18] = [
+const NO_FACTS: [&str; 19] = [
     keys::PK,
     keys::SK,
     keys::TTL,
@@ -29,6 +30,7 @@ const NO_FACTS: [&str; 18] = [
     "call_id",
     "extra",
     "sources",
+    BODIES,
     "first_received_at",
     "updated_at",
     "asked",
@@ -40,6 +42,9 @@ const NO_FACTS: [&str; 18] = [
     "due",
     "due_at",
 ];
+
+/// The attribute that tells the bodies of a function apart, by function: see [`Source::apart`].
+const BODIES: &str = "bodies";
 
 /// A stored item that is not what this program writes.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +58,8 @@ struct Bookkeeping {
     extra: BTreeMap<String, Map<String, Value>>,
     #[serde(default)]
     sources: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    bodies: BTreeMap<String, Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_received_at: Option<Instant>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,7 +143,7 @@ const LACKS: &str = " lacks ";
 
 /// What a function has contributed, as a line: `first 85674c9d8e5302cd lacks ringing_at,answered_at`. Several bodies are separated by commas.
 fn source_line(source: &Source, short: &[(&str, Instant)]) -> String {
-    let Source { received_at, bodies, lacks } = source;
+    let Source { received_at, bodies, lacks, apart: _ } = source;
     let received = match short.iter().find(|(_, at)| at == received_at) {
         Some((word, _)) => (*word).to_owned(),
         None => received_at.to_string(),
@@ -155,14 +162,15 @@ fn source(line: &str, first: Option<Instant>, last: Option<Instant>) -> Result<S
             LAST => last,
             time => time.parse().ok(),
         };
-        Some(Source { received_at: received_at?, bodies: names(bodies), lacks })
+        Some(Source { received_at: received_at?, bodies: names(bodies), lacks, apart: Map::new() })
     });
     parsed
         .ok_or_else(|| UnreadableItem(Error::custom(format!("not what a function has contributed: {line}"))))
 }
 
 fn record_item(key: &CallKey, sk: &str, record: Record, receipt: Receipt) -> Result<Item, UnreadableItem> {
-    let Record { facts, extra, sources, inquiry, first_received_at: first, updated_at: last } = record;
+    let Record { facts, extra, mut sources, inquiry, first_received_at: first, updated_at: last, erased: _ } =
+        record;
     let Inquiry { asked, next_ask_at } = inquiry;
     let (short, first_received_at, updated_at) = match receipt {
         Receipt::InAttributes => (Some([(FIRST, first), (LAST, last)]), Some(first), Some(last)),
@@ -171,15 +179,29 @@ fn record_item(key: &CallKey, sk: &str, record: Record, receipt: Receipt) -> Res
             (None, (told != Some(first)).then_some(first), None)
         }
     };
+    let apart = sources
+        .iter_mut()
+        .map(|(function, source)| (function.clone(), Value::Object(std::mem::take(&mut source.apart))))
+        .filter(|(_, apart)| apart.as_object().is_some_and(|apart| !apart.is_empty()))
+        .collect::<Map<_, _>>();
     let lines = sources.iter().map(|(function, source)| {
         let short = short.as_ref().map_or(&[][..], |short| &short[..]);
         (function.clone(), source_line(source, short))
     });
-    let (sources, extra_apart) = (lines.collect(), BTreeMap::new());
-    let bookkeeping =
-        Bookkeeping { extra: extra_apart, sources, first_received_at, updated_at, asked, next_ask_at };
+    let sources = lines.collect();
+    let (extra_moved, bodies) = (BTreeMap::new(), BTreeMap::new());
+    let bookkeeping = Bookkeeping {
+        extra: extra_moved,
+        sources,
+        bodies,
+        first_received_at,
+        updated_at,
+        asked,
+        next_ask_at,
+    };
     let mut item = object(&bookkeeping)?;
     // Moved: the bookkeeping would be given a copy.
+    item.insert(BODIES.to_owned(), Value::Object(apart));
     let extra = extra.into_iter().map(|(function, extra)| (function, Value::Object(extra)));
     item.insert("extra".to_owned(), Value::Object(extra.collect()));
     item.retain(|_, value| value.as_object().is_none_or(|object| !object.is_empty()));
@@ -193,15 +215,20 @@ fn record_item(key: &CallKey, sk: &str, record: Record, receipt: Receipt) -> Res
 
 /// The record that an item of a call or a conversation holds.
 pub fn record(mut item: Item) -> Result<Record, UnreadableItem> {
+    let erased = is_tombstone(&item);
     let mut bookkeeping = Map::new();
     for name in NO_FACTS {
         bookkeeping.extend(item.remove(name).map(|value| (name.to_owned(), value)));
     }
-    let Bookkeeping { extra, sources, first_received_at, updated_at, asked, next_ask_at } =
+    let Bookkeeping { extra, sources, mut bodies, first_received_at, updated_at, asked, next_ask_at } =
         typed(bookkeeping)?;
     let sources = sources
         .into_iter()
-        .map(|(function, line)| Ok((function, source(&line, first_received_at, updated_at)?)))
+        .map(|(function, line)| {
+            let apart = bodies.remove(&function).unwrap_or_default();
+            let source = source(&line, first_received_at, updated_at)?;
+            Ok((function, Source { apart, ..source }))
+        })
         .collect::<Result<BTreeMap<_, _>, UnreadableItem>>()?;
     let received = || sources.values().map(|source| source.received_at);
     let (Some(first_received_at), Some(updated_at)) =
@@ -213,7 +240,7 @@ pub fn record(mut item: Item) -> Result<Record, UnreadableItem> {
         item.insert(TURNS.to_owned(), Value::Object(Map::from_iter([(LARGE_KEY.to_owned(), large_key)])));
     }
     let inquiry = Inquiry { asked, next_ask_at };
-    Ok(Record { facts: item, extra, sources, inquiry, first_received_at, updated_at })
+    Ok(Record { facts: item, extra, sources, inquiry, first_received_at, updated_at, erased })
 }
 
 /// The item of a recording.
@@ -242,8 +269,34 @@ pub struct PushItem {
     pub expires: Option<i64>,
     /// The element's text exactly as it came, or the key of the object that holds it.
     pub body: Verbatim,
-    /// What the body said beside the list that the element was in.
+    /// The digest of what the body said beside the list that the element was in.
     pub envelope: Option<String>,
+    /// What is told of the call beside the body: by which ids an answer was asked for.
+    pub asked: Option<Asked>,
+}
+
+/// What whoever asked for an answer knows beside it: the attributes that the answer does not say, and what else is told of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// What found the call, where no push told of it: `reconciliation`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_by: Option<String>,
+    /// The ids by which the call was asked for, by attribute: `task_id`.
+    #[serde(flatten)]
+    pub ids: BTreeMap<String, String>,
+}
+
+impl PushItem {
+    /// Takes it as received at `first`, before now.
+    pub fn first_received(&mut self, first: Instant) {
+        self.expires = self.expires.map(|expires| earlier_expiry(expires, self.received_at, first));
+        self.received_at = first;
+    }
+}
+
+/// When a push may be forgotten that was received at `first`, where `expires` counts from `later`; in seconds since 1970.
+pub fn earlier_expiry(expires: i64, later: Instant, first: Instant) -> i64 {
+    expires - (later.epoch_millis().div_euclid(1000) - first.epoch_millis().div_euclid(1000))
 }
 
 /// A text that came from outside, wherever it is kept.
@@ -264,11 +317,25 @@ pub fn push_item(push: PushItem) -> Item {
         Verbatim::Here(body) => item.insert("body".to_owned(), body.into()),
         Verbatim::Large(key) => item.insert("body_key".to_owned(), key.into()),
     };
-    item.extend(push.envelope.map(|envelope| ("envelope".to_owned(), envelope.into())));
+    item.extend(push.envelope.map(|digest| (ENVELOPES.to_owned(), digest.into())));
+    if let Some(Asked { ids, found_by }) = push.asked {
+        let ids = ids.into_iter().map(|(attribute, id)| (attribute, Value::String(id)));
+        let found_by = found_by.map(|found_by| (FOUND_BY.to_owned(), Value::String(found_by)));
+        item.insert(ASKED.to_owned(), Value::Object(ids.chain(found_by).collect()));
+    }
     item.extend(push.expires.map(|expires| (keys::TTL.to_owned(), expires.into())));
     item
 }
 
+/// The attribute of a verbatim answer that holds [`Asked`].
+pub const ASKED: &str = "asked_by";
+
+/// The field under `extra` that says what found a call of which no push told.
+pub const FOUND_BY: &str = "found_by";
+
+/// The attribute of a verbatim push that names the envelopes which it came in, by digest, separated by commas. (Older items have the
+/// one envelope's text itself, as `envelope`.)
+pub const ENVELOPES: &str = "envelopes";
 /// Marks a value that lies in the bucket: an object with this key alone.
 pub const LARGE_KEY: &str = "large_key";
 /// The attribute of a conversation that may be too large for an item.

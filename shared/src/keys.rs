@@ -131,6 +131,25 @@ pub fn element_digest(text: &str) -> String {
     hex::encode(&Sha256::digest(text)[..8])
 }
 
+/// The digest of what stood beside the list in a body, in hex: SHA-256, shortened to 128 bits. It tells the envelopes of one function
+/// apart, of which there may be as many as there are pushes.
+pub fn envelope_digest(text: &str) -> String {
+    hex::encode(&Sha256::digest(text)[..16])
+}
+
+/// The partition key of an envelope.
+pub fn envelope_pk(function: &str, digest: &str) -> String {
+    format!("envelope#{function}#{digest}")
+}
+
+/// The sort key of an envelope.
+pub const ENVELOPE: &str = "envelope";
+
+/// Where an envelope lies in the bucket that is too large for an item.
+pub fn large_envelope_key(function: &str, text: &str) -> String {
+    format!("large/envelope/{function}/{}.json", hex::encode(Sha256::digest(text)))
+}
+
 /// Where a rejected element, or a rejected body, is kept in the bucket.
 pub fn rejected_key(function: &str, received_at: Instant, bytes: &[u8]) -> String {
     format!(

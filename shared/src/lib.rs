@@ -38,6 +38,8 @@ pub mod deadline;
 pub mod outbound;
 #[cfg(feature = "aws")]
 pub mod push;
+#[cfg(feature = "aws")]
+pub mod random;
 #[cfg(feature = "request")]
 pub mod request;
 #[cfg(feature = "aws")]

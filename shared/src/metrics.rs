@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::Environment;
+use crate::config::{ConfigError, Environment};
 use crate::model::Instant;
 
 /// The target of the events that carry a metrics line, by which [`telemetry`](crate::telemetry) knows them.
@@ -67,9 +67,15 @@ pub const CONVERSATIONS_RECONCILED: Metric = count("ConversationsReconciled");
 pub const PROVIDER_THROTTLED: Metric = count("ProviderThrottled");
 /// Requests that a platform's API refused for their keys.
 pub const PROVIDER_DENIED: Metric = count("ProviderDenied");
+/// Runs of the scheduled functions that could not read the secret with the keys to the platforms' APIs.
+pub const SECRET_UNREADABLE: Metric = count("SecretUnreadable");
+/// Items and versions of objects that came to lie beside the tombstones of erased calls, and were removed.
+pub const REMAINS_REMOVED: Metric = count("RemainsRemoved");
+/// Versions of erased calls' objects that can't be removed, since they are locked.
+pub const REMAINS_KEPT: Metric = count("RemainsKept");
 
 /// Every metric.
-pub const ALL: [Metric; 19] = [
+pub const ALL: [Metric; 22] = [
     PUSHES,
     ELEMENTS,
     STORED,
@@ -89,12 +95,22 @@ pub const ALL: [Metric; 19] = [
     CONVERSATIONS_RECONCILED,
     PROVIDER_THROTTLED,
     PROVIDER_DENIED,
+    SECRET_UNREADABLE,
+    REMAINS_REMOVED,
+    REMAINS_KEPT,
 ];
 
 /// Where metrics go.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     namespace: Option<String>,
+}
+
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html>
+fn is_namespace(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte);
+    let reserved = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws/"));
+    (1..=255).contains(&text.len()) && text.bytes().all(letter) && !text.starts_with(':') && !reserved
 }
 
 /// What is counted of a push.
@@ -110,10 +126,10 @@ pub struct PushCounts<'a> {
     pub elements: usize,
     /// How many of them are in the table.
     pub stored: usize,
-    /// Why elements, or the whole body, were kept as rejected: a tag for each.
-    pub rejections: &'a [&'static str],
-    /// The fields that held a value which no document knows.
-    pub unknown_values: &'a [&'static str],
+    /// Why elements, or the whole body, were kept as rejected: how often for each reason.
+    pub rejections: &'a BTreeMap<&'static str, usize>,
+    /// The fields that held a value which no document knows, and how often.
+    pub unknown_values: &'a BTreeMap<&'static str, usize>,
     /// How long storing took, in milliseconds; `None` where there was nothing to store.
     pub store_ms: Option<f64>,
 }
@@ -152,10 +168,29 @@ pub struct ConversationCounts {
     pub denied: u64,
 }
 
+/// What is counted of a run of `sweep-erased`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SweepCounts {
+    /// Items and versions of objects that were removed.
+    pub removed: u64,
+    /// Versions of objects that can't be removed.
+    pub kept: u64,
+}
+
 impl Metrics {
     /// Metrics in the namespace `METRICS_NAMESPACE`; none are emitted where it is not set, as on the local stack.
-    pub fn read(environment: &Environment<'_>) -> Self {
-        Self { namespace: environment.get("METRICS_NAMESPACE") }
+    ///
+    /// # Errors
+    /// [`ConfigError`] where CloudWatch takes no such namespace from anybody but AWS.
+    pub fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
+        let namespace = environment.parse("METRICS_NAMESPACE", None, |namespace| match is_namespace(namespace) {
+            true => Ok(Some(namespace.to_owned())),
+            false => Err(
+                "not a namespace of yours: 1 to 255 of A-Z, a-z, 0-9, `.`, `-`, `_`, `/`, `#`, `:`, not beginning with `:` or `AWS/`"
+                    .to_owned(),
+            ),
+        })?;
+        Ok(Self { namespace })
     }
 
     /// Emits what is counted of a push.
@@ -177,13 +212,13 @@ impl Metrics {
         let mut values = vec![(PUSHES, 1.0), (ELEMENTS, number(elements)), (STORED, number(stored))];
         values.extend(store_ms.map(|ms| (STORE_LATENCY, ms)));
         self.emit(received_at, &[("Function", function)], &values, &[PUSHES]);
-        for (reason, times) in tally(rejections) {
+        for (reason, times) in rejections {
             let dimensions = [("Function", function), ("Reason", reason)];
-            self.emit(received_at, &dimensions, &[(REJECTED, times)], &[REJECTED]);
+            self.emit(received_at, &dimensions, &[(REJECTED, number(*times))], &[REJECTED]);
         }
-        for (field, times) in tally(unknown_values) {
+        for (field, times) in unknown_values {
             let dimensions = [("Function", function), ("Field", field)];
-            self.emit(received_at, &dimensions, &[(UNKNOWN_VALUES, times)], &[UNKNOWN_VALUES]);
+            self.emit(received_at, &dimensions, &[(UNKNOWN_VALUES, number(*times))], &[UNKNOWN_VALUES]);
         }
     }
 
@@ -213,6 +248,18 @@ impl Metrics {
             (PROVIDER_THROTTLED, large_number(throttled)),
             (PROVIDER_DENIED, large_number(denied)),
         ];
+        self.emit(at, &[], &values, &[]);
+    }
+
+    /// Emits that a run could not read, `at` that time, the secret with the keys to the platforms' APIs.
+    pub fn secret_unreadable(&self, at: Instant) {
+        self.emit(at, &[], &[(SECRET_UNREADABLE, 1.0)], &[]);
+    }
+
+    /// Emits what is counted of a run of `sweep-erased` that ended `at`.
+    pub fn sweep_run(&self, at: Instant, counts: &SweepCounts) {
+        let SweepCounts { removed, kept } = *counts;
+        let values = [(REMAINS_REMOVED, large_number(removed)), (REMAINS_KEPT, large_number(kept))];
         self.emit(at, &[], &values, &[]);
     }
 
@@ -246,15 +293,6 @@ fn line(
     line.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
     line.extend(values.iter().map(|(metric, value)| (metric.name.to_owned(), json!(value))));
     Value::Object(line).to_string()
-}
-
-/// How often each name occurs.
-fn tally<'a>(names: &[&'a str]) -> BTreeMap<&'a str, f64> {
-    let mut tally = BTreeMap::new();
-    for name in names {
-        *tally.entry(*name).or_default() += 1.0;
-    }
-    tally
 }
 
 // CloudWatch's values are doubles.

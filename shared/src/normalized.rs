@@ -1,11 +1,14 @@
 //! What a normalizer makes of an element of a push.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::Offset;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::body::{self, Elements, NoElements};
 use crate::fields::Fields;
+use crate::merge::Feeds;
 use crate::model::{CallFacts, CallId, ConversationFacts, Instant, Provider, RecordingSource};
 
 /// What a normalizer may know beside the element: no clock, no store.
@@ -31,12 +34,19 @@ pub struct PushType {
     pub envelope: Option<&'static str>,
     /// Makes the model of an element.
     pub normalize: Normalize,
+    /// Which field of the document feeds which attribute: what a null takes back.
+    pub feeds: Feeds,
 }
 
 impl PushType {
     /// Divides a body into its elements.
     pub fn elements<'a>(&self, body: &'a [u8]) -> Result<Elements<'a>, NoElements> {
-        body::elements(body, self.envelope)
+        self.elements_up_to(usize::MAX, body)
+    }
+
+    /// Divides a body into its elements, and tells of so many different ones at most.
+    pub fn elements_up_to<'a>(&self, limit: usize, body: &'a [u8]) -> Result<Elements<'a>, NoElements> {
+        body::elements(body, self.envelope, limit)
     }
 
     /// One element's text in terms of the model.
@@ -60,11 +70,15 @@ pub struct Normalized {
     pub extra: Map<String, Value>,
     /// The fields that held a value which no document knows.
     pub unknown_values: Vec<&'static str>,
+    /// The known fields that are null: they take back what an earlier body said.
+    #[serde(skip)]
+    pub nulls: BTreeSet<String>,
 }
 
 impl Normalized {
     /// Takes over what is left of the element once everything else was taken out of it.
     pub fn new(call_id: CallId, fields: Fields) -> Self {
+        let nulls = fields.nulls().clone();
         let (extra, unknown_values) = fields.into_rest();
         Self {
             call_id,
@@ -73,6 +87,7 @@ impl Normalized {
             recordings: Vec::new(),
             extra,
             unknown_values,
+            nulls,
         }
     }
 }
@@ -83,7 +98,7 @@ pub enum Rejection {
     /// The element is not a JSON object.
     #[error("not an object")]
     NotAnObject,
-    /// The element can't be read: nested too deeply, or half of a surrogate pair.
+    /// The element can't be read: nested too deeply, or with names that no object can have.
     #[error("unreadable: {0}")]
     Unreadable(String),
     /// The element names no call.
@@ -100,6 +115,12 @@ pub enum Rejection {
         /// The kind.
         kind: String,
     },
+    /// The call has as many different bodies of this function as it takes.
+    #[error("the call has {} different bodies of this kind already", crate::merge::MAX_BODIES)]
+    TooManyBodies,
+    /// The element would take more memory than a function has: hundreds of thousands of values in one object.
+    #[error("too many values to be read by a function: redrive it")]
+    TooManyValues,
     /// DynamoDB refuses it as invalid.
     #[error("refused by DynamoDB: {0}")]
     Refused(String),
@@ -110,7 +131,11 @@ impl Rejection {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::NoCallId { field } | Self::OtherMessage { field, .. } => Some(field),
-            Self::NotAnObject | Self::Unreadable(_) | Self::Refused(_) => None,
+            Self::NotAnObject
+            | Self::Unreadable(_)
+            | Self::TooManyBodies
+            | Self::TooManyValues
+            | Self::Refused(_) => None,
         }
     }
 
@@ -121,14 +146,44 @@ impl Rejection {
             Self::Unreadable(_) => "unreadable",
             Self::NoCallId { .. } => "no_call_id",
             Self::OtherMessage { .. } => "other_message",
+            Self::TooManyBodies => "too_many_bodies",
+            Self::TooManyValues => "too_many_values",
             Self::Refused(_) => "refused",
         }
     }
 }
 
-/// Takes the call's id out of `field`.
+/// Takes the call's id out of `field`, without the white space around it. Where there is some, the id as it came is kept as
+/// well, as `<field>_untrimmed`.
 pub fn call_id(fields: &mut Fields, field: &'static str) -> Result<CallId, Rejection> {
-    fields
-        .take(field, |value| CallId::new(crate::fields::scalar_text(value)?.to_owned()))
-        .ok_or(Rejection::NoCallId { field })
+    let id = fields.trimmed_text(field).and_then(CallId::new);
+    id.ok_or(Rejection::NoCallId { field })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn taken(id: Value) -> (Option<String>, Value) {
+        let object = json!({"callId": id}).as_object().cloned().unwrap();
+        let mut fields = Fields::new(object, Offset::UTC);
+        let id = call_id(&mut fields, "callId").ok().map(|id| id.as_str().to_owned());
+        (id, Value::Object(fields.into_rest().0))
+    }
+
+    #[test]
+    fn an_id_is_the_same_with_white_space_around_it() {
+        for (came, id, rest) in [
+            (json!("10^1"), Some("10^1"), json!({})),
+            (json!(" 10^1\r\n"), Some("10^1"), json!({"callId_untrimmed": " 10^1\r\n"})),
+            (json!("\u{3000}1"), Some("1"), json!({"callId_untrimmed": "\u{3000}1"})),
+            (json!("a b"), Some("a b"), json!({})),
+            (json!(42), Some("42"), json!({})),
+            (json!(" "), None, json!({"callId": " "})),
+            (json!({}), None, json!({"callId": {}})),
+        ] {
+            assert_eq!(taken(came.clone()), (id.map(str::to_owned), rest), "{came}");
+        }
+    }
 }

@@ -5,31 +5,35 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::inquiry;
-use crate::item::{self, Item, LARGE_KEY, PushItem, TURNS, UnreadableItem, Verbatim};
+use crate::item::{self, Asked, FOUND_BY, Item, LARGE_KEY, PushItem, TURNS, UnreadableItem, Verbatim};
 use crate::keys;
-use crate::merge::{self, Contribution};
-use crate::model::{CallKey, Instant, Recording, RecordingSource};
-use crate::normalized::Normalized;
+use crate::merge::{self, Contribution, Record, Writers};
+use crate::model::{CallKey, Instant, Provider, Recording, RecordingSource};
+use crate::normalized::{Normalized, PushType};
+use crate::recording_url;
 use crate::storable::{json_fits, storable_object};
+use crate::tombstone::is_tombstone;
 
 /// From this size on a part of an item lies in the bucket instead, in bytes.
-const LARGE_BYTES: usize = 64 * 1024;
+pub(crate) const LARGE_BYTES: usize = 64 * 1024;
 
 /// An element of a push, normalized.
 #[derive(Clone, Debug)]
 pub struct Element {
     /// The call that it is about.
     pub key: CallKey,
-    /// The function that caught it.
-    pub function: &'static str,
+    /// What kind of push it is of, or answer.
+    pub push: PushType,
     /// When it was received.
     pub received_at: Instant,
     /// When the verbatim push may be forgotten, in seconds since 1970.
     pub expires: Option<i64>,
     /// The element's text exactly as it came.
     pub text: String,
-    /// What the body said beside the list that the element was in.
+    /// The digest of what the body said beside the list that the element was in.
     pub envelope: Option<String>,
+    /// What whoever asked for it knows beside it.
+    pub asked: Option<Asked>,
     /// What it says.
     pub normalized: Normalized,
 }
@@ -51,8 +55,10 @@ pub struct Parts {
 
 /// Divides an element into what goes to the table's items and what is too large for them.
 pub fn parts(element: Element) -> Result<Parts, UnreadableItem> {
-    let Element { key, function, received_at, expires, text, envelope, normalized } = element;
-    let Normalized { call_id: _, call, conversation, recordings, extra, unknown_values: _ } = normalized;
+    let Element { key, push, received_at, expires, text, envelope, asked, normalized } = element;
+    let Normalized { call_id: _, call, conversation, recordings, extra, unknown_values: _, nulls } =
+        normalized;
+    let PushType { function, feeds, .. } = push;
     let mut large = BTreeMap::new();
     let mut outsource = |bytes: Vec<u8>| {
         let name = keys::large_key(&key, &bytes);
@@ -77,33 +83,107 @@ pub fn parts(element: Element) -> Result<Parts, UnreadableItem> {
         Verbatim::Here(text)
     };
 
-    let contribution =
-        |facts, extra| Contribution { function, body: digest.clone(), received_at, facts, extra };
+    let contribution = |facts, extra, nulls, feeds| Contribution {
+        function,
+        body: digest.clone(),
+        received_at,
+        facts,
+        extra,
+        nulls,
+        feeds,
+    };
     let mut call = storable_object(item::object(&call)?);
     let has = inquiry::has_fact(conversation.contains_key(TURNS), !recordings.is_empty());
     call.extend(has.map(|has| (inquiry::HAS.to_owned(), has)));
-    let call = contribution(call, extra);
-    let conversation = (!conversation.is_empty()).then(|| contribution(conversation, Map::new()));
-    let push = PushItem { key, function, digest, received_at, expires, body, envelope };
+    if let Some(Asked { ids, found_by }) = &asked {
+        call.extend(ids.iter().map(|(attribute, id)| (attribute.clone(), Value::from(id.as_str()))));
+        extra.extend(found_by.as_deref().map(|found_by| (FOUND_BY.to_owned(), found_by.into())));
+    }
+    let mut of_conversation = nulls.clone();
+    of_conversation.retain(|name| feeds.conversation.iter().any(|(field, _)| field == name));
+    let call = contribution(call, extra, nulls, feeds.call);
+    // A null may have to take back what another body says, whichever of them comes first.
+    let conversation = (!conversation.is_empty() || !of_conversation.is_empty())
+        .then(|| contribution(conversation, Map::new(), of_conversation, feeds.conversation));
+    let push = PushItem { key, function, digest, received_at, expires, body, envelope, asked };
     Ok(Parts { push, call, conversation, recordings, large })
 }
 
-/// The item with contributions merged in; `None` where it holds them all already.
-pub fn merged(
+/// A recording's announcement as of its first receipt, `first`. What its normalizer counted from when it was received now (a call that tells
+/// no time of its own, a URL that tells no end) is counted from then.
+pub fn announced_at(source: &mut RecordingSource, now: Instant, first: Instant) {
+    if source.call_at == now {
+        source.call_at = first;
+    }
+    let unsigned = source.url.as_deref().is_some_and(|url| recording_url::expires_at(url).is_none());
+    if let (true, Some(expires_at)) = (unsigned, source.expires_at) {
+        let lifetime = expires_at.epoch_millis() - now.epoch_millis();
+        source.expires_at = Instant::from_epoch_millis(first.epoch_millis() + lifetime).or(source.expires_at);
+    }
+}
+
+/// Why an item can't be made of what is stored and what is added to it.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// The stored item, or the new one, can't be read.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableItem),
+    /// The function has told too many different things of the call.
+    #[error("the call has {} different bodies of this function already", merge::MAX_BODIES)]
+    Full,
+}
+
+/// What came of merging contributions into an item.
+#[derive(Debug, Default, PartialEq)]
+pub struct Merged {
+    /// The new item; `None` where there is nothing to write.
+    pub item: Option<Item>,
+    /// Whether the call was erased: then nothing is to be written about it.
+    pub erased: bool,
+    /// The bodies that were received before, by function and digest, and when: earlier than the contribution tells.
+    pub earlier: BTreeMap<(&'static str, String), Instant>,
+}
+
+/// The item with contributions merged in.
+pub fn merged<'a>(
     stored: Option<Item>,
-    writers: merge::Writers,
-    contributions: &[Contribution],
-    to_item: impl Fn(merge::Record) -> Result<Item, UnreadableItem>,
-) -> Result<Option<Item>, UnreadableItem> {
+    writers: Writers,
+    contributions: impl IntoIterator<Item = &'a Contribution>,
+    to_item: impl FnOnce(Record) -> Result<Item, UnreadableItem>,
+) -> Result<Merged, MergeError> {
+    if stored.as_ref().is_some_and(is_tombstone) {
+        return Ok(Merged { erased: true, ..Merged::default() });
+    }
+    let mut merged = Merged::default();
     let mut record = stored.map(item::record).transpose()?;
     let mut changed = false;
     for contribution in contributions {
+        let Contribution { function, body, received_at, .. } = contribution;
+        if let Some(record) = &record {
+            if record.is_full_for(contribution) {
+                return Err(MergeError::Full);
+            }
+            if let Some(earlier) = record.receipt(function, body).filter(|known| known < received_at) {
+                merged.earlier.insert((function, body.clone()), earlier);
+            }
+        }
         if let Some(merged) = merge::merge(writers, record.as_ref(), contribution) {
             record = Some(merged);
             changed = true;
         }
     }
-    record.filter(|_| changed).map(to_item).transpose()
+    merged.item = record.filter(|_| changed).map(to_item).transpose()?;
+    Ok(merged)
+}
+
+/// The longest id that once named a recording's slot, in bytes.
+const MAX_FORMER_SLOT_BYTES: usize = 900;
+
+/// The sort key that an earlier release may have given to the same recording: LAAFFIC's were named by their id, so that one that
+/// came by URL and by id became two. Where there is an item under it, that is the recording.
+pub fn former_recording_sk(key: &CallKey, source: &RecordingSource) -> Option<String> {
+    let id = source.id.as_deref().filter(|id| id.len() <= MAX_FORMER_SLOT_BYTES)?;
+    (key.provider == Provider::Laaffic).then(|| keys::recording_sk(id))
 }
 
 /// The item of a recording, new or brought up to date; `None` where there is nothing to change.

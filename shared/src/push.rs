@@ -1,27 +1,42 @@
 //! The way of a push, from the HTTP request to the answer.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::Value;
+use tokio::time::{Instant as Moment, timeout};
 
 use crate::answer::Answer;
 use crate::aws::{Account, Patience};
-use crate::body::{Elements, NoElements};
+use crate::body::{self, Elements, NoElements};
 use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, expiry, process_environment};
 use crate::metrics::{Metrics, PushCounts};
-use crate::model::{CallKey, Instant};
+use crate::model::{CallKey, Instant, Provider};
 use crate::normalized::{Context, PushType, Rejection};
 use crate::parts::Element;
 use crate::rejected::Rejected;
 use crate::request::{Authorized, authorize};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Stored};
 use crate::table::TableError;
 
 /// How many rejected elements are being kept at once: each takes a connection, and a body can hold any number of them.
 const MAX_REJECTIONS_AT_ONCE: usize = 16;
+/// How many rejected elements of a body are kept each by itself. Where there are more, the body is kept whole.
+const MAX_REJECTS: usize = 100;
+/// How many different elements of a body a function stores. A body with more is kept whole.
+const MAX_ELEMENTS: usize = 10_000;
+/// How many elements are worked on at once, and how much memory they may take once they are read, in bytes: one at least.
+const MAX_PORTION: usize = 200;
+const MAX_PORTION_BYTES: usize = 16 * 1024 * 1024;
+/// How much memory an element may take once a function has read it, in bytes.
+const MAX_ELEMENT_BYTES: usize = 32 * 1024 * 1024;
+/// For so long after a push came portions of it are begun. Lambda ends the function after 15 s.
+const STORING: Duration = Duration::from_secs(9);
+/// So long the stores may take for one portion, or for what is rejected: a sender is answered within 5 s, whatever is silent.
+const SILENCE: Duration = Duration::from_millis(4_500);
 
 /// Catches pushes: what a push function has at hand from its start on.
 #[derive(Debug)]
@@ -29,36 +44,61 @@ pub struct Receiver {
     config: PushConfig,
     store: Store,
     metrics: Metrics,
+    patience: Patience,
 }
 
 /// How a body was divided and stored.
 #[derive(Default)]
 struct Tally {
     elements: usize,
-    rejections: Vec<&'static str>,
-    unknown_values: Vec<&'static str>,
+    rejections: BTreeMap<&'static str, usize>,
+    unknown_values: BTreeMap<&'static str, usize>,
     store_time: Option<Duration>,
 }
 
+/// What a body says, to be stored.
+struct Divided<'a> {
+    push: &'a PushType,
+    /// The body itself.
+    body: &'a [u8],
+    elements: Elements<'a>,
+    /// The digest of the envelope that the elements came in, as it is known from a reject.
+    envelope: Option<String>,
+    received_at: Instant,
+}
+
+/// An element that can't be stored, by its place among the different ones.
+type Unsound = (usize, Rejection);
+
+/// What was not stored of some elements.
+#[derive(Default)]
+struct Portion {
+    /// What can't be.
+    unsound: Vec<Unsound>,
+    /// How many are of calls that were erased.
+    erased: usize,
+}
+
 impl Receiver {
-    /// A receiver with the process's settings, its connection to DynamoDB already open. Where it can't be opened yet, the first
+    /// A receiver of one kind of push with the process's settings, its connection to DynamoDB already open. Where it can't be opened yet, the first
     /// push opens it.
-    pub async fn from_environment() -> Result<Self, ConfigError> {
-        let receiver = Self::new(&process_environment())?;
+    pub async fn from_environment(push: &PushType) -> Result<Self, ConfigError> {
+        let receiver = Self::new(&process_environment(), &[*push])?;
         if let Err(error) = receiver.store.table().connect().await {
             tracing::warn!(error = %error, "no connection to DynamoDB yet");
         }
         Ok(receiver)
     }
 
-    /// A receiver with these settings.
-    pub fn new(environment: &Environment<'_>) -> Result<Self, ConfigError> {
+    /// A receiver of these pushes, with these settings.
+    pub fn new(environment: &Environment<'_>, pushes: &[PushType]) -> Result<Self, ConfigError> {
         let stores = StoreConfig::read(environment)?;
         let account = Account::of_function(environment, &stores)?;
         Ok(Self {
-            config: PushConfig::read(environment)?,
+            config: PushConfig::read(environment, pushes)?,
             store: Store::new(stores, account, Patience::Sender),
-            metrics: Metrics::read(environment),
+            metrics: Metrics::read(environment)?,
+            patience: Patience::Sender,
         })
     }
 
@@ -68,7 +108,8 @@ impl Receiver {
         Ok(Self {
             config: PushConfig::for_operator(environment)?,
             store,
-            metrics: Metrics::read(environment),
+            metrics: Metrics::read(environment)?,
+            patience: Patience::Nobody,
         })
     }
 
@@ -77,15 +118,31 @@ impl Receiver {
         &self.store
     }
 
-    /// The zone of times that carry none.
-    pub fn utc_offset(&self) -> jiff::tz::Offset {
-        self.config.utc_offset
+    /// The zone of a platform's times that carry none.
+    pub fn utc_offset(&self, provider: Provider) -> jiff::tz::Offset {
+        self.config.zones.of(provider)
     }
 
-    /// Receives again what was received before, and was authorized then.
+    /// Receives again what was received before, and was authorized then: however much it is, and however long it takes.
+    ///
+    /// Where some of it is stored now, what is still rejected is kept anew, by itself; where nothing is, nothing is written.
     pub async fn receive_again(&self, push: &PushType, body: &[u8], received_at: Instant) -> Answer {
+        self.receive_rejected(push, body, None, received_at).await
+    }
+
+    /// [`Receiver::receive_again`] of what was rejected. `envelope` is the digest of the envelope that it came in, where it is known.
+    pub async fn receive_rejected(
+        &self,
+        push: &PushType,
+        body: &[u8],
+        envelope: Option<String>,
+        received_at: Instant,
+    ) -> Answer {
         match push.elements(body) {
-            Ok(elements) => self.keep(push, elements, received_at, &mut Tally::default()).await,
+            Ok(elements) => {
+                let divided = Divided { push, body, elements, envelope, received_at };
+                self.keep(divided, &mut Tally::default()).await
+            }
             Err(NoElements::NotJson { line, column }) => Answer::NotJson { line, column },
             Err(NoElements::WrongShape) => Answer::WrongShape,
         }
@@ -97,7 +154,7 @@ impl Receiver {
         let request_id =
             request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
         let mut tally = Tally::default();
-        let answer = match authorize(request, &self.config) {
+        let answer = match authorize(request, push.function, &self.config) {
             Ok(authorized) => self.accept(push, &authorized, received_at, &mut tally).await,
             Err(denial) => denial.into(),
         };
@@ -119,89 +176,200 @@ impl Receiver {
         } else if body.len() > self.config.max_body_bytes {
             Answer::TooLarge { limit: self.config.max_body_bytes }
         } else {
-            match push.elements(body) {
-                Ok(elements) => return self.keep(push, elements, received_at, tally).await,
+            match push.elements_up_to(MAX_ELEMENTS, body) {
+                Ok(elements) => {
+                    let divided = Divided { push, body, elements, envelope: None, received_at };
+                    return self.keep(divided, tally).await;
+                }
                 Err(NoElements::NotJson { line, column }) => Answer::NotJson { line, column },
                 Err(NoElements::WrongShape) => Answer::WrongShape,
             }
         };
-        tally.rejections.push(refusal.tag());
         let rejected = Rejected::new(push.function, received_at, refusal.message(), None, body);
-        match self.keep_rejected(rejected).await {
-            Ok(()) => refusal,
-            Err(error) => Answer::NotStored(error.into()),
-        }
+        self.kept_whole(rejected, refusal, tally).await
     }
 
     /// Makes every element durable: as a call, or as rejected.
-    async fn keep(
+    async fn keep(&self, mut divided: Divided<'_>, tally: &mut Tally) -> Answer {
+        let began = Moment::now();
+        let Divided { push, body, ref elements, received_at, .. } = divided;
+        let total = elements.times.iter().sum();
+        tally.elements = total;
+        if elements.too_many {
+            let reason = format!("more than {MAX_ELEMENTS} different elements");
+            let rejected = Rejected::new(push.function, received_at, reason, None, body);
+            return self.kept_whole(rejected, Answer::TooManyElements, tally).await;
+        }
+        if let Some(envelope) = &elements.envelope {
+            match self.in_time(self.keep_envelope(&divided, envelope)).await {
+                Ok(digest) => divided.envelope = digest,
+                Err(error) => return Answer::NotStored(error),
+            }
+        }
+        let texts = &divided.elements.texts;
+        let (mut unsound, mut erased) = (Vec::new(), 0);
+        let mut next = 0;
+        while next < texts.len() {
+            if self.patience == Patience::Sender && next > 0 && began.elapsed() > STORING {
+                let reason = format!("not stored in time: elements {} to {}", next + 1, texts.len());
+                let rejected = Rejected::new(push.function, received_at, reason, None, body);
+                return self.kept_whole(rejected, Answer::TooManyElements, tally).await;
+            }
+            let end = next + portion(&texts[next..]);
+            match self.in_time(self.keep_portion(&divided, next..end, tally)).await {
+                Ok(portion) => {
+                    unsound.extend(portion.unsound);
+                    erased += portion.erased;
+                }
+                Err(error) => return Answer::NotStored(error),
+            }
+            next = end;
+        }
+        for (_, rejection) in &unsound {
+            *tally.rejections.entry(rejection.tag()).or_default() += 1;
+        }
+        let rejected = unsound.iter().map(|(place, _)| divided.elements.times[*place]).sum();
+        match self.in_time(self.keep_unsound(&divided, &unsound)).await {
+            Ok(()) => Answer::Kept { stored: total - rejected - erased, rejected, erased },
+            Err(error) => Answer::NotStored(error),
+        }
+    }
+
+    /// Waits for the stores as long as a sender would.
+    async fn in_time<T>(
         &self,
-        push: &PushType,
-        elements: Elements<'_>,
-        received_at: Instant,
+        storing: impl Future<Output = Result<T, Arc<StoreError>>>,
+    ) -> Result<T, Arc<StoreError>> {
+        match self.patience {
+            Patience::Sender => {
+                timeout(SILENCE, storing).await.unwrap_or_else(|_| Err(StoreError::Late.into()))
+            }
+            Patience::Nobody => storing.await,
+        }
+    }
+
+    /// Keeps what stands beside the elements, and gives back its digest.
+    async fn keep_envelope(
+        &self,
+        divided: &Divided<'_>,
+        envelope: &str,
+    ) -> Result<Option<String>, Arc<StoreError>> {
+        let (function, received_at) = (divided.push.function, divided.received_at);
+        let expires = expiry(received_at, self.config.retention_days);
+        match self.store.keep_envelope(function, envelope, received_at, expires).await {
+            Ok(digest) => Ok(Some(digest)),
+            // What is wrong with the envelope is not the elements' fault.
+            Err(StoreError::Table(TableError::Refused(reason))) => {
+                let reason = Rejection::Refused(reason).to_string();
+                let rejected = Rejected::new(function, received_at, reason, None, envelope.as_bytes());
+                self.keep_rejected(rejected).await?;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Stores some of the elements, and gives back those that can't be. In the error case the sender has to repeat the push.
+    async fn keep_portion(
+        &self,
+        divided: &Divided<'_>,
+        places: std::ops::Range<usize>,
         tally: &mut Tally,
-    ) -> Answer {
-        let context = Context { received_at, utc_offset: self.config.utc_offset };
-        tally.elements = elements.texts.len();
-        let mut sound = Vec::new();
-        let mut to_store = Vec::new();
-        let mut rejected = Vec::new();
-        // The same element again is the same item: a body of a million of them is no more work than one.
-        let mut repeats: HashMap<&str, usize> = HashMap::new();
-        let mut distinct = elements.texts.clone();
-        distinct.retain(|text| {
-            let times = repeats.entry(text).or_default();
-            *times += 1;
-            *times == 1
-        });
-        for text in &distinct {
-            match push.normalized(text, &context) {
+    ) -> Result<Portion, Arc<StoreError>> {
+        let Divided { push, ref elements, ref envelope, received_at, .. } = *divided;
+        let context = Context { received_at, utc_offset: self.utc_offset(push.provider) };
+        let (mut sound, mut to_store) = (Vec::new(), Vec::new());
+        let Portion { mut unsound, mut erased } = Portion::default();
+        for place in places {
+            let text = elements.texts[place];
+            let readable = self.patience == Patience::Nobody || body::memory_bytes(text) <= MAX_ELEMENT_BYTES;
+            let normalized = match readable {
+                true => push.normalized(text, &context),
+                false => Err(Rejection::TooManyValues),
+            };
+            match normalized {
                 Ok(normalized) => {
-                    tally.unknown_values.extend(&normalized.unknown_values);
-                    sound.push(*text);
+                    for field in &normalized.unknown_values {
+                        *tally.unknown_values.entry(field).or_default() += 1;
+                    }
+                    sound.push(place);
                     to_store.push(Element {
                         key: CallKey { provider: push.provider, call_id: normalized.call_id.clone() },
-                        function: push.function,
+                        push: *push,
                         received_at,
                         expires: expiry(received_at, self.config.retention_days),
-                        text: (*text).to_owned(),
-                        envelope: elements.envelope.clone(),
+                        text: text.to_owned(),
+                        envelope: envelope.clone(),
+                        asked: None,
                         normalized,
                     });
                 }
-                Err(rejection) => rejected.push((*text, rejection)),
+                Err(rejection) => unsound.push((place, rejection)),
             }
         }
-        let storing = std::time::Instant::now();
+        if sound.is_empty() {
+            return Ok(Portion { unsound, erased });
+        }
+        let storing = Moment::now();
         let results = self.store.store(to_store).await;
-        tally.store_time = (!sound.is_empty()).then(|| storing.elapsed());
-        for (text, result) in sound.iter().zip(results) {
-            match result {
-                Ok(()) => {}
-                Err(error) => match &*error {
-                    StoreError::Table(TableError::Refused(reason)) => {
-                        rejected.push((*text, Rejection::Refused(reason.clone())))
-                    }
-                    StoreError::Table(_) | StoreError::Bucket(_) => return Answer::NotStored(error),
-                },
+        *tally.store_time.get_or_insert_default() += storing.elapsed();
+        for (place, result) in sound.into_iter().zip(results) {
+            let error = match result {
+                Ok(Stored::Kept) => continue,
+                Ok(Stored::OfErasedCall) => {
+                    erased += elements.times[place];
+                    continue;
+                }
+                Err(error) => error,
+            };
+            match &*error {
+                StoreError::Table(TableError::Full) => unsound.push((place, Rejection::TooManyBodies)),
+                StoreError::Table(TableError::Refused(reason)) => {
+                    unsound.push((place, Rejection::Refused(reason.clone())));
+                }
+                StoreError::Table(_) | StoreError::Bucket(_) | StoreError::Late => return Err(error),
             }
         }
-        tally.rejections.extend(rejected.iter().map(|(_, rejection)| rejection.tag()));
-        let to_keep: Vec<_> = rejected
-            .iter()
-            .map(|(text, rejection)| {
-                let (reason, field) = (rejection.to_string(), rejection.field());
-                Rejected::new(push.function, received_at, reason, field, text.as_bytes())
-            })
-            .collect();
-        let keeping = stream::iter(to_keep).map(|rejected| self.keep_rejected(rejected));
-        let kept: Vec<_> = keeping.buffer_unordered(MAX_REJECTIONS_AT_ONCE).collect().await;
-        let times: usize =
-            rejected.iter().map(|(text, _)| repeats.get(text).copied().unwrap_or_default()).sum();
-        match kept.into_iter().find_map(Result::err) {
-            Some(error) => Answer::NotStored(error.into()),
-            None => Answer::Kept { stored: elements.texts.len() - times, rejected: times },
+        Ok(Portion { unsound, erased })
+    }
+
+    /// Keeps the elements that can't be stored: each by itself, or, where there are too many of them, in one object.
+    async fn keep_unsound(&self, divided: &Divided<'_>, unsound: &[Unsound]) -> Result<(), Arc<StoreError>> {
+        let Divided { push, body, ref elements, ref envelope, received_at } = *divided;
+        let again = self.patience == Patience::Nobody;
+        // Received again, and nothing of it stored: it is kept already.
+        if unsound.is_empty() || again && unsound.len() == elements.texts.len() {
+            return Ok(());
         }
+        let rejected = |reason: String, field: Option<&str>, bytes: &[u8]| Rejected {
+            envelope: envelope.clone(),
+            ..Rejected::new(push.function, received_at, reason, field, bytes)
+        };
+        if unsound.len() > MAX_REJECTS {
+            let (first, why) = (unsound[0].0 + 1, &unsound[0].1);
+            let reason =
+                format!("{} elements rejected, the first of them element {first}: {why}", unsound.len());
+            let rejected = if again {
+                let rest: Vec<_> = unsound.iter().map(|(place, _)| elements.texts[*place]).collect();
+                rejected(reason, None, format!("[{}]", rest.join(",")).as_bytes())
+            } else {
+                rejected(reason, None, body)
+            };
+            return Ok(self.keep_rejected(rejected).await?);
+        }
+        let each = unsound.iter().map(|(place, why)| {
+            self.keep_rejected(rejected(why.to_string(), why.field(), elements.texts[*place].as_bytes()))
+        });
+        let each: Vec<_> = each.collect();
+        let kept: Vec<_> = stream::iter(each).buffer_unordered(MAX_REJECTIONS_AT_ONCE).collect().await;
+        Ok(kept.into_iter().collect::<Result<_, _>>()?)
+    }
+
+    /// Keeps a body whole, and answers why.
+    async fn kept_whole(&self, rejected: Rejected, answer: Answer, tally: &mut Tally) -> Answer {
+        *tally.rejections.entry(answer.tag()).or_default() += 1;
+        let kept = async { Ok(self.keep_rejected(rejected).await?) };
+        self.in_time(kept).await.map_or_else(Answer::NotStored, |()| answer)
     }
 
     async fn keep_rejected(&self, rejected: Rejected) -> Result<(), StoreError> {
@@ -211,14 +379,29 @@ impl Receiver {
     }
 }
 
+/// How many elements make the next portion: those that fit together, one at least.
+fn portion(texts: &[&str]) -> usize {
+    let mut bytes = 0_usize;
+    let fit = texts.iter().take(MAX_PORTION).take_while(|text| {
+        bytes = bytes.saturating_add(body::memory_bytes(text));
+        bytes <= MAX_PORTION_BYTES
+    });
+    fit.count().max(1)
+}
+
+/// Nothing to count.
+static NONE: BTreeMap<&'static str, usize> = BTreeMap::new();
+
 /// What is counted of a push, beside what is logged of it.
 fn counts<'a>(push: &PushType, answer: &Answer, tally: &'a Tally, received_at: Instant) -> PushCounts<'a> {
     let (stored, denied, kept) = match answer {
         Answer::Kept { stored, .. } => (*stored, None, true),
         Answer::UnknownToken | Answer::AddressNotAllowed => (0, Some(answer.tag()), true),
-        Answer::NotJson { .. } | Answer::WrongShape | Answer::Encoded | Answer::TooLarge { .. } => {
-            (0, None, true)
-        }
+        Answer::NotJson { .. }
+        | Answer::WrongShape
+        | Answer::Encoded
+        | Answer::TooLarge { .. }
+        | Answer::TooManyElements => (0, None, true),
         // It will come again.
         Answer::NotStored(_) => (0, None, false),
     };
@@ -228,23 +411,27 @@ fn counts<'a>(push: &PushType, answer: &Answer, tally: &'a Tally, received_at: I
         denied,
         elements: tally.elements,
         stored,
-        rejections: if kept { &tally.rejections } else { &[] },
-        unknown_values: if kept { &tally.unknown_values } else { &[] },
+        rejections: if kept { &tally.rejections } else { &NONE },
+        unknown_values: if kept { &tally.unknown_values } else { &NONE },
         store_ms: tally.store_time.map(|time| time.as_secs_f64() * 1000.0),
     }
 }
 
 fn log(push: &PushType, answer: &Answer, tally: &Tally, received_at: Instant, request_id: &str) {
-    let (stored, rejected) = match answer {
-        Answer::Kept { stored, rejected } => (*stored, *rejected),
-        _ => (0, 0),
+    let (stored, rejected, erased) = match answer {
+        Answer::Kept { stored, rejected, erased } => (*stored, *rejected, *erased),
+        _ => (0, 0, 0),
     };
     let error = match answer {
         Answer::NotStored(error) => Some(error.to_string()),
         _ => None,
     };
     let duration_ms = Instant::now().epoch_millis() - received_at.epoch_millis();
-    let names = |names: &[&'static str]| Value::from(names.to_vec()).to_string();
+    // By kind: a list of names would be as long as the body.
+    let counts = |counts: &BTreeMap<&'static str, usize>| {
+        Value::Object(counts.iter().map(|(name, count)| ((*name).to_owned(), (*count).into())).collect())
+            .to_string()
+    };
     // `tracing` wants its level to be constant.
     macro_rules! log {
         ($level:ident) => {
@@ -256,8 +443,9 @@ fn log(push: &PushType, answer: &Answer, tally: &Tally, received_at: Instant, re
                 elements = tally.elements,
                 stored,
                 rejected,
-                rejections = names(&tally.rejections),
-                unknown_values = names(&tally.unknown_values),
+                erased,
+                rejections = counts(&tally.rejections),
+                unknown_values = counts(&tally.unknown_values),
                 error,
                 duration_ms,
                 "push"

@@ -19,6 +19,9 @@ pub struct Rejected {
     /// The field that is wrong, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// The digest of what stood beside the list that the element was in, where something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<String>,
     /// What came, where it is text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
@@ -42,6 +45,7 @@ impl Rejected {
             received_at,
             reason,
             field: field.map(str::to_owned),
+            envelope: None,
             body_base64: text.is_none().then(|| STANDARD.encode(bytes)),
             body: text,
         }

@@ -19,7 +19,7 @@ pub struct Authorized {
 /// Why a request is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
-    /// The path names no token that is accepted.
+    /// The path names no token that opens the function.
     Token,
     /// The sender's address is not among those that may push.
     Address,
@@ -37,12 +37,12 @@ impl Authorized {
     }
 }
 
-/// Lets a request pass whose path ends in an accepted token and whose sender's address, as API Gateway reports it (never a
+/// Lets a request to `function` pass whose path ends in a token that opens it, and whose sender's address, as API Gateway reports it (never a
 /// header, which anybody can write), is allowed.
-pub fn authorize(request: Request, config: &PushConfig) -> Result<Authorized, Denial> {
+pub fn authorize(request: Request, function: &str, config: &PushConfig) -> Result<Authorized, Denial> {
     let parameters = request.path_parameters();
     let token = parameters.first("token").unwrap_or_default();
-    if !is_accepted(token, &config.token_digests) {
+    if !is_accepted(token, config.tokens.of(function)) {
         return Err(Denial::Token);
     }
     if !config.allowed_sources.is_empty() {
@@ -66,10 +66,9 @@ pub fn authorize(request: Request, config: &PushConfig) -> Result<Authorized, De
 }
 
 /// Whether the token's digest is among those accepted. Every digest is compared whole, so that the time taken tells nothing.
-fn is_accepted(token: &str, digests: &[[u8; 32]]) -> bool {
+fn is_accepted<'a>(token: &str, digests: impl Iterator<Item = &'a [u8; 32]>) -> bool {
     let digest = Sha256::digest(token);
-    let accepted =
-        digests.iter().fold(Choice::from(0), |any, accepted| any | digest[..].ct_eq(&accepted[..]));
+    let accepted = digests.fold(Choice::from(0), |any, accepted| any | digest[..].ct_eq(&accepted[..]));
     !token.is_empty() && bool::from(accepted)
 }
 
@@ -86,14 +85,15 @@ fn source_address(request: &Request) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Tokens, Zones};
     use serde_json::{Value, json};
 
     fn config(sources: &[&str]) -> PushConfig {
         PushConfig {
-            token_digests: vec![Sha256::digest("old").into(), Sha256::digest("new").into()],
+            tokens: Tokens::everywhere(vec![Sha256::digest("old").into(), Sha256::digest("new").into()]),
             allowed_sources: sources.iter().map(|network| network.parse().unwrap()).collect(),
             max_body_bytes: 1024,
-            utc_offset: jiff::tz::Offset::UTC,
+            zones: Zones::default(),
             retention_days: None,
         }
     }
@@ -121,7 +121,7 @@ mod tests {
     fn a_known_token_passes_old_or_new() {
         for token in ["old", "new"] {
             let authorized =
-                authorize(request(json!({"token": token}), "203.0.113.7", json!({})), &config(&[]))
+                authorize(request(json!({"token": token}), "203.0.113.7", json!({})), "f", &config(&[]))
                     .ok()
                     .unwrap();
             assert_eq!(authorized.body(), b"[]", "base64 is decoded");
@@ -138,7 +138,7 @@ mod tests {
             json!({"token": "new/"}),
             json!({"other": "new"}),
         ] {
-            let denial = authorize(request(token.clone(), "203.0.113.7", json!({})), &config(&[])).err();
+            let denial = authorize(request(token.clone(), "203.0.113.7", json!({})), "f", &config(&[])).err();
             assert_eq!(denial, Some(Denial::Token), "{token}");
         }
     }
@@ -155,7 +155,7 @@ mod tests {
             ("nowhere", json!({}), Some(Denial::Address)),
         ] {
             assert_eq!(
-                authorize(request(token.clone(), address, headers), &config).err(),
+                authorize(request(token.clone(), address, headers), "f", &config).err(),
                 denial,
                 "{address}"
             );
@@ -167,7 +167,7 @@ mod tests {
         for (encoding, seen) in [("gzip", Some("gzip")), ("identity", None), ("", None)] {
             let request =
                 request(json!({"token": "new"}), "203.0.113.7", json!({"content-encoding": encoding}));
-            assert_eq!(authorize(request, &config(&[])).ok().unwrap().content_encoding(), seen);
+            assert_eq!(authorize(request, "f", &config(&[])).ok().unwrap().content_encoding(), seen);
         }
     }
 }

@@ -1,8 +1,10 @@
-//! What DynamoDB can hold of JSON, and the text that stands in for the rest.
+//! What DynamoDB can hold of JSON and everybody can read, and the text that stands in for the rest.
 //!
-//! A number has at most 38 significant digits and a magnitude between 1E-130 and 9.99E+125; values nest at most 32
-//! deep; a map's key is not empty.
+//! Values nest at most 32 deep; a map's key is not empty. DynamoDB's own numbers reach further than what its readers take: it hands
+//! them out in plain digits, of which boto3 raises on more than 38, and JavaScript's DynamoDBDocumentClient on a fraction beyond
+//! 2^53. One such number makes every scan that meets it fail, so it is stored as its text.
 
+use std::borrow::Cow;
 use std::io;
 
 use serde::Serialize;
@@ -10,11 +12,16 @@ use serde_json::{Map, Value};
 
 /// How deep a value may nest below an attribute of ours: 32 levels less those of our own (`extra`, the function, a turn).
 const MAX_DEPTH: usize = 24;
-/// How many significant digits a number may have.
+/// How many digits a number may have, from its first to its last, or to the point.
 const MAX_DIGITS: usize = 38;
+/// The place of a number's first digit may be so far behind the point: boto3's least exponent.
+const MAX_ZEROS: usize = 128;
+/// JavaScript's largest safe integer, from which on its client wants numbers to be integers.
+const MAX_SAFE: u64 = (1 << 53) - 1;
 
-/// The values of an object as DynamoDB can hold them: numbers that it can't hold, and what nests too deeply, become their JSON
-/// text. An empty key becomes a blank one.
+/// The values of an object as DynamoDB can hold them: numbers that it or one of its readers can't take, and what nests too deeply,
+/// become their JSON text. The other numbers are written as DynamoDB hands them out: in plain digits, without zeros that say nothing. An
+/// empty key becomes a blank one.
 pub fn storable_object(mut object: Map<String, Value>) -> Map<String, Value> {
     if let Some(value) = object.remove("") {
         object.entry(" ").or_insert(value);
@@ -53,13 +60,19 @@ impl io::Write for Room {
 
 fn replace_misfits(value: &mut Value) {
     match value {
-        Value::Number(number) if !number_fits(number.as_str()) => *value = Value::String(number.to_string()),
-        // Negative zero is zero, to DynamoDB as to everybody.
-        Value::Number(number) if number.as_str() == "-0" => *value = Value::from(0),
+        Value::Number(number) => {
+            let number_in_digits = match plain(number.as_str()) {
+                Some(digits) if digits == number.as_str() => return,
+                // Digits are a number.
+                Some(digits) => digits.parse().map(Value::Number).ok(),
+                None => None,
+            };
+            *value = number_in_digits.unwrap_or_else(|| Value::String(number.to_string()));
+        }
         Value::Array(list) => list.iter_mut().for_each(replace_misfits),
         Value::Object(map) if map.contains_key("") => *value = Value::String(value.to_string()),
         Value::Object(map) => map.values_mut().for_each(replace_misfits),
-        Value::Number(_) | Value::Null | Value::Bool(_) | Value::String(_) => {}
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 
@@ -71,34 +84,59 @@ fn depth_exceeds(value: &Value, limit: usize) -> bool {
     }
 }
 
-/// Whether a JSON number fits DynamoDB's number type exactly.
-fn number_fits(text: &str) -> bool {
-    if text.len() <= MAX_DIGITS && !text.contains(['e', 'E']) {
-        return true;
+/// A JSON number in plain digits, as DynamoDB hands it out; `None` where it, boto3, the AWS CLI or JavaScript's client can't take it.
+fn plain(text: &str) -> Option<Cow<'_, str>> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    // Most numbers.
+    if digits.len() <= MAX_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()) && digits != "0" {
+        return Some(Cow::Borrowed(text));
     }
-    let text = text.trim_start_matches('-');
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => match exponent.parse::<i64>() {
-            Ok(exponent) => (mantissa, exponent),
-            Err(_) => return false,
-        },
-        None => (text, 0),
-    };
+    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits: String = [whole, fraction].concat();
-    let significant = digits.trim_start_matches('0');
+    let all = [whole, fraction].concat();
+    let significant = all.trim_start_matches('0');
+    let significant = &significant[..significant.trim_end_matches('0').len()];
     if significant.is_empty() {
-        return true;
+        // Zero, of whatever sign and exponent.
+        return Some(Cow::Borrowed("0"));
     }
-    // The power of ten of the first significant digit.
-    let leading_zeros = (digits.len() - significant.len()) as i64;
-    let Some(magnitude) = exponent.checked_add(whole.len() as i64 - 1 - leading_zeros) else { return false };
-    significant.trim_end_matches('0').len() <= MAX_DIGITS && (-130..=125).contains(&magnitude)
+    if significant.len() > MAX_DIGITS {
+        return None;
+    }
+    // Where the point stands, counted from before the first significant digit.
+    let leading_zeros = all.len() - all.trim_start_matches('0').len();
+    let point = isize::try_from(whole.len()).ok()?.checked_sub(isize::try_from(leading_zeros).ok()?)?;
+    let point = point.checked_add(exponent.parse().ok()?)?;
+    let sign = if digits.len() < text.len() { "-" } else { "" };
+    let plain = match usize::try_from(point) {
+        Ok(point) if point >= significant.len() => {
+            if point > MAX_DIGITS {
+                return None;
+            }
+            format!("{sign}{significant:0<point$}")
+        }
+        Ok(point) if point > 0 => {
+            let (whole, fraction) = significant.split_at(point);
+            if whole.parse::<u64>().ok()? >= MAX_SAFE {
+                return None;
+            }
+            format!("{sign}{whole}.{fraction}")
+        }
+        _ => {
+            let zeros = point.unsigned_abs();
+            if zeros >= MAX_ZEROS {
+                return None;
+            }
+            format!("{sign}0.{}{significant}", "0".repeat(zeros))
+        }
+    };
+    Some(if plain == text { Cow::Borrowed(text) } else { Cow::Owned(plain) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn storable(mut value: Value) -> Value {
         make_storable(&mut value);
@@ -106,31 +144,84 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_fit_are_told_from_those_that_do_not() {
-        for fits in [
-            "0",
-            "-0",
-            "0.0",
-            "0e999",
-            "1",
-            "-330",
-            "12345678901234567890123456789012345678",
-            "1e125",
-            "1E-130",
-            "0.00000000000000000000000000000000000000000000001",
-            "100000000000000000000000000000000000000000000",
+    fn numbers_that_all_can_read_are_written_in_plain_digits() {
+        let wide = "12345678901234567890123456789012345678";
+        for (number, digits) in [
+            ("0", "0"),
+            ("-0", "0"),
+            ("0.0", "0"),
+            ("0e999", "0"),
+            ("-0E-99999999999999999999", "0"),
+            ("1", "1"),
+            ("-330", "-330"),
+            (wide, wide),
+            ("1.50", "1.5"),
+            ("-1.0", "-1"),
+            ("1e2", "100"),
+            ("12.345E1", "123.45"),
+            ("1200e-4", "0.12"),
+            ("1e37", "10000000000000000000000000000000000000"),
+            ("9007199254740990.5", "9007199254740990.5"),
+            (
+                "0.00000000000000000000000000000000000000000000001",
+                "0.00000000000000000000000000000000000000000000001",
+            ),
         ] {
-            assert!(number_fits(fits), "{fits}");
+            assert_eq!(plain(number).as_deref(), Some(digits), "{number}");
         }
-        for misfits in [
+        for misfit in [
             "123456789012345678901234567890123456789",
+            "100000000000000000000000000000000000000",
+            "1e38",
             "1e126",
-            "1e-131",
+            "1e-129",
             "1e99999999999999999999",
-            "10e125",
+            "1e-99999999999999999999",
+            "9007199254740991.5",
+            "12345678901234567890.25",
             "0.1234567890123456789012345678901234567891",
         ] {
-            assert!(!number_fits(misfits), "{misfits}");
+            assert_eq!(plain(misfit), None, "{misfit}");
+        }
+    }
+
+    /// Numbers crowded where one reader or another stops: digits around 38, values around 2^53 and 10^38, exponents, zeros.
+    fn numbers() -> impl Strategy<Value = String> {
+        let digits = prop_oneof![
+            "0{1,3}",
+            "[1-9][0-9]{0,3}",
+            "[1-9][0-9]{34,40}",
+            "10{34,40}",
+            "9{34,40}",
+            "900719925474(09)?9[0-9]{0,2}",
+        ];
+        let whole = digits.prop_map(|digits| match digits.trim_start_matches('0') {
+            "" => "0".to_owned(),
+            digits => digits.to_owned(),
+        });
+        let fraction =
+            prop_oneof![3 => "", 1 => "\\.[0-9]{1,3}", 1 => "\\.0{1,40}[0-9]{0,2}", 1 => "\\.[0-9]{36,39}"];
+        let exponent = prop_oneof![3 => "", 1 => "[eE][+-]?[0-9]", 1 => "[eE][+-]?(3[5-9]|1[23][0-9]|999|99999999999999999999)"];
+        ("-?", whole, fraction, exponent)
+            .prop_map(|(sign, whole, fraction, exponent)| [sign, whole, fraction, exponent].concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4096, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_stored_as_a_number_is_no_more_than_boto3_and_javascript_take(number in numbers()) {
+            let Some(plain) = plain(&number) else { return Ok(()) };
+            let digits = plain.trim_start_matches('-');
+            let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+            prop_assert!(digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'), "{}", plain);
+            let significant = [whole, fraction].concat();
+            prop_assert!(significant.trim_start_matches('0').len() <= 38, "{}", plain);
+            prop_assert!(!fraction.ends_with('0') && plain != "-0", "{}", plain);
+            let value: f64 = plain.parse().unwrap();
+            prop_assert!(fraction.is_empty() || value.abs() <= 9_007_199_254_740_991.0, "{}", plain);
+            prop_assert!(value == 0.0 || value.abs() >= 1e-130, "{}", plain);
+            prop_assert_eq!(value, number.parse::<f64>().unwrap(), "{} is not {}", plain, number);
         }
     }
 

@@ -1,12 +1,14 @@
 //! Storing what pushes say: the verbatim push, the call, its conversation, its recordings.
 //!
-//! All writes of one element are independent of each other and under way at the same time; each can be repeated. When one of
-//! them is missing after a crash, the repeated push makes up for it.
+//! What is stored already is read first, in one request that may be stale. Then all writes of one element are independent of each other
+//! and under way at the same time; each can be repeated. When one of them is missing after a crash, the repeated push makes up for
+//! it, as of its first receipt.
 
+mod envelope;
 mod replay;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -19,12 +21,13 @@ use crate::aws::{self, Account, Patience};
 use crate::bucket::{Bucket, BucketError};
 use crate::config::StoreConfig;
 use crate::inquiry;
-use crate::item::{self, Item};
+use crate::item::{self, Item, PushItem};
 use crate::keys;
-use crate::merge::{CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record};
-use crate::model::{CallKey, Instant, Provider, RecordingSource};
-use crate::parts::{Element, merged, parts, refreshed};
+use crate::merge::{CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record, Writers};
+use crate::model::{CallKey, Instant, RecordingSource};
+use crate::parts::{Element, Merged, Parts, announced_at, former_recording_sk, merged, parts, refreshed};
 use crate::table::{MAX_BATCH, Table, TableError};
+use crate::tombstone::is_tombstone;
 
 pub use replay::Replayed;
 
@@ -40,6 +43,9 @@ pub enum StoreError {
     /// The bucket failed.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+    /// A sender has waited long enough.
+    #[error("the stores did not answer in time")]
+    Late,
 }
 
 /// The table and the bucket.
@@ -48,9 +54,22 @@ pub struct Store {
     table: Table,
     account: Account,
     config: StoreConfig,
+    patience: Patience,
     // Most pushes never need the bucket: its client is made when the first one does.
     bucket: OnceLock<Bucket>,
 }
+
+/// What became of an element that is durable, or has to be so no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// All that it says is stored.
+    Kept,
+    /// Its call was erased: nothing of it is stored.
+    OfErasedCall,
+}
+
+/// What became of an element.
+pub type StoreResult = Result<Stored, Arc<StoreError>>;
 
 /// The elements, by their position in the push, that a write was for, and what became of it.
 type Written = (Vec<usize>, Result<(), Arc<StoreError>>);
@@ -60,7 +79,7 @@ impl Store {
     pub fn new(config: StoreConfig, account: Account, patience: Patience) -> Self {
         let client = aws::dynamodb(&account, &config, aws::http_client(), patience);
         let table = Table::new(client, config.table_name.clone());
-        Self { table, account, config, bucket: OnceLock::new() }
+        Self { table, account, config, patience, bucket: OnceLock::new() }
     }
 
     /// The table.
@@ -71,12 +90,12 @@ impl Store {
     /// The bucket.
     pub fn bucket(&self) -> &Bucket {
         self.bucket.get_or_init(|| Bucket {
-            client: aws::s3(&self.account, &self.config, aws::http_client()),
+            client: aws::s3(&self.account, &self.config, aws::http_client(), self.patience),
             name: self.config.bucket_name.clone(),
         })
     }
 
-    /// What is stored of calls; those that are not are left out.
+    /// What is stored of calls; those that are not are left out. Of an erased call nothing is known but that it was erased.
     pub async fn calls(&self, calls: &[CallKey]) -> Result<BTreeMap<CallKey, Record>, TableError> {
         let keys: Vec<_> = calls.iter().map(|key| (keys::call_pk(key), keys::CALL.to_owned())).collect();
         let mut found = BTreeMap::new();
@@ -104,6 +123,7 @@ impl Store {
     ) -> Result<Option<Record>, TableError> {
         let latest = std::sync::Mutex::new(None);
         let postponed = |stored: Option<Item>| {
+            let stored = stored.filter(|item| !is_tombstone(item));
             let Some(mut record) = stored.map(item::record).transpose()? else { return Ok(None) };
             let due = self.ask_at(&record).is_some() && record.inquiry.asked == asked;
             record.inquiry = if due { record.inquiry.postponed(now) } else { record.inquiry };
@@ -118,89 +138,142 @@ impl Store {
         item::call_item(key, record, self.config.conversation_delay_s.into())
     }
 
-    /// Stores elements. The answer has a result for each, in their order: `Ok` means that all of it is durable.
-    pub async fn store(&self, elements: Vec<Element>) -> Vec<Result<(), Arc<StoreError>>> {
-        let mut results: Vec<Result<(), Arc<StoreError>>> = elements.iter().map(|_| Ok(())).collect();
-        let mut pushes = BTreeMap::new();
+    /// Stores elements. The answer has a result for each, in their order: `Ok` means that all of it is durable, or that its call was
+    /// erased and nothing of it is stored.
+    pub async fn store(&self, elements: Vec<Element>) -> Vec<StoreResult> {
+        let mut results: Vec<StoreResult> = elements.iter().map(|_| Ok(Stored::Kept)).collect();
         let mut calls: BTreeMap<CallKey, CallWrites> = BTreeMap::new();
         let mut large: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
         for (position, element) in elements.into_iter().enumerate() {
-            let parts = match parts(element) {
-                Ok(parts) => parts,
-                Err(error) => {
-                    results[position] = Err(shared(TableError::from(error)));
-                    continue;
+            match parts(element) {
+                Ok(mut parts) => {
+                    for (key, bytes) in std::mem::take(&mut parts.large) {
+                        large.entry(key).or_insert_with(|| (Vec::new(), bytes)).0.push(position);
+                    }
+                    calls.entry(parts.push.key.clone()).or_default().add(position, parts);
                 }
-            };
-            for (key, bytes) in parts.large {
-                large.entry(key).or_insert_with(|| (Vec::new(), bytes)).0.push(position);
+                Err(error) => results[position] = Err(shared(TableError::from(error))),
             }
-            let call = calls.entry(parts.push.key.clone()).or_default();
-            call.positions.push(position);
-            call.recordings
-                .extend(parts.recordings.into_iter().map(|source| (source, parts.call.received_at)));
-            call.contributions.push(parts.call);
-            call.conversations.extend(parts.conversation);
-            // Twice the same element in one push is one item: a batch must not name a key twice.
-            let key = (parts.push.key.clone(), parts.push.digest.clone());
-            pushes.entry(key).or_insert_with(|| (Vec::new(), item::push_item(parts.push))).0.push(position);
         }
 
-        // First what lies in the bucket, so that no item ever names an object that isn't there.
-        let writes: FuturesUnordered<BoxFuture<'_, Vec<Written>>> = FuturesUnordered::new();
+        // First what lies in the bucket: no item ever names an object that isn't there. What is stored is read meanwhile.
+        let objects: Writes<'_> = FuturesUnordered::new();
         for (key, (positions, bytes)) in large {
-            writes.push(Box::pin(async move {
+            objects.push(Box::pin(async move {
                 vec![(positions, self.bucket().put_json_if_absent(&key, bytes).await.map_err(shared))]
             }));
         }
-        settle(&mut results, writes).await;
+        let objects_put = !objects.is_empty();
+        let (mut known, ()) = tokio::join!(self.known(&calls), settle(&mut results, objects));
 
-        let writes: FuturesUnordered<BoxFuture<'_, Vec<Written>>> = FuturesUnordered::new();
-        let mut pushes = pushes.into_values().peekable();
+        let mut erased: BTreeMap<CallKey, Vec<usize>> = BTreeMap::new();
+        let mut pushes = Vec::new();
+        let mut writes = Vec::new();
+        for (key, mut call) in calls {
+            let glanced = known.as_mut().map(|known| known.remove(&keys::call_pk(&key)).unwrap_or_default());
+            let is_known = glanced.is_some();
+            let known = glanced.unwrap_or_default();
+            if known.get(keys::CALL).is_some_and(is_tombstone) {
+                let positions = call.positions();
+                positions.iter().for_each(|position| results[*position] = Ok(Stored::OfErasedCall));
+                // What was under way during the erasure left something beside the tombstone.
+                if objects_put || known.len() > 1 {
+                    erased.insert(key, positions);
+                }
+                continue;
+            }
+            // An item would name an object that isn't there.
+            call.bodies.retain(|body| body.positions.iter().all(|position| results[*position].is_ok()));
+            let receipts = Receipts::of(&known);
+            for body in &mut call.bodies {
+                pushes.extend(body.as_of_its_first_receipt(&receipts));
+            }
+            if !call.bodies.is_empty() {
+                writes.push((key, call, known, is_known));
+            }
+        }
+
+        let puts: Writes<'_> = FuturesUnordered::new();
+        let mut pushes = pushes.into_iter().peekable();
         while pushes.peek().is_some() {
             let batch: Vec<_> = pushes.by_ref().take(MAX_BATCH).collect();
-            writes.push(Box::pin(self.put_pushes(batch)));
+            puts.push(Box::pin(self.put_pushes(batch)));
         }
-        writes.push(Box::pin(self.write_calls(calls)));
-        settle(&mut results, writes).await;
+        let merges = join_all(writes.into_iter().map(|(key, call, known, is_known)| async move {
+            let met = self.write_call(&key, &call, known, is_known).await;
+            (key, call, met)
+        }));
+        let (merges, ()) = tokio::join!(merges, settle(&mut results, puts));
+
+        // The rest is done only where a push met an erasure, or another receipt of itself.
+        let rest: Writes<'_> = FuturesUnordered::new();
+        for (key, call, met) in merges {
+            let positions = call.positions();
+            match met {
+                Ok(met) if met.erased => {
+                    positions.iter().for_each(|position| results[*position] = Ok(Stored::OfErasedCall));
+                    erased.insert(key, positions);
+                }
+                Ok(met) if !met.earlier.is_empty() || call.bodies.iter().any(|body| body.is_put_as_later) => {
+                    rest.push(Box::pin(async move {
+                        let dated = self.date_back(&key, call, met.earlier).await;
+                        vec![(positions, dated.map_err(shared))]
+                    }));
+                }
+                Ok(_) => {}
+                Err(error) => note(&mut results, &positions, &shared(error)),
+            }
+        }
+        for (key, positions) in erased {
+            rest.push(Box::pin(async move { vec![(positions, self.rearm(&key).await.map_err(shared))] }));
+        }
+        settle(&mut results, rest).await;
         results
     }
 
-    async fn write_calls(&self, calls: BTreeMap<CallKey, CallWrites>) -> Vec<Written> {
-        let mut known = self.known(&calls).await;
-        let writes = calls.into_iter().map(|(key, call)| {
-            let known = known.remove(&keys::call_pk(&key)).unwrap_or_default();
-            async move {
-                let result = self.write_call(&key, &call, known).await.map_err(shared);
-                (call.positions, result)
-            }
-        });
-        join_all(writes).await
-    }
-
-    /// What is stored of the items that are about to be written, by partition and sort key, where other functions tell of the
-    /// same calls. To read them first costs a tenth of a put that is refused since there is an item already.
+    /// What is stored of the items that are about to be written, by partition and sort key. To read them first costs a tenth of a put
+    /// that is refused since there is an item already; and whatever was received before keeps its first receipt.
     ///
-    /// What is read may be stale, and what can't be read soon is not known: the put's condition decides.
-    async fn known(&self, calls: &BTreeMap<CallKey, CallWrites>) -> HashMap<String, BTreeMap<String, Item>> {
-        let shared = calls.iter().filter(|(key, _)| match key.provider {
-            Provider::Alicom => true,
-            // All that is known of a call comes in one push: there is no item, but for a repeat.
-            Provider::AiVoice | Provider::Laaffic => false,
-        });
-        let keys: Vec<_> = shared
-            .flat_map(|(key, call)| call.sort_keys().into_iter().map(|sk| (keys::call_pk(key), sk)))
+    /// What is read may be stale, and what can't be read soon is not known: the put's condition decides. `None` where nothing
+    /// could be read.
+    async fn known(
+        &self,
+        calls: &BTreeMap<CallKey, CallWrites>,
+    ) -> Option<HashMap<String, BTreeMap<String, Item>>> {
+        let keys: Vec<_> = calls
+            .iter()
+            .flat_map(|(key, call)| call.sort_keys(key).into_iter().map(|sk| (keys::call_pk(key), sk)))
             .collect();
         let mut known = HashMap::<_, BTreeMap<_, _>>::new();
-        let found = timeout(GLANCE_LIMIT, self.table.glance_at(&keys)).await.ok().and_then(Result::ok);
-        for item in found.into_iter().flatten() {
+        let found = timeout(GLANCE_LIMIT, self.table.glance_at(&keys)).await.ok().and_then(Result::ok)?;
+        for item in found {
             if let [Some(pk), Some(sk)] =
                 [keys::PK, keys::SK].map(|name| item.get(name).and_then(Value::as_str).map(str::to_owned))
             {
                 known.entry(pk).or_default().insert(sk, item);
             }
         }
-        known
+        Some(known)
+    }
+
+    /// The sort key of a recording's item: that of an earlier release where there is such an item. `known` are the sort keys that were
+    /// found of the call, `None` where that is to be read first.
+    async fn recording_sk(
+        &self,
+        key: &CallKey,
+        source: &RecordingSource,
+        known: Option<&BTreeSet<String>>,
+    ) -> Result<String, TableError> {
+        if let Some(former) = former_recording_sk(key, source) {
+            let is_there = match known {
+                Some(known) => known.contains(&former),
+                None => self.table.get(&keys::call_pk(key), &former).await?.is_some(),
+            };
+            if is_there {
+                return Ok(former);
+            }
+        }
+        Ok(keys::recording_sk(&source.slot))
     }
 
     /// Puts verbatim pushes. A single item that DynamoDB refuses makes it refuse its batch: then each goes alone.
@@ -219,80 +292,281 @@ impl Store {
         }
     }
 
-    /// Writes what a push says about one call. `known` is what is believed to be stored of it, by sort key.
+    /// Writes what a push says about one call. `known` is what is believed to be stored of it, by sort key; nothing where that
+    /// could not be read, which `is_known` tells.
     async fn write_call(
         &self,
         key: &CallKey,
         call: &CallWrites,
         mut known: BTreeMap<String, Item>,
-    ) -> Result<(), TableError> {
+        is_known: bool,
+    ) -> Result<Met, TableError> {
         let pk = keys::call_pk(key);
         let (known_call, known_conversation) = (known.remove(keys::CALL), known.remove(keys::CONVERSATION));
+        let met = Mutex::new(Met::default());
+        let merge = |stored, writers: Writers, said: &[&Contribution], to_item: ToItem<'_>| {
+            let Merged { item, erased, earlier } = merged(stored, writers, said.iter().copied(), to_item)?;
+            let mut met = met.lock().unwrap_or_else(PoisonError::into_inner);
+            met.erased |= erased;
+            met.earlier.extend(earlier);
+            Ok::<_, TableError>(item)
+        };
+        let conversations: Vec<_> =
+            call.bodies.iter().filter_map(|body| body.conversation.as_ref()).collect();
         let conversation = async {
-            if call.conversations.is_empty() {
+            if conversations.is_empty() {
                 return Ok(());
             }
             let to_item = |record| item::conversation_item(key, record);
-            let merge = |stored| Ok(merged(stored, CONVERSATION_WRITERS, &call.conversations, to_item)?);
+            let merge = |stored| merge(stored, CONVERSATION_WRITERS, &conversations, &to_item);
             self.table.upsert(&pk, keys::CONVERSATION, known_conversation, merge).await
         };
         let recordings = async {
-            for (source, received_at) in &call.recordings {
-                let merge = |stored| Ok(refreshed(stored, key, source, *received_at)?);
-                let sk = keys::recording_sk(&source.slot);
-                let known = known.remove(&sk);
-                self.table.upsert(&pk, &sk, known, merge).await?;
+            let there = is_known.then(|| known.keys().cloned().collect::<BTreeSet<_>>());
+            for body in &call.bodies {
+                for source in &body.recordings {
+                    let merge = |stored| Ok(refreshed(stored, key, source, body.call.received_at)?);
+                    let sk = self.recording_sk(key, source, there.as_ref()).await?;
+                    let known = known.remove(&sk);
+                    self.table.upsert(&pk, &sk, known, merge).await?;
+                }
             }
             Ok(())
         };
+        let said: Vec<_> = call.bodies.iter().map(|body| &body.call).collect();
         let to_item = |record| self.call_item(key, record);
-        let merge = |stored| Ok(merged(stored, CALL_WRITERS, &call.contributions, to_item)?);
+        let merge = |stored| merge(stored, CALL_WRITERS, &said, &to_item);
         tokio::try_join!(self.table.upsert(&pk, keys::CALL, known_call, merge), conversation, recordings)?;
+        Ok(met.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes all that is stored of bodies agree on when they were received first, where a merge found that out: two deliveries of
+    /// the same body were under way at once, or what is stored could not be read before.
+    async fn date_back(
+        &self,
+        key: &CallKey,
+        mut call: CallWrites,
+        earlier: BTreeMap<(&'static str, String), Instant>,
+    ) -> Result<(), TableError> {
+        call.bodies.retain_mut(|body| {
+            let first = earlier.get(&(body.call.function, body.call.body.clone())).copied();
+            first.into_iter().for_each(|first| body.first_received(first));
+            first.is_some() || body.is_put_as_later
+        });
+        if !earlier.is_empty() {
+            self.write_call(key, &call, BTreeMap::new(), false).await?;
+        }
+        let pk = keys::call_pk(key);
+        for body in &call.bodies {
+            let Contribution { function, body, received_at: first, .. } = &body.call;
+            let Some(mut push) = self.table.get(&pk, &keys::push_sk(function, body)).await? else { continue };
+            let Some(stored) = received_at(&push).filter(|stored| first < stored) else { continue };
+            push.insert("received_at".to_owned(), first.to_string().into());
+            if let Some(expires) = push.get(keys::TTL).and_then(Value::as_i64) {
+                push.insert(keys::TTL.to_owned(), item::earlier_expiry(expires, stored, *first).into());
+            }
+            self.table.put_while(push, "received_at", &stored.to_string()).await?;
+        }
         Ok(())
     }
+
+    /// Has `sweep-erased` look at a tombstone: something may have come to lie beside it.
+    async fn rearm(&self, key: &CallKey) -> Result<(), TableError> {
+        let due = |stored: Option<Item>| {
+            let Some(mut tombstone) = stored.filter(is_tombstone) else { return Ok(None) };
+            tombstone.insert("due".to_owned(), keys::erased_due_key(key).into());
+            tombstone.insert("due_at".to_owned(), Instant::now().to_string().into());
+            Ok(Some(tombstone))
+        };
+        self.table.update(&keys::call_pk(key), keys::CALL, due).await
+    }
+}
+
+/// Makes an item of a record.
+type ToItem<'a> = &'a (dyn Fn(Record) -> Result<Item, item::UnreadableItem> + Sync);
+
+/// What a write of a call met.
+#[derive(Debug, Default)]
+struct Met {
+    /// The call was erased meanwhile.
+    erased: bool,
+    /// The bodies that were received before, by function and digest, and when.
+    earlier: BTreeMap<(&'static str, String), Instant>,
 }
 
 /// What a push has to write about one call.
 #[derive(Default)]
 struct CallWrites {
+    bodies: Vec<BodyWrites>,
+}
+
+/// What one element has to write.
+struct BodyWrites {
+    /// Where it stands in the push: twice the same element is one.
     positions: Vec<usize>,
-    contributions: Vec<Contribution>,
-    conversations: Vec<Contribution>,
-    recordings: Vec<(RecordingSource, Instant)>,
+    /// The verbatim push, until it is known whether it is to be put.
+    push: Option<PushItem>,
+    call: Contribution,
+    conversation: Option<Contribution>,
+    recordings: Vec<RecordingSource>,
+    /// Whether the verbatim push is there and tells a later receipt.
+    is_put_as_later: bool,
 }
 
 impl CallWrites {
+    fn add(&mut self, position: usize, parts: Parts) {
+        let same = |body: &&mut BodyWrites| {
+            (body.call.function, &body.call.body) == (parts.call.function, &parts.call.body)
+        };
+        match self.bodies.iter_mut().find(same) {
+            Some(body) => body.positions.push(position),
+            None => self.bodies.push(BodyWrites { positions: vec![position], ..BodyWrites::from(parts) }),
+        }
+    }
+
+    /// Where its elements stand in the push.
+    fn positions(&self) -> Vec<usize> {
+        self.bodies.iter().flat_map(|body| body.positions.iter().copied()).collect()
+    }
+
     /// The sort keys of the items to write.
-    fn sort_keys(&self) -> BTreeSet<String> {
-        let conversation = (!self.conversations.is_empty()).then(|| keys::CONVERSATION.to_owned());
-        let recordings = self.recordings.iter().map(|(source, _)| keys::recording_sk(&source.slot));
-        [keys::CALL.to_owned()].into_iter().chain(conversation).chain(recordings).collect()
+    fn sort_keys(&self, key: &CallKey) -> BTreeSet<String> {
+        let mut sort_keys = BTreeSet::from([keys::CALL.to_owned()]);
+        for body in &self.bodies {
+            sort_keys.insert(keys::push_sk(body.call.function, &body.call.body));
+            sort_keys.extend(body.conversation.as_ref().map(|_| keys::CONVERSATION.to_owned()));
+            for source in &body.recordings {
+                sort_keys.insert(keys::recording_sk(&source.slot));
+                sort_keys.extend(former_recording_sk(key, source));
+            }
+        }
+        sort_keys
     }
 }
+
+impl From<Parts> for BodyWrites {
+    fn from(parts: Parts) -> Self {
+        let Parts { push, call, conversation, recordings, large: _ } = parts;
+        Self {
+            positions: Vec::new(),
+            push: Some(push),
+            call,
+            conversation,
+            recordings,
+            is_put_as_later: false,
+        }
+    }
+}
+
+impl BodyWrites {
+    /// Takes it as of its first receipt, as far as what is stored tells it, and gives back the verbatim push where it is to be put. Where
+    /// it is there already, it stays: with when it was received, and until when it is kept. (Where it came in another envelope this time, it is put
+    /// as it is with the name of that one too.)
+    fn as_of_its_first_receipt(&mut self, stored: &Receipts<'_>) -> Option<(Vec<usize>, Item)> {
+        let now = self.call.received_at;
+        let put = stored.of_push(&self.call);
+        let first = [Some(now), put, stored.of_body(&self.call)].into_iter().flatten().min().unwrap_or(now);
+        if first < now {
+            self.first_received(first);
+        }
+        let push = self.push.take()?;
+        match put {
+            Some(put) if stored.push_names(&self.call, push.envelope.as_deref()) => {
+                self.is_put_as_later = first < put;
+                let item = envelope::named_too(stored.push(&self.call)?, push.envelope.as_deref()?)?;
+                Some((self.positions.clone(), item))
+            }
+            // It is new, or came in another envelope than before.
+            _ => Some((self.positions.clone(), item::push_item(push))),
+        }
+    }
+
+    /// Takes all of it as received at `first`.
+    fn first_received(&mut self, first: Instant) {
+        let was = self.call.received_at;
+        self.call.received_at = first;
+        self.conversation.iter_mut().for_each(|conversation| conversation.received_at = first);
+        self.recordings.iter_mut().for_each(|source| announced_at(source, was, first));
+        self.push.iter_mut().for_each(|push| push.first_received(first));
+    }
+}
+
+/// When bodies of one call were received first, as far as what is stored of it tells.
+struct Receipts<'a> {
+    items: &'a BTreeMap<String, Item>,
+    records: OnceLock<Vec<Record>>,
+}
+
+impl<'a> Receipts<'a> {
+    fn of(items: &'a BTreeMap<String, Item>) -> Self {
+        Self { items, records: OnceLock::new() }
+    }
+
+    /// As its own item tells, if there is one.
+    fn of_push(&self, said: &Contribution) -> Option<Instant> {
+        received_at(self.push(said)?)
+    }
+
+    /// The stored verbatim push.
+    fn push(&self, said: &Contribution) -> Option<&'a Item> {
+        self.items.get(&keys::push_sk(said.function, &said.body))
+    }
+
+    /// Whether its own item names the envelope that it came in, if it came in one.
+    fn push_names(&self, said: &Contribution, envelope: Option<&str>) -> bool {
+        let Some(envelope) = envelope else { return true };
+        let Some(push) = self.items.get(&keys::push_sk(said.function, &said.body)) else { return false };
+        let text = |name: &str| push.get(name).and_then(Value::as_str);
+        text("envelope") == Some(envelope)
+            || text("envelopes").is_some_and(|named| named.split(',').any(|named| named == envelope))
+    }
+
+    /// As the call and its conversation tell, if it was merged.
+    fn of_body(&self, said: &Contribution) -> Option<Instant> {
+        let items = || [keys::CALL, keys::CONVERSATION].into_iter().filter_map(|sk| self.items.get(sk));
+        // Hardly ever is it a repeat: then nothing has to be read.
+        let line = |item: &'a Item| item.get("sources")?.get(said.function)?.as_str();
+        if !items().filter_map(line).any(|line| line.contains(&said.body)) {
+            return None;
+        }
+        let records =
+            self.records.get_or_init(|| items().filter_map(|item| item::record(item.clone()).ok()).collect());
+        records.iter().filter_map(|record| record.receipt(said.function, &said.body)).min()
+    }
+}
+
+fn received_at(push: &Item) -> Option<Instant> {
+    push.get("received_at")?.as_str()?.parse().ok()
+}
+
+/// Writes that are under way.
+type Writes<'a> = FuturesUnordered<BoxFuture<'a, Vec<Written>>>;
 
 /// An error that several elements may share.
 fn shared(error: impl Into<StoreError>) -> Arc<StoreError> {
     Arc::new(error.into())
 }
 
-/// Waits for writes, and notes for every element what went wrong with one of its own. An error that will pass decides over
-/// one that won't: the sender has to repeat the push then, whatever else is wrong with it.
-async fn settle(
-    results: &mut [Result<(), Arc<StoreError>>],
-    mut writes: FuturesUnordered<BoxFuture<'_, Vec<Written>>>,
-) {
-    let lasting = |error: &StoreError| matches!(error, StoreError::Table(TableError::Refused(_)));
+/// Waits for writes, and notes for every element what went wrong with one of its own.
+async fn settle(results: &mut [StoreResult], mut writes: Writes<'_>) {
     while let Some(written) = writes.next().await {
         for (positions, error) in
             written.into_iter().filter_map(|(positions, result)| Some((positions, result.err()?)))
         {
-            for position in positions {
-                let decides =
-                    results[position].as_ref().err().is_none_or(|known| lasting(known) && !lasting(&error));
-                if decides {
-                    results[position] = Err(Arc::clone(&error));
-                }
-            }
+            note(results, &positions, &error);
+        }
+    }
+}
+
+/// Notes what went wrong with elements. An error that will pass decides over one that won't: the sender has to repeat the push then,
+/// whatever else is wrong with it.
+fn note(results: &mut [StoreResult], positions: &[usize], error: &Arc<StoreError>) {
+    let lasting =
+        |error: &StoreError| matches!(error, StoreError::Table(TableError::Refused(_) | TableError::Full));
+    for position in positions {
+        let known = results[*position].as_ref().err();
+        if known.is_none_or(|known| lasting(known) && !lasting(error)) {
+            results[*position] = Err(Arc::clone(error));
         }
     }
 }

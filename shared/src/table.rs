@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
 };
+use futures_util::future::try_join_all;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -20,16 +21,25 @@ use crate::attributes::{from_attributes, to_attributes};
 use crate::aws;
 use crate::item::{Item, UnreadableItem, VERSION};
 use crate::keys;
+use crate::merge::MAX_BODIES;
 use crate::model::Instant;
+use crate::parts::MergeError;
 
 /// The most items that one BatchWriteItem takes.
 pub const MAX_BATCH: usize = 25;
 /// The most items that one BatchGetItem takes.
 pub const MAX_BATCH_GET: usize = 100;
+/// How many batches are read at once: those of a hundred calls.
+const MAX_GLANCES: usize = 4;
 /// How many requests are under way at once: as many connections are opened at most.
 const MAX_REQUESTS: usize = 16;
 /// How often a record is merged anew when others keep changing it meanwhile.
-const MAX_MERGES: u32 = 20;
+const MAX_MERGES: u32 = 16;
+/// How many writes' time the first pause spreads those over who change a record at once; each further pause spreads them over twice as
+/// much, up to the last.
+const SPREAD_OVER_WRITES: std::ops::RangeInclusive<u32> = 8..=128;
+/// The shortest and the longest time that they are spread over.
+const SPREAD: std::ops::RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_secs(1);
 /// How often what DynamoDB left unprocessed is sent again.
 const MAX_BATCH_ROUNDS: u32 = 8;
 
@@ -37,7 +47,9 @@ const MAX_BATCH_ROUNDS: u32 = 8;
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// DynamoDB refuses an item as invalid: trying again is of no use.
-    #[error("DynamoDB refuses the item: {0}")]
+    ///
+    /// What it says may repeat what was sent: it is kept with what is rejected, and never shown.
+    #[error("DynamoDB refuses the item")]
     Refused(String),
     /// An item could not be written.
     #[error("an item could not be written: {}", aws::brief(.0))]
@@ -60,9 +72,21 @@ pub enum TableError {
     /// Others kept changing the record.
     #[error("a record was changed by others {MAX_MERGES} times in a row")]
     Contended,
+    /// The call has as many different bodies of a function as it takes: trying again is of no use.
+    #[error("the call has {MAX_BODIES} different bodies of this function already")]
+    Full,
     /// A stored item is not what this program writes.
     #[error(transparent)]
     Unreadable(#[from] UnreadableItem),
+}
+
+impl From<MergeError> for TableError {
+    fn from(error: MergeError) -> Self {
+        match error {
+            MergeError::Unreadable(error) => Self::Unreadable(error),
+            MergeError::Full => Self::Full,
+        }
+    }
 }
 
 /// The table.
@@ -151,11 +175,18 @@ impl Table {
     /// Reads items with different keys in any order, at half the price: what was written a moment ago may be missing, and so
     /// may what DynamoDB leaves unprocessed.
     pub async fn glance_at(&self, keys: &[(String, String)]) -> Result<Vec<Item>, TableError> {
-        let mut items = Vec::new();
-        for keys in keys.chunks(MAX_BATCH_GET) {
-            self.get_batch(wanted(keys, false)?, &mut items).await?;
+        let chunks: Vec<_> = keys.chunks(MAX_BATCH_GET).collect();
+        let mut found = Vec::new();
+        // Not all at once: who gives up waiting closes the connections of those under way, and the writes that follow need theirs.
+        for chunks in chunks.chunks(MAX_GLANCES) {
+            let batches = chunks.iter().map(|keys| async {
+                let mut items = Vec::new();
+                self.get_batch(wanted(keys, false)?, &mut items).await?;
+                Ok::<_, TableError>(items)
+            });
+            found.extend(try_join_all(batches).await?.into_iter().flatten());
         }
-        Ok(items)
+        Ok(found)
     }
 
     /// Reads one batch, and gives back what DynamoDB left unprocessed of it.
@@ -233,6 +264,25 @@ impl Table {
         Ok(())
     }
 
+    /// Puts one item in the place of one whose `attribute` is still the text `is`; where it is not, nothing is put.
+    pub async fn put_while(&self, item: Item, attribute: &str, is: &str) -> Result<(), TableError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(to_attributes(item)))
+            .condition_expression("#attribute = :is")
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":is", AttributeValue::S(is.to_owned()));
+        match self.in_turn(put.send()).await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(refused(&error).unwrap_or_else(|| TableError::Put(Box::new(error)))),
+            },
+        }
+    }
+
     /// Brings an item up to date: `merge` makes the new item of the stored one, or `None` where there is nothing to change.
     /// It is written on condition that the stored one is still the same, else merged anew.
     ///
@@ -265,13 +315,25 @@ impl Table {
         mut stored: Option<Item>,
         merge: impl Fn(Option<Item>) -> Result<Option<Item>, TableError>,
     ) -> Result<(), TableError> {
+        let mut took = Duration::ZERO;
         for round in 0..MAX_MERGES {
-            // The first refusal is the usual way to learn of the stored item.
-            pause_before(round.saturating_sub(1)).await;
+            // The first refusal is the usual way to learn of the stored item; who is refused again is one of many. They are spread over
+            // a time that grows until it has room for all of them. What stands there after a pause has to be read anew: a put by
+            // what stood there before it would be refused again, and paid for.
+            if round >= 2 {
+                let writes =
+                    (SPREAD_OVER_WRITES.start() << (round - 2).min(8)).min(*SPREAD_OVER_WRITES.end());
+                let over = (took * writes).clamp(*SPREAD.start(), *SPREAD.end());
+                tokio::time::sleep(over.mul_f64(fastrand::f64())).await;
+                stored = self.get(pk, sk).await?;
+            }
             let version = stored.as_ref().and_then(|item| item.get(VERSION)).and_then(Value::as_u64);
             let Some(mut item) = merge(stored.take())? else { return Ok(()) };
             item.insert(VERSION.to_owned(), (version.unwrap_or(0) + 1).into());
-            stored = match self.put_if_unchanged(item, version).await? {
+            let began = std::time::Instant::now();
+            let put = self.put_if_unchanged(item, version).await?;
+            took = began.elapsed();
+            stored = match put {
                 Put::Done => return Ok(()),
                 Put::Occupied(Some(item)) => Some(item),
                 Put::Occupied(None) => self.get(pk, sk).await?,

@@ -11,12 +11,15 @@ use std::path::Path;
 use jiff::tz::Offset;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::config::PushConfig;
+use crate::config::{PushConfig, Tokens, Zones};
+use crate::inquiry::HAS;
 use crate::item;
-use crate::model::{CallFacts, ConversationFacts, Instant};
+use crate::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS};
+use crate::model::{CallFacts, CallKey, ConversationFacts, Instant};
 use crate::normalized::{Context, PushType};
+use crate::parts::{Element, parts};
 use crate::storable::storable_object;
 
 /// The context of every fixture: received on 2025-06-01 at 10:05:33.120 in China.
@@ -145,13 +148,114 @@ pub fn check_body(push: &PushType, body: &[u8]) {
     }
 }
 
+/// Checks what a null takes back, for every field of every fixture: where a body comes again with the field null, the call and its
+/// conversation are known as if the field had never been there, whichever of the two is merged first.
+pub fn check_nulls(push: &PushType, folder: &str) {
+    let mut checked = 0;
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let body = fs::read(&path).unwrap();
+        let Ok(elements) = push.elements(&body) else { continue };
+        for text in &elements.texts {
+            let Ok(element) = serde_json::from_str::<Value>(text) else { continue };
+            for pointer in pointers(&element).iter().filter(|pointer| is_a_field(pointer)) {
+                // A field that stands beside the record too is kept under another name while the record has one.
+                if pointer.strip_prefix("/data").is_some_and(|beside| element.pointer(beside).is_some()) {
+                    continue;
+                }
+                let nulled = with_null(&element, pointer);
+                let [Some(whole), Some(nulled), Some(without)] =
+                    [Some(element.clone()), Some(nulled), without(&element, pointer)]
+                        .map(|element| contributions(push, &element?))
+                else {
+                    continue;
+                };
+                let nulled = nulled.map(|said| {
+                    said.map(|said| merge::Contribution {
+                        received_at: said.received_at.plus_seconds(1),
+                        ..said
+                    })
+                });
+                for (number, writers) in [CALL_WRITERS, CONVERSATION_WRITERS].into_iter().enumerate() {
+                    let [whole, nulled] = [&whole[number], &nulled[number]];
+                    let (facts, extra) = known(writers, &[&without[number]]);
+                    for order in [[whole, nulled], [nulled, whole]] {
+                        let (known_facts, mut known_extra) = known(writers, &order);
+                        assert_eq!(known_facts, facts, "{pointer} in {}", path.display());
+                        // What the field's absence makes of other fields takes nothing back of them.
+                        known_extra.retain(|name, _| {
+                            extra.contains_key(name) || pointer.ends_with(&format!("/{name}"))
+                        });
+                        assert_eq!(known_extra, extra, "{pointer} in {}", path.display());
+                    }
+                }
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 10, "there are fields in {folder}");
+}
+
+/// Whether a path leads to a field of an element, or of the record in it where it is wrapped.
+fn is_a_field(pointer: &str) -> bool {
+    let field = pointer.strip_prefix("/data").filter(|rest| !rest.is_empty()).unwrap_or(pointer);
+    field.matches('/').count() == 1
+}
+
+fn with_null(element: &Value, pointer: &str) -> Value {
+    let mut element = element.clone();
+    *element.pointer_mut(pointer).unwrap() = Value::Null;
+    element
+}
+
+fn without(element: &Value, pointer: &str) -> Option<Value> {
+    let mut element = element.clone();
+    let (parent, name) = pointer.rsplit_once('/')?;
+    element.pointer_mut(parent)?.as_object_mut()?.remove(&name.replace("~1", "/").replace("~0", "~"))?;
+    Some(element)
+}
+
+/// What an element says of its call and its conversation.
+fn contributions(push: &PushType, element: &Value) -> Option<[Option<merge::Contribution>; 2]> {
+    let text = element.to_string();
+    let normalized = push.normalized(&text, &context()).ok()?;
+    let key = CallKey { provider: push.provider, call_id: normalized.call_id.clone() };
+    let parts = parts(Element {
+        key,
+        push: *push,
+        received_at: context().received_at,
+        expires: None,
+        text,
+        envelope: None,
+        asked: None,
+        normalized,
+    });
+    let parts = parts.unwrap();
+    Some([Some(parts.call), parts.conversation])
+}
+
+/// The facts and what else is known, without what says nothing and what only grows.
+fn known(writers: merge::Writers, said: &[&Option<merge::Contribution>]) -> (Value, Map<String, Value>) {
+    let mut record = None;
+    for said in said.iter().copied().flatten() {
+        record = merge::merge(writers, record.as_ref(), said).or(record);
+    }
+    let Some(mut record) = record else { return (json!({}), Map::new()) };
+    record.facts.remove(HAS);
+    let mut extra = record.extra.into_values().next().unwrap_or_default();
+    extra.retain(|_, value| !value.is_null());
+    (Value::Object(record.facts), extra)
+}
+
 /// Settings of a push function that accepts the tokens with these digests.
 pub fn push_config(token_digests: Vec<[u8; 32]>) -> PushConfig {
     PushConfig {
-        token_digests,
+        tokens: Tokens::everywhere(token_digests),
         allowed_sources: Vec::new(),
         max_body_bytes: 4 * 1024 * 1024,
-        utc_offset: Offset::constant(8),
+        zones: Zones::default(),
         retention_days: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use shared::fields::{Fields, into_text, scalar_text, texts};
+use shared::merge::Feeds;
 use shared::model::{CallFacts, ConversationFacts, HangupBy, Outcome, RecordingSource, Speaker, Tags, Turn};
 use shared::normalized::{Context, Normalized, Rejection, call_id};
 
@@ -9,6 +10,30 @@ use shared::normalized::{Context, Normalized, Rejection, call_id};
 const CALL_RECORD: &str = "ROBOT_CALL_RECORD";
 /// The currency of `pay`, which the document states and the message doesn't.
 const CURRENCY: &str = "USD";
+
+/// Which field feeds which attribute, as [`normalize`] reads them.
+pub(crate) const FEEDS: Feeds = Feeds {
+    call: &[
+        ("robotCallJobId", "task_id"),
+        ("appId", "app_id"),
+        ("dialogFlowId", "script_id"),
+        ("calledPhoneNumber", "callee"),
+        ("startTime", "originated_at"),
+        ("endTime", "ended_at"),
+        ("chatDuration", "duration_s"),
+        ("billingTime", "billed_s"),
+        ("resultStatus", "outcome"),
+        ("resultStatus", "status"),
+        ("hangupBy", "hangup_by"),
+        ("hangupBy", "status"),
+        ("intentLevel", "intent_code"),
+        ("intentLevelDetailName", "intent_name"),
+        ("callRecordTagNames", "tags"),
+        ("pay", "cost"),
+        ("callCount", "attempt"),
+    ],
+    conversation: &[("callDetailList", "turns")],
+};
 
 /// Makes the model of a call record, bare or wrapped.
 ///
@@ -21,7 +46,7 @@ pub(crate) fn normalize(message: Fields, context: &Context) -> Result<Normalized
         .or_else(|missing| call_id(&mut record, "callRecordId").map_err(|_| missing))?;
     let mut status = Map::new();
     let mut call = CallFacts {
-        task_id: record.text("robotCallJobId"),
+        task_id: record.trimmed_text("robotCallJobId"),
         app_id: record.text("appId"),
         script_id: record.text("dialogFlowId"),
         callee: record.phone("calledPhoneNumber"),

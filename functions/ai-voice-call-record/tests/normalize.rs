@@ -28,6 +28,11 @@ fn every_leaf_of_both_documents_fields_is_kept_outside_the_verbatim_push() {
 }
 
 #[test]
+fn a_null_takes_back_what_its_field_said_and_nothing_else() {
+    testing::check_nulls(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+}
+
+#[test]
 fn nothing_a_push_can_hold_makes_it_panic() {
     testing::check_no_panic(&PUSH, SAMPLE);
     testing::check_no_panic(&PUSH, UPSTREAM);

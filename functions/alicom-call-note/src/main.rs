@@ -6,6 +6,6 @@ use shared::push::Receiver;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     shared::telemetry::init(std::io::stdout);
-    let receiver = Receiver::from_environment().await?;
+    let receiver = Receiver::from_environment(&alicom_call_note::PUSH).await?;
     run(service_fn(async |request| Ok::<_, Error>(alicom_call_note::handle(&receiver, request).await))).await
 }

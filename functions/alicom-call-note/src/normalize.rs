@@ -2,8 +2,24 @@
 
 use shared::alibaba;
 use shared::fields::Fields;
+use shared::merge::Feeds;
 use shared::model::{CallFacts, ConversationFacts};
 use shared::normalized::{Context, Normalized, Rejection, call_id};
+
+/// Which field feeds which attribute, as [`normalize`] reads them.
+pub(crate) const FEEDS: Feeds = Feeds {
+    call: &[
+        ("taskId", "task_id"),
+        ("batchId", "batch_id"),
+        ("detailId", "detail_id"),
+        ("outId", "out_id"),
+        ("realCaller", "display_number"),
+        ("majorIntent", "intent_code"),
+        ("outputTags", "tags"),
+        ("call_times", "attempt"),
+    ],
+    conversation: &[("conversationRecord", "turns"), ("majorIntent", "intent_code"), ("outputTags", "tags")],
+};
 
 /// Makes the model of a call note.
 ///
@@ -12,9 +28,9 @@ use shared::normalized::{Context, Normalized, Rejection, call_id};
 pub(crate) fn normalize(mut note: Fields, _: &Context) -> Result<Normalized, Rejection> {
     let call_id = call_id(&mut note, "callId")?;
     let call = CallFacts {
-        task_id: note.text("taskId"),
-        batch_id: note.text("batchId"),
-        detail_id: note.text("detailId"),
+        task_id: note.trimmed_text("taskId"),
+        batch_id: note.trimmed_text("batchId"),
+        detail_id: note.trimmed_text("detailId"),
         out_id: note.trimmed_text("outId"),
         display_number: note.phone("realCaller"),
         intent_code: note.text("majorIntent"),

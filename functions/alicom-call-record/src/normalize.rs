@@ -1,11 +1,26 @@
 //! A recording's announcement in terms of the model.
 
 use shared::fields::Fields;
+use shared::merge::Feeds;
 use shared::model::{CallFacts, RecordingSource};
 use shared::normalized::{Context, Normalized, Rejection, call_id};
 
 /// How long a recording's URL is valid, by the document: seven days, in seconds.
 const URL_LIFETIME_S: i64 = 7 * 24 * 60 * 60;
+
+/// Which field feeds which attribute, as [`normalize`] reads them.
+pub(crate) const FEEDS: Feeds = Feeds {
+    call: &[
+        ("taskId", "task_id"),
+        ("batchId", "batch_id"),
+        ("detailId", "detail_id"),
+        ("outId", "out_id"),
+        ("startTime", "originated_at"),
+        ("endTime", "ended_at"),
+        ("duration", "duration_s"),
+    ],
+    conversation: &[],
+};
 
 /// Makes the model of a recording's announcement.
 ///
@@ -15,9 +30,9 @@ const URL_LIFETIME_S: i64 = 7 * 24 * 60 * 60;
 pub(crate) fn normalize(mut record: Fields, context: &Context) -> Result<Normalized, Rejection> {
     let call_id = call_id(&mut record, "callId")?;
     let call = CallFacts {
-        task_id: record.text("taskId"),
-        batch_id: record.text("batchId"),
-        detail_id: record.text("detailId"),
+        task_id: record.trimmed_text("taskId"),
+        batch_id: record.trimmed_text("batchId"),
+        detail_id: record.trimmed_text("detailId"),
         out_id: record.trimmed_text("outId"),
         originated_at: record.instant("startTime"),
         ended_at: record.instant("endTime"),

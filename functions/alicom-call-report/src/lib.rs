@@ -13,6 +13,7 @@ pub const PUSH: PushType = PushType {
     provider: Provider::Alicom,
     envelope: None,
     normalize: normalize::normalize,
+    feeds: normalize::FEEDS,
 };
 
 /// Receives a push of call reports.

@@ -2,8 +2,34 @@
 
 use serde_json::Map;
 use shared::fields::Fields;
+use shared::merge::Feeds;
 use shared::model::{CallFacts, HangupBy, Outcome};
 use shared::normalized::{Context, Normalized, Rejection, call_id};
+
+/// Which field feeds which attribute, as [`normalize`] reads them.
+pub(crate) const FEEDS: Feeds = Feeds {
+    call: &[
+        ("taskId", "task_id"),
+        ("batchId", "batch_id"),
+        ("detailId", "detail_id"),
+        ("outId", "out_id"),
+        ("caller", "caller"),
+        ("realCaller", "display_number"),
+        ("callee", "callee"),
+        ("originateTime", "originated_at"),
+        ("ringTime", "ringing_at"),
+        ("startTime", "answered_at"),
+        ("endTime", "ended_at"),
+        ("duration", "duration_s"),
+        ("smartStatusCode", "outcome"),
+        ("smartStatusCode", "status"),
+        ("hangupDirection", "hangup_by"),
+        ("hangupDirection", "status"),
+        ("statusCode", "status"),
+        ("statusMsg", "status"),
+    ],
+    conversation: &[],
+};
 
 /// Makes the model of a call report.
 ///
@@ -14,9 +40,9 @@ pub(crate) fn normalize(mut report: Fields, _: &Context) -> Result<Normalized, R
     let call_id = call_id(&mut report, "callId")?;
     let mut status = Map::new();
     let mut call = CallFacts {
-        task_id: report.text("taskId"),
-        batch_id: report.text("batchId"),
-        detail_id: report.text("detailId"),
+        task_id: report.trimmed_text("taskId"),
+        batch_id: report.trimmed_text("batchId"),
+        detail_id: report.trimmed_text("detailId"),
         out_id: report.trimmed_text("outId"),
         caller: report.phone("caller"),
         display_number: report.phone("realCaller"),

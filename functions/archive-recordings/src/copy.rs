@@ -90,6 +90,9 @@ pub(crate) enum CopyError {
         /// The key.
         object_key: String,
     },
+    /// It took the time that others of the recording's URLs need.
+    #[error("took so long that other URLs would not have been tried")]
+    TookTooLong,
     /// The run had to end before the copy did.
     #[error("the run ended")]
     OutOfTime,
@@ -122,10 +125,23 @@ impl CopyError {
             Self::Status(404) => Setback::NotFound,
             Self::Status(403 | 410) => Setback::Refused,
             // 401 too: where it was seen, the same URL was good a little later.
-            Self::Status(_) | Self::NotAudio(_) | Self::CutShort(_) => Setback::Passing,
+            Self::Status(_) | Self::NotAudio(_) | Self::CutShort(_) | Self::TookTooLong => Setback::Passing,
             Self::Bucket { .. } | Self::AlreadyThere { .. } => Setback::Elsewhere,
             Self::OutOfTime => return None,
         })
+    }
+
+    /// Whether the URL itself is at fault, and another one of the same recording need not be: it is none, is refused, or leads where
+    /// nobody is let to.
+    pub(crate) fn is_of_the_url(&self) -> bool {
+        match self {
+            Self::Fetch(error) => match error.prospect() {
+                Prospect::Never => !matches!(error, FetchError::TooLarge { .. }),
+                Prospect::OnceAllowed => true,
+                Prospect::Later => false,
+            },
+            other => other.setback() == Some(Setback::Refused),
+        }
     }
 
     fn bucket<E>(action: &'static str) -> impl Fn(SdkError<E>) -> Self
@@ -530,5 +546,37 @@ impl Source {
             media_type: object.audio.media_type.clone(),
             doubt,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_tells_what_it_means_and_whether_another_url_need_have_it() {
+        for (error, setback, is_of_the_url) in [
+            (CopyError::Status(404), Some(Setback::NotFound), false),
+            (CopyError::Status(403), Some(Setback::Refused), true),
+            (CopyError::Status(410), Some(Setback::Refused), true),
+            // Where it was seen, the same URL was good a little later.
+            (CopyError::Status(401), Some(Setback::Passing), false),
+            (CopyError::Status(503), Some(Setback::Passing), false),
+            (CopyError::Status(206), Some(Setback::Passing), false),
+            (CopyError::NotAudio(NotAudio::Text), Some(Setback::Passing), false),
+            (CopyError::TookTooLong, Some(Setback::Passing), false),
+            (CopyError::AlreadyThere { object_key: String::new() }, Some(Setback::Elsewhere), false),
+            (CopyError::OutOfTime, None, false),
+        ] {
+            assert_eq!((error.setback(), error.is_of_the_url()), (setback, is_of_the_url), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_cut_short_where_its_header_tells_of_more_than_its_padding() {
+        assert!(CutShort::of(None, 5).is_none());
+        assert!(CutShort::of(Some(101), 100).is_none(), "the byte that pads a chunk");
+        let cut_short = CutShort::of(Some(102), 100).unwrap();
+        assert_eq!(cut_short.to_string(), "cut short: its header tells of 102 bytes, 100 came");
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Scheduled. A run (`run`) reads what is due from the index `by-due` (`due`), soonest expiry first; claims each recording for
 //! itself (`claim`), so that runs may overlap and a run may die; tries it once (`attempt`): finds it in the bucket, or copies it there
-//! (`copy`, `audio`), from a fresh URL if need be (`renew`); and notes what became of it, or when to try again (`retry`).
+//! (`copy`, `audio`) from the first of its URLs that is alive, a fresh one if need be (`renew`); and notes what became of it, or when to
+//! try again (`retry`).
 
 mod attempt;
 mod audio;
@@ -15,11 +16,13 @@ mod report;
 mod retry;
 mod run;
 
+use std::fmt;
+
 use aws_smithy_runtime_api::client::dns::ResolveDns;
 use shared::aws::{self, Account, Patience};
 use shared::bucket::Bucket;
 use shared::config::{ConfigError, Environment, StoreConfig, process_environment};
-use shared::credentials::{CredentialsError, ProviderCredentials};
+use shared::credentials::KeySource;
 use shared::deadline::Deadline;
 use shared::metrics::Metrics;
 use shared::model::Instant;
@@ -38,7 +41,7 @@ use run::Run;
 pub const FUNCTION: &str = "archive-recordings";
 
 /// The archiver could not do its work. What goes wrong with a recording is no such error: it is noted with the recording.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum ArchiveError {
     /// The index could not be read.
     #[error(transparent)]
@@ -53,15 +56,11 @@ pub enum ArchiveError {
     },
 }
 
-/// The archiver could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A setting is missing or wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The providers' keys could not be had.
-    #[error(transparent)]
-    Credentials(#[from] CredentialsError),
+/// In the words that are fit for a log: Lambda's runtime logs what a function fails by, and the SDK's errors hold whole answers.
+impl fmt::Debug for ArchiveError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")
+    }
 }
 
 /// Archives recordings: what the function has at hand from its start on.
@@ -70,7 +69,7 @@ pub struct Archiver {
     config: ArchiveConfig,
     table: Table,
     copier: Copier,
-    renewals: Renewals,
+    keys: KeySource,
     metrics: Metrics,
 }
 
@@ -78,36 +77,35 @@ impl Archiver {
     /// An archiver with the process's settings.
     ///
     /// # Errors
-    /// [`StartError`].
-    pub async fn from_environment() -> Result<Self, StartError> {
+    /// [`ConfigError`], which names the variable.
+    pub async fn from_environment() -> Result<Self, ConfigError> {
         Self::new(&process_environment(), SystemResolver).await
     }
 
     /// An archiver with these settings, which finds hosts by `resolver`.
     ///
     /// # Errors
-    /// [`StartError`].
+    /// [`ConfigError`], which names the variable.
     pub async fn new(
         environment: &Environment<'_>,
         resolver: impl ResolveDns + 'static,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, ConfigError> {
         Self::with_fetcher(environment, |settings| Fetcher::new(settings, resolver)).await
     }
 
     /// An archiver with these settings, which fetches by what `fetcher` makes of those of a fetch.
     ///
     /// # Errors
-    /// [`StartError`].
+    /// [`ConfigError`], which names the variable.
     pub async fn with_fetcher(
         environment: &Environment<'_>,
         fetcher: impl FnOnce(FetchSettings) -> Fetcher,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, ConfigError> {
         let config = ArchiveConfig::read(environment)?;
         let stores = StoreConfig::read(environment)?;
         let account = Account::of_function(environment, &stores)?;
-        let credentials = ProviderCredentials::load(environment, &account).await?;
         let bucket = Bucket {
-            client: aws::s3(&account, &stores, aws::http_client()),
+            client: aws::s3(&account, &stores, aws::http_client(), Patience::Nobody),
             name: stores.bucket_name.clone(),
         };
         let fetcher = fetcher(config.fetch.clone());
@@ -115,9 +113,9 @@ impl Archiver {
         let table = Table::new(client, stores.table_name.clone());
         Ok(Self {
             copier: Copier { fetcher, bucket, min_bytes: config.min_bytes, lock: config.lock.clone() },
-            renewals: Renewals::new(&config, credentials, table.clone()),
+            keys: KeySource::read(environment, &account)?,
             table,
-            metrics: Metrics::read(environment),
+            metrics: Metrics::read(environment)?,
             config,
         })
     }
@@ -128,9 +126,13 @@ impl Archiver {
 /// # Errors
 /// [`ArchiveError`], when the table fails; what is copied by then is archived all the same.
 pub async fn handle(archiver: &Archiver, now: Instant, deadline: Deadline) -> Result<Report, ArchiveError> {
-    let run = Run::new(archiver, now, &deadline);
+    // Without keys recordings are archived all the same, as long as their URLs live.
+    let keys = archiver.keys.keys().await;
+    keys.report(FUNCTION, &archiver.metrics, now);
+    let run =
+        Run::new(archiver, Renewals::new(&archiver.config, keys, archiver.table.clone()), now, &deadline);
     run.sweep().await;
-    let entries = due::entries(&archiver.table).await?;
+    let entries = due::entries(&archiver.table, now).await?;
     let ledger = run.work_through(entries).await;
     ledger.close(deadline, &archiver.metrics)
 }

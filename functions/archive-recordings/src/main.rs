@@ -12,7 +12,9 @@ async fn main() -> Result<(), Error> {
     let archiver = Archiver::from_environment().await?;
     run(service_fn(async |event: LambdaEvent<IgnoredAny>| {
         let deadline = Deadline::of_context(event.context.deadline);
-        handle(&archiver, Instant::now(), deadline).await.map_err(Error::from)
+        let ended = handle(&archiver, Instant::now(), deadline).await;
+        // The runtime would log it with all that is in it.
+        ended.inspect_err(|error| tracing::error!(error = %error, "run failed")).map_err(Error::from)
     }))
     .await
 }

@@ -186,3 +186,75 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn now() -> Instant {
+        Instant::from_epoch_millis(1_748_743_200_000).unwrap()
+    }
+
+    /// One that expires in so many hours, and was due an hour ago.
+    fn entry(hours: Option<i64>) -> Entry {
+        Entry {
+            pk: "call#alicom#1".to_owned(),
+            sk: "recording#main".to_owned(),
+            due_at: now().plus_seconds(-3_600),
+            source_expires_at: hours.map(|hours| now().plus_seconds(3_600 * hours)),
+        }
+    }
+
+    #[test]
+    fn each_outcome_is_entered_where_it_belongs_and_what_is_left_may_expire_soon() {
+        let waiting = [entry(Some(200)), entry(Some(20)), entry(None)];
+        let due: Vec<_> = (0..6).map(|n| entry(Some(n))).collect();
+        let mut ledger = Ledger::new(now(), &due, &waiting);
+        let refused_host = Some("elsewhere.test".to_owned());
+        let outcomes = [
+            Outcome::Archived(7),
+            Outcome::Expired,
+            Outcome::Failed,
+            Outcome::Elsewhere,
+            Outcome::Left,
+            Outcome::Retried { refused_host },
+        ];
+        for (entry, outcome) in due.iter().zip(outcomes) {
+            ledger.enter(entry, Ok(outcome));
+        }
+        let deadline = Deadline::after(Duration::from_secs(60));
+        let report = ledger
+            .close(deadline, &Metrics::read(&shared::config::Environment::new(&|_| None)).unwrap())
+            .unwrap();
+        let expected = Report {
+            archived: 1,
+            bytes: 7,
+            expired: 1,
+            failed: 1,
+            left: 1,
+            retried: 1,
+            host_not_allowed: 1,
+            // One waits, one is left, one is to be tried again.
+            expiring_soon: 3,
+            oldest_due: Some(now().plus_seconds(-3_600)),
+            next_expiry: Some(now().plus_seconds(4 * 3_600)),
+            time_left_ms: report.time_left_ms,
+        };
+        assert_eq!(report, expected);
+    }
+
+    #[test]
+    fn a_table_that_fails_is_an_error_and_what_was_to_be_written_is_left() {
+        let due = [entry(None), entry(None)];
+        let mut ledger = Ledger::new(now(), &due, &[]);
+        for entry in &due {
+            ledger.enter(entry, Err(ClaimError::NoCall));
+        }
+        let metrics = Metrics::read(&shared::config::Environment::new(&|_| None)).unwrap();
+        let error = ledger.close(Deadline::after(Duration::from_secs(60)), &metrics).unwrap_err();
+        let told = "2 recordings could not be claimed or settled, the first since the stored recording is of no call";
+        assert_eq!((error.to_string(), format!("{error:?}")), (told.to_owned(), told.to_owned()));
+    }
+}

@@ -39,20 +39,20 @@ pub(crate) enum Setback {
     Elsewhere,
 }
 
-/// The recording's circumstances when the attempt failed.
+/// The circumstances of a URL when the attempt at it failed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Circumstances {
     /// The time.
     pub(crate) now: Instant,
     /// When the recording was first heard of.
     pub(crate) first_received_at: Instant,
-    /// When its URL expires.
+    /// When the URL expires.
     pub(crate) expires_at: Option<Instant>,
-    /// How often it was tried, this time included.
+    /// How often the recording was tried, this time included.
     pub(crate) attempts: u64,
 }
 
-/// What is to become of the recording.
+/// What is to become of the recording, or of one of its URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It is tried again.
@@ -66,7 +66,25 @@ pub(crate) enum Verdict {
     Failed,
 }
 
+impl Verdict {
+    /// What is to become of a recording, by what is to become of each way to it: it is tried again as long as one of them is
+    /// worth it, at the time of the first; it can never be archived only if that is so of all.
+    pub(crate) fn of_all(verdicts: impl IntoIterator<Item = Self>) -> Option<Self> {
+        verdicts.into_iter().reduce(|all, one| match (all, one) {
+            (Self::Retry { at }, Self::Retry { at: other }) => Self::Retry { at: at.min(other) },
+            (retry @ Self::Retry { .. }, _) | (_, retry @ Self::Retry { .. }) => retry,
+            (Self::Failed, Self::Failed) => Self::Failed,
+            (Self::Expired, _) | (_, Self::Expired) => Self::Expired,
+        })
+    }
+}
+
 impl Circumstances {
+    /// Whether the push is so young that the file may just not be there yet.
+    pub(crate) fn is_young(&self) -> bool {
+        self.now.seconds_since(self.first_received_at) < YOUNG_S
+    }
+
     /// Whether the URL's time is over. Without a known expiry it never is.
     pub(crate) fn is_past_expiry(&self) -> bool {
         self.expires_at.is_some_and(|expires_at| expires_at <= self.now)
@@ -101,9 +119,8 @@ impl Circumstances {
     }
 
     fn pause_s(&self, setback: Setback, chance: f64) -> i64 {
-        let is_young = self.now.seconds_since(self.first_received_at) < YOUNG_S;
         let doublings = match setback {
-            Setback::NotFound if is_young => 0,
+            Setback::NotFound if self.is_young() => 0,
             _ => self.attempts.saturating_sub(1).min(16),
         };
         let longest = match setback {
@@ -221,6 +238,22 @@ mod tests {
         assert!(!after(0, 1).is_last_chance());
         assert!(after(0, 8).is_last_chance());
         assert!(after(7 * DAY_S - 3_600, 1).is_last_chance());
+    }
+
+    #[test]
+    fn a_recording_lives_as_long_as_one_of_its_urls() {
+        let retry = |seconds: i64| Verdict::Retry { at: received().plus_seconds(seconds) };
+        let (expired, failed) = (Verdict::Expired, Verdict::Failed);
+        for (verdicts, expected) in [
+            (vec![], None),
+            (vec![expired, failed], Some(expired)),
+            (vec![failed, expired], Some(expired)),
+            (vec![failed, failed], Some(failed)),
+            (vec![expired, retry(2), failed, retry(1)], Some(retry(1))),
+            (vec![retry(1), expired], Some(retry(1))),
+        ] {
+            assert_eq!(Verdict::of_all(verdicts.clone()), expected, "{verdicts:?}");
+        }
     }
 
     proptest! {

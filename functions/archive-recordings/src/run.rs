@@ -12,9 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{self, timeout_at};
 
 use crate::Archiver;
-use crate::attempt::Mishap;
-use crate::claim::{Claim, ClaimError, Claims, Settled};
+use crate::attempt::{Failed, Mishap};
+use crate::claim::{Claim, ClaimError, Claims, Settled, Worked};
 use crate::due::Entry;
+use crate::renew::Renewals;
 use crate::report::{Ledger, Outcome};
 use crate::retry::Verdict;
 
@@ -30,6 +31,7 @@ const CLAIMED_PER_COPY: usize = 4;
 pub(crate) struct Run<'a> {
     archiver: &'a Archiver,
     claims: Claims<'a>,
+    renewals: Renewals,
     clock: Clock,
     start_until: time::Instant,
     cut_at: time::Instant,
@@ -38,11 +40,12 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// A run that begins now and ends in time.
-    pub(crate) fn new(archiver: &'a Archiver, now: Instant, deadline: &Deadline) -> Self {
+    pub(crate) fn new(archiver: &'a Archiver, renewals: Renewals, now: Instant, deadline: &Deadline) -> Self {
         let time_left = deadline.left();
         Self {
             archiver,
             claims: Claims::new(&archiver.table, archiver.config.lease_s),
+            renewals,
             clock: Clock { now, at: time::Instant::now() },
             start_until: deadline.less(START_RESERVE.min(time_left / 5)),
             cut_at: deadline.less(CUT_RESERVE.min(time_left / 20)),
@@ -85,29 +88,32 @@ impl<'a> Run<'a> {
         };
         let host = host_of(&claim.recording);
         let Ok(_place) = timeout_at(self.start_until, self.places.take(&host)).await else {
-            self.claims.release(&claim).await?;
-            return Ok(Outcome::Left);
+            return self.let_go(&claim, Worked::No).await;
         };
-        match self.archiver.attempt(&claim, self.clock.now(), self.cut_at).await {
+        match self.archiver.attempt(&claim, &self.renewals, self.clock.now(), self.cut_at).await {
             Ok(copied) => {
                 let settled = self.claims.complete(&claim, &copied, self.clock.now()).await?;
-                Ok(outcome(settled, Outcome::Archived(copied.bytes)))
+                // Whoever holds the item now, or has erased it, does not know of the object.
+                if settled == Settled::Lost {
+                    self.claims.rearm_tombstone(&claim, self.clock.now()).await?;
+                }
+                self.outcome(&claim, settled, Outcome::Archived(copied.bytes)).await
             }
-            Err(Mishap::OutOfTime) => {
-                self.claims.release(&claim).await?;
-                Ok(Outcome::Left)
-            }
-            Err(failed) => self.note(&claim, failed).await,
+            Err(Mishap::OutOfTime) => self.let_go(&claim, Worked::CutOff).await,
+            Err(Mishap::Failed(failed)) => self.note(&claim, failed).await,
         }
     }
 
-    async fn note(&self, claim: &Claim, failed: Mishap) -> Result<Outcome, ClaimError> {
-        let Mishap::Failed { setback, reason, refused_host, fresh, circumstances } = failed else {
-            return Ok(Outcome::Left);
-        };
-        let (settled, noted) = match circumstances.verdict(setback, fastrand::f64()) {
+    async fn let_go(&self, claim: &Claim, worked: Worked) -> Result<Outcome, ClaimError> {
+        let settled = self.claims.release(claim, worked).await?;
+        self.outcome(claim, settled, Outcome::Left).await
+    }
+
+    async fn note(&self, claim: &Claim, failed: Failed) -> Result<Outcome, ClaimError> {
+        let Failed { verdict, reason, refused_host, fresh } = failed;
+        let (settled, noted) = match verdict {
             Verdict::Retry { at } => (
-                self.claims.postpone(claim, at, &reason, fresh.as_ref()).await?,
+                self.claims.postpone(claim, at, &reason, fresh.as_ref(), self.clock.now()).await?,
                 Outcome::Retried { refused_host },
             ),
             Verdict::Expired => {
@@ -117,15 +123,26 @@ impl<'a> Run<'a> {
                 (self.claims.give_up(claim, RecordingState::Failed, &reason).await?, Outcome::Failed)
             }
         };
-        Ok(outcome(settled, noted))
+        self.outcome(claim, settled, noted).await
     }
-}
 
-fn outcome(settled: Settled, written: Outcome) -> Outcome {
-    match settled {
-        Settled::Written => written,
-        Settled::Superseded => Outcome::Left,
-        Settled::Lost => Outcome::Elsewhere,
+    /// What to enter, by how the claim was settled: `written` if it was.
+    async fn outcome(
+        &self,
+        claim: &Claim,
+        settled: Settled,
+        written: Outcome,
+    ) -> Result<Outcome, ClaimError> {
+        match settled {
+            Settled::Written => Ok(written),
+            Settled::Superseded => Ok(Outcome::Left),
+            Settled::Lost => Ok(Outcome::Elsewhere),
+            Settled::Erased => {
+                // What was copied, or was cut off just before it was there, must not outlast the call.
+                self.claims.rearm_tombstone(claim, self.clock.now()).await?;
+                Ok(Outcome::Elsewhere)
+            }
+        }
     }
 }
 

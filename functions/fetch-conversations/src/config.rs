@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 
 use jiff::tz::Offset;
-use shared::config::{ConfigError, Environment, alibaba_utc_offset, retention_days};
+use shared::config::{ConfigError, Environment, retention_days, utc_offset};
+use shared::model::Provider;
 use shared::outbound::alibaba;
 use shared::outbound::api::ApiSettings;
 
@@ -14,7 +15,7 @@ pub struct FetchConfig {
     pub alibaba: ApiSettings,
     /// `RECONCILE_DAYS`: how far back lists of calls are read; 0 for not at all.
     pub reconcile_days: u16,
-    /// `ALIBABA_UTC_OFFSET`: the zone of times that carry none.
+    /// `ALICOM_UTC_OFFSET`: the zone of times that carry none.
     pub utc_offset: Offset,
     /// `PUSH_RETENTION_DAYS`: how long verbatim answers are kept; `None` for ever.
     pub retention_days: Option<NonZeroU32>,
@@ -31,7 +32,7 @@ impl FetchConfig {
             reconcile_days: environment.parse("RECONCILE_DAYS", 7, |days| {
                 days.parse().map_err(|_| "not a number of days".to_owned())
             })?,
-            utc_offset: alibaba_utc_offset(environment)?,
+            utc_offset: utc_offset(environment, Provider::Alicom)?,
             retention_days: retention_days(environment)?,
         })
     }

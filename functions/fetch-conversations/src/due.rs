@@ -7,27 +7,28 @@ use futures_util::{TryStreamExt, stream};
 use shared::item;
 use shared::keys;
 use shared::merge::Record;
-use shared::model::{CallFacts, CallKey};
+use shared::model::{CallFacts, CallKey, Instant};
 use shared::outbound::alibaba::DetailIds;
 use shared::table::{MAX_BATCH_GET, TableError};
-use tokio::time::Instant;
 
 use crate::run::{Asked, CONCURRENCY, Reason, Run, RunError};
 
 /// How many calls of a shard a run takes on at most. What is left is due in the next run.
 const MAX_DUE_PER_SHARD: usize = 2_000;
+/// How much time lies between two runs, in milliseconds.
+const RUN_EVERY_MS: i64 = 5 * 60 * 1_000;
 
 /// Asks for all calls that are due, and gives back the tasks that they belong to.
 pub(crate) async fn ask_for_due_calls(run: &Run<'_>) -> Result<BTreeSet<String>, RunError> {
     // The rest of the time is reconciliation's, which a backlog must not starve.
-    let began = Instant::now();
+    let began = tokio::time::Instant::now();
     let deadline = began + run.deadline.saturating_duration_since(began).mul_f64(0.6);
     let tasks = Mutex::new(BTreeSet::new());
-    for shard in keys::conversation_due_keys() {
+    for shard in in_turn(keys::conversation_due_keys().collect(), run.now) {
         let due = run.store.table().due(&shard, run.now, MAX_DUE_PER_SHARD).await?;
         let due: BTreeSet<CallKey> = due.iter().filter_map(|pk| keys::call_of_pk(pk)).collect();
         for chunk in due.into_iter().collect::<Vec<_>>().chunks(MAX_BATCH_GET) {
-            if run.is_over() || Instant::now() >= deadline {
+            if run.is_over() || tokio::time::Instant::now() >= deadline {
                 break;
             }
             let calls = run.store.calls(chunk).await?;
@@ -41,11 +42,19 @@ pub(crate) async fn ask_for_due_calls(run: &Run<'_>) -> Result<BTreeSet<String>,
     Ok(tasks.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// The shards, beginning with another one in each run: what a backlog leaves no time for is not always the same.
+fn in_turn(mut shards: Vec<String>, now: Instant) -> Vec<String> {
+    let runs = now.epoch_millis() / RUN_EVERY_MS;
+    let first = usize::try_from(runs).unwrap_or_default() % shards.len().max(1);
+    shards.rotate_left(first);
+    shards
+}
+
 async fn ask_for_call(
     run: &Run<'_>,
     key: CallKey,
     call: Record,
-    deadline: Instant,
+    deadline: tokio::time::Instant,
     tasks: &Mutex<BTreeSet<String>>,
 ) -> Result<(), RunError> {
     // The index is a moment behind: the call may have become complete, or another run have asked for it.
@@ -78,4 +87,21 @@ async fn ask_for_call(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shard_is_the_first_in_its_turn() {
+        let shards: Vec<_> = keys::conversation_due_keys().collect();
+        let start = Instant::now();
+        let firsts = (0_i64..).take(shards.len()).map(|run| {
+            let turns = in_turn(shards.clone(), start.plus_seconds(run * RUN_EVERY_MS / 1_000));
+            assert_eq!(turns.iter().collect::<BTreeSet<_>>(), shards.iter().collect(), "none is left out");
+            turns[0].clone()
+        });
+        assert_eq!(firsts.collect::<BTreeSet<_>>(), shards.iter().cloned().collect());
+    }
 }

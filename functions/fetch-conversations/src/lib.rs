@@ -10,6 +10,8 @@ mod config;
 #[cfg(feature = "aws")]
 mod due;
 #[cfg(feature = "aws")]
+mod lease;
+#[cfg(feature = "aws")]
 mod marks;
 #[cfg(feature = "aws")]
 mod reconcile;
@@ -37,4 +39,5 @@ pub const ANSWER: PushType = PushType {
     provider: Provider::Alicom,
     envelope: None,
     normalize: normalize::normalize,
+    feeds: normalize::FEEDS,
 };

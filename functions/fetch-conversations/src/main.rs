@@ -13,11 +13,14 @@ async fn main() -> Result<(), Error> {
     let conversations = Conversations::new(&process_environment())?;
     run(service_fn(async |event: LambdaEvent<Value>| {
         // Read anew each time, so that a key that was replaced needs no restart.
-        let credentials = conversations.credentials(&process_environment()).await?;
-        let deadline = Deadline::of_context(event.context.deadline);
-        let summary =
-            fetch_conversations::handle(&conversations, &credentials, deadline, Instant::now()).await?;
-        Ok::<_, Error>(summary)
+        let run = async {
+            let credentials = conversations.credentials(&process_environment()).await?;
+            let deadline = Deadline::of_context(event.context.deadline);
+            let now = Instant::now();
+            Ok::<_, Error>(fetch_conversations::handle(&conversations, &credentials, deadline, now).await?)
+        };
+        // The runtime would log it with all that is in it.
+        run.await.inspect_err(|error| tracing::error!(error = %error, "run failed"))
     }))
     .await
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use shared::alibaba;
 use shared::fields::{Fields, scalar_text, texts};
+use shared::merge::Feeds;
 use shared::model::{CallFacts, ConversationFacts, HangupBy, Outcome, RecordingSource, Tags};
 use shared::normalized::{Context, Normalized, Rejection, call_id};
 
@@ -13,6 +14,35 @@ const URL_LIFETIME_S: i64 = 7 * 24 * 60 * 60;
 
 /// The list of tags as it came. (Its own name stands, in `extra`, for tags that differ from a stronger writer's.)
 const TAGS_LISTED: &str = "OutputTags_listed";
+
+/// Which field feeds which attribute, as [`normalize`] reads them.
+pub(crate) const FEEDS: Feeds = Feeds {
+    call: &[
+        ("OutId", "out_id"),
+        ("CallerPhone", "caller"),
+        ("CalledPhone", "callee"),
+        ("StartCallTime", "originated_at"),
+        ("PickUpTime", "answered_at"),
+        ("ReleaseTime", "ended_at"),
+        ("Duration", "duration_s"),
+        ("CallResult", "outcome"),
+        ("CallResult", "status"),
+        ("HangupDirection", "hangup_by"),
+        ("HangupDirection", "status"),
+        ("StatusCode", "status"),
+        ("StatusMsg", "status"),
+        ("FailedReason", "status"),
+        ("MajorIntent", "intent_code"),
+        ("OutputTags", "tags"),
+        ("OutputTags", "extra.OutputTags_listed"),
+    ],
+    conversation: &[
+        ("ConversationRecord", "turns"),
+        ("MajorIntent", "intent_code"),
+        ("OutputTags", "tags"),
+        ("Variables", "variables"),
+    ],
+};
 
 /// Makes the model of the `Data` of QueryConversationDetailInfo.
 ///

@@ -1,22 +1,25 @@
 //! One run: what it has at hand, and how it asks for one call and stores the answer.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use shared::aws::{Account, Patience};
 use shared::config::{ConfigError, Environment, StoreConfig, expiry};
-use shared::credentials::{CredentialsError, ProviderCredentials};
+use shared::credentials::{KeySource, ProviderCredentials};
 use shared::deadline::Deadline;
+use shared::item::Asked as AskedBy;
 use shared::metrics::Metrics;
 use shared::model::{CallKey, Instant, Provider};
 use shared::normalized::Context;
 use shared::outbound::alibaba::{Alibaba, DetailIds};
 use shared::outbound::api::{ApiError, ApiErrorKind};
 use shared::parts::Element;
-use shared::store::{Store, StoreError};
+use shared::store::{Store, StoreError, Stored};
 use shared::table::TableError;
 
 use crate::config::FetchConfig;
+use crate::lease::Lease;
 use crate::summary::Summary;
 use crate::{ANSWER, FUNCTION, due, reconcile};
 
@@ -28,11 +31,18 @@ const RESERVE: Duration = Duration::from_secs(10);
 const MAX_STREAK: u32 = 16;
 
 /// The run could not read or write the table.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum RunError {
     /// The table failed.
     #[error(transparent)]
     Table(#[from] TableError),
+}
+
+/// In the words that are fit for a log: Lambda's runtime logs what a function fails by, and the SDK's errors hold whole answers.
+impl fmt::Debug for RunError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")
+    }
 }
 
 /// What the function has at hand from its start on.
@@ -55,25 +65,28 @@ impl Conversations {
         Ok(Self {
             config: FetchConfig::read(environment)?,
             store: Store::new(stores, account.clone(), Patience::Nobody),
-            metrics: Metrics::read(environment),
+            metrics: Metrics::read(environment)?,
             account,
         })
     }
 
-    /// Reads the keys to the providers' APIs.
+    /// Reads the keys to the providers' APIs. Where the secret that holds them can't be read there are none, which is logged and
+    /// counted.
     ///
     /// # Errors
-    /// [`CredentialsError`]; none where there are no keys.
+    /// [`ConfigError`], where half of a pair is set.
     pub async fn credentials(
         &self,
         environment: &Environment<'_>,
-    ) -> Result<ProviderCredentials, CredentialsError> {
-        ProviderCredentials::load(environment, &self.account).await
+    ) -> Result<ProviderCredentials, ConfigError> {
+        let keys = KeySource::read(environment, &self.account)?.keys().await;
+        keys.report(FUNCTION, &self.metrics, Instant::now());
+        Ok(keys.credentials)
     }
 }
 
 /// Asks for every call that is due at `now`, then reads the platform's lists for calls of which no push came. Without keys
-/// it does nothing, and says so.
+/// it does nothing, and says so; neither does it while another run is under way.
 ///
 /// # Errors
 /// [`RunError`]. A platform that fails, or refuses the keys, is no error: it is counted.
@@ -86,6 +99,11 @@ pub async fn handle(
     let Some(key) = credentials.alibaba.clone() else {
         tracing::info!(function = FUNCTION, "no keys to Alibaba's API are set: nothing is asked for");
         return Ok(Summary { time_left_ms: millis(deadline.left()), ..Summary::default() });
+    };
+    let table = conversations.store.table();
+    let Some(lease) = Lease::take(table, now, deadline.left()).await? else {
+        tracing::info!(function = FUNCTION, "another run is under way: nothing is asked for");
+        return Ok(Summary { overlapped: 1, time_left_ms: millis(deadline.left()), ..Summary::default() });
     };
     let run = Run {
         store: &conversations.store,
@@ -100,6 +118,9 @@ pub async fn handle(
         reconcile::reconcile(&run, &tasks).await
     };
     let ended = ended.await;
+    if let Err(error) = lease.give_back(now).await {
+        tracing::warn!(function = FUNCTION, error = %error, "the lease is left to lapse");
+    }
     let summary = run.into_summary(deadline);
     summary.log();
     conversations.metrics.conversation_run(now, &summary.counts());
@@ -172,37 +193,38 @@ impl Run<'_> {
         };
         self.tally().streak = 0;
         let context = Context { received_at: self.now, utc_offset: self.config.utc_offset };
-        let mut normalized = match ANSWER.normalized(data.get(), &context) {
+        let normalized = match ANSWER.normalized(data.get(), &context) {
             Ok(normalized) => normalized,
             Err(rejection) => {
                 self.fail("the answer is about no call", &rejection);
                 return Asked::InVain;
             }
         };
-        normalized.call.task_id = Some(task_id.clone());
-        normalized.call.batch_id = Some(batch_id.clone());
-        normalized.call.detail_id = Some(detail_id.clone());
-        if reason == Reason::Reconciliation {
-            normalized.extra.insert("found_by".to_owned(), "reconciliation".into());
-        }
+        // The answer does not say them. They are kept with it, to be known when it is read anew.
+        let ids = [("task_id", task_id), ("batch_id", batch_id), ("detail_id", detail_id)];
+        let asked = AskedBy {
+            ids: ids.map(|(attribute, id)| (attribute.to_owned(), id.clone())).into(),
+            found_by: (reason == Reason::Reconciliation).then(|| "reconciliation".to_owned()),
+        };
         let key = CallKey { provider: Provider::Alicom, call_id: normalized.call_id.clone() };
         let element = Element {
             key: key.clone(),
-            function: FUNCTION,
+            push: ANSWER,
             received_at: self.now,
             expires: expiry(self.now, self.config.retention_days),
             text: data.get().to_owned(),
             envelope: None,
+            asked: Some(asked),
             normalized,
         };
-        let stored = self.store.store(vec![element]).await.into_iter().find_map(Result::err);
-        match stored.as_deref() {
-            None => Asked::Told(key),
-            Some(error) => {
-                self.fail("the answer could not be stored", error);
-                match error {
-                    StoreError::Table(TableError::Refused(_)) => Asked::InVain,
-                    StoreError::Table(_) | StoreError::Bucket(_) => Asked::NotNow,
+        match self.store.store(vec![element]).await.pop() {
+            None | Some(Ok(Stored::Kept)) => Asked::Told(key),
+            Some(Ok(Stored::OfErasedCall)) => Asked::InVain,
+            Some(Err(error)) => {
+                self.fail("the answer could not be stored", &*error);
+                match &*error {
+                    StoreError::Table(TableError::Refused(_) | TableError::Full) => Asked::InVain,
+                    StoreError::Table(_) | StoreError::Bucket(_) | StoreError::Late => Asked::NotNow,
                 }
             }
         }

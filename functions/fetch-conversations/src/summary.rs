@@ -20,6 +20,8 @@ pub struct Summary {
     pub without_ids: u64,
     /// 1 where the platform refused the credentials, which ended the run.
     pub denied: u64,
+    /// 1 where another run was under way, which ended this one at once.
+    pub overlapped: u64,
     /// How much time was left in the end, in milliseconds.
     pub time_left_ms: u64,
 }
@@ -33,8 +35,17 @@ impl Summary {
 
     /// Writes the run's line.
     pub(crate) fn log(&self) {
-        let Self { fetched, unchanged, throttled, failed, reconciled, without_ids, denied, time_left_ms } =
-            self;
+        let Self {
+            fetched,
+            unchanged,
+            throttled,
+            failed,
+            reconciled,
+            without_ids,
+            denied,
+            overlapped,
+            time_left_ms,
+        } = self;
         tracing::info!(
             function = crate::FUNCTION,
             fetched,
@@ -44,6 +55,7 @@ impl Summary {
             reconciled,
             without_ids,
             denied,
+            overlapped,
             time_left_ms,
             "run"
         );

@@ -35,6 +35,11 @@ fn every_leaf_of_the_documents_sample_is_kept_outside_the_verbatim_answer() {
 }
 
 #[test]
+fn a_null_takes_back_what_its_field_said_and_nothing_else() {
+    testing::check_nulls(&ANSWER, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+}
+
+#[test]
 fn nothing_an_answer_can_hold_makes_it_panic() {
     testing::check_no_panic(&ANSWER, SAMPLE);
 }

@@ -14,6 +14,7 @@ pub const PUSH: PushType = PushType {
     provider: Provider::Laaffic,
     envelope: Some("array"),
     normalize: normalize::normalize,
+    feeds: normalize::FEEDS,
 };
 
 /// Receives a push of status reports.

@@ -2,13 +2,46 @@
 
 use serde_json::{Map, Value};
 use shared::fields::{Fields, whole};
+use shared::merge::Feeds;
 use shared::model::{CallFacts, HangupBy, Instant, Money, Outcome, RecordingSource};
 use shared::normalized::{Context, Normalized, Rejection, call_id};
 
 /// The currency of amounts where the report names none: it names one only if it is another.
 const USUAL_CURRENCY: &str = "USD";
-/// The longest id that names a recording's slot, in bytes: the slot is part of a sort key, which holds 1,024.
-const MAX_SLOT_BYTES: usize = 900;
+
+/// Which field feeds which attribute, as [`normalize`] reads them.
+pub(crate) const FEEDS: Feeds = Feeds {
+    call: &[
+        ("taskId", "task_id"),
+        ("scriptId", "script_id"),
+        ("displayNum", "display_number"),
+        ("callee", "callee"),
+        ("submitTime", "submitted_at"),
+        ("callTime", "originated_at"),
+        ("ringingTime", "ringing_at"),
+        ("answerTime", "answered_at"),
+        ("hangupTime", "ended_at"),
+        ("callDuration", "duration_s"),
+        ("ringDuration", "ring_s"),
+        ("chargedDuration", "billed_s"),
+        ("callDescription", "outcome"),
+        ("callDescription", "hangup_by"),
+        ("callDescription", "status"),
+        ("callStatusNew", "outcome"),
+        ("callStatusNew", "status"),
+        ("callStatus", "outcome"),
+        ("callStatus", "status"),
+        ("terminationCode", "outcome"),
+        ("terminationCode", "status"),
+        ("terminationReason", "hangup_by"),
+        ("terminationReason", "status"),
+        ("sipCode", "status"),
+        ("intentCode", "intent_code"),
+        ("intent", "intent_name"),
+        ("cost", "cost"),
+    ],
+    conversation: &[],
+};
 
 /// Makes the model of a status report.
 ///
@@ -19,7 +52,7 @@ pub(crate) fn normalize(mut report: Fields, context: &Context) -> Result<Normali
     let call_id = call_id(&mut report, "voiceId")?;
     let mut status = Map::new();
     let mut call = CallFacts {
-        task_id: report.text("taskId"),
+        task_id: report.trimmed_text("taskId"),
         script_id: report.text("scriptId"),
         display_number: report.phone("displayNum"),
         callee: report.phone("callee"),
@@ -122,13 +155,12 @@ fn cost(report: &mut Fields) -> Option<Money> {
     cost
 }
 
-/// The recording, which comes as a URL, as an id from which a URL can be had, or as both.
+/// The recording, which comes as a URL, as an id from which a URL can be had, or as both. A call has one, however it is named.
 fn recording(report: &mut Fields, call_at: Instant) -> Option<RecordingSource> {
-    let id = report.text("recordingFileId");
+    let id = report.trimmed_text("recordingFileId");
     let (url, expires_at) = report.recording_url("recordingFileUrl").unzip();
     if id.is_none() && url.is_none() {
         return None;
     }
-    let slot = id.clone().filter(|id| id.len() <= MAX_SLOT_BYTES).unwrap_or_else(|| "main".to_owned());
-    Some(RecordingSource { slot, url, id, expires_at: expires_at.flatten(), call_at })
+    Some(RecordingSource { slot: "main".to_owned(), url, id, expires_at: expires_at.flatten(), call_at })
 }

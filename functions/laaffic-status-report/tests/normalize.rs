@@ -27,6 +27,11 @@ fn every_leaf_of_the_documents_sample_is_kept_outside_the_verbatim_push() {
 }
 
 #[test]
+fn a_null_takes_back_what_its_field_said_and_nothing_else() {
+    testing::check_nulls(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+}
+
+#[test]
 fn nothing_a_push_can_hold_makes_it_panic() {
     testing::check_no_panic(&PUSH, SAMPLE);
 }
@@ -142,12 +147,14 @@ fn a_time_means_the_same_in_each_of_its_forms() {
 }
 
 #[test]
-fn a_recordings_slot_is_its_id_while_that_fits_a_key() {
-    for (bytes, slot) in [(900, "7".repeat(900)), (901, "main".to_owned())] {
-        let id = "7".repeat(bytes);
-        let recordings = normalized(json!({"recordingFileId": id})).recordings;
-        assert_eq!((&recordings[0].slot, recordings[0].id.as_ref()), (&slot, Some(&id)));
+fn a_call_has_one_recording_however_it_is_named() {
+    for recording in [
+        json!({"recordingFileId": "7.wav"}),
+        json!({"recordingFileUrl": "https://rec.example.com/1.wav"}),
+        json!({"recordingFileId": "7".repeat(901), "recordingFileUrl": "https://rec.example.com/1.wav"}),
+    ] {
+        let recordings = normalized(recording.clone()).recordings;
+        assert_eq!((recordings.len(), recordings[0].slot.as_str()), (1, "main"), "{recording}");
+        assert_eq!(recordings[0].id.as_deref(), recording["recordingFileId"].as_str());
     }
-    let recordings = normalized(json!({"recordingFileUrl": "https://rec.example.com/1.wav"})).recordings;
-    assert_eq!(recordings[0].slot, "main");
 }

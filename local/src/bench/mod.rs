@@ -4,6 +4,7 @@
 mod archive;
 mod billing;
 mod cold;
+pub mod memory;
 mod pushes;
 mod recorder;
 mod report;
@@ -62,6 +63,8 @@ pub enum Part {
     Archive,
     /// What DynamoDB would bill.
     Billing,
+    /// How much memory the costliest bodies take.
+    Memory,
 }
 
 /// Runs the benchmark.
@@ -86,6 +89,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             Part::Archive => archive::run(&programs, options.archive_mib).await,
             Part::Sustained => sustained::run(&options.function).await,
             Part::Billing => billing::run().await,
+            Part::Memory => memory::run(&programs).await,
         };
         report.sections.push(section.with_context(|| format!("the part {part:?} failed"))?);
     }

@@ -52,8 +52,12 @@ impl Sample {
 
     /// The event of API Gateway around such a body.
     pub(super) fn event(&self, name: &str, size: usize) -> String {
+        self.event_of(&self.body(name, size))
+    }
+
+    /// The event of API Gateway around any body.
+    pub(super) fn event_of(&self, body: &str) -> String {
         let mut event = self.event.clone();
-        let body = self.body(name, size);
         event["headers"]["content-length"] = body.len().to_string().into();
         event["body"] = body.into();
         event.to_string()

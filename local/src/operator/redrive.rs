@@ -32,7 +32,7 @@ pub struct RedriveOptions {
 enum Redriven {
     /// Every element of it is stored, and the reject is removed (or would be).
     Stored,
-    /// It is still rejected, for this reason, and stays.
+    /// It is still rejected, for this reason, and stays. Where some of its elements are stored now, only the others do.
     Rejected(String),
     /// It could not be tried, or not be stored, and stays.
     Failed(anyhow::Error),
@@ -52,13 +52,16 @@ impl fmt::Display for Redriven {
 pub async fn redrive(options: RedriveOptions) -> anyhow::Result<()> {
     let receiver = options.target.receiver().await?;
     let bucket = receiver.store().bucket();
-    let prefix = match options.prefix.strip_prefix("rejected/") {
-        Some(_) => options.prefix.clone(),
-        None => format!("rejected/{}", options.prefix),
-    };
+    let below = options.prefix.trim_start_matches('/');
+    let below = if below == "rejected" { "" } else { below.strip_prefix("rejected/").unwrap_or(below) };
+    let prefix = format!("rejected/{below}");
     let mut out = std::io::stdout().lock();
     let (mut stored, mut rejected, mut failed) = (0, 0, 0);
-    for key in keys(bucket, &prefix).await? {
+    let keys = keys(bucket, &prefix).await?;
+    if keys.is_empty() {
+        writeln!(out, "nothing lies under {prefix}")?;
+    }
+    for key in keys {
         let redriven = redrive_one(&receiver, &key, options.dry_run).await.unwrap_or_else(Redriven::Failed);
         writeln!(out, "{key}  {redriven}")?;
         match redriven {
@@ -81,16 +84,21 @@ async fn redrive_one(receiver: &Receiver, key: &str, dry_run: bool) -> anyhow::R
     let push = push.with_context(|| format!("there is no function {}", rejected.function))?;
     let bytes = rejected.bytes().context("its base64 is damaged")?;
     if dry_run {
-        return Ok(tried(&push, &bytes, &rejected, receiver.utc_offset()));
+        return Ok(tried(&push, &bytes, &rejected, receiver.utc_offset(push.provider)));
     }
-    match receiver.receive_again(&push, &bytes, rejected.received_at).await {
-        Answer::Kept { rejected: 0, .. } => {
-            bucket.client.delete_object().bucket(&bucket.name).key(key).send().await?;
-            Ok(Redriven::Stored)
+    let answer = receiver.receive_rejected(&push, &bytes, rejected.envelope, rejected.received_at).await;
+    let redriven = match answer {
+        Answer::Kept { rejected: 0, .. } => Redriven::Stored,
+        Answer::NotStored(error) => return Err(error.into()),
+        refused @ Answer::Kept { stored: 0, erased: 0, .. } => {
+            return Ok(Redriven::Rejected(refused.message()));
         }
-        Answer::NotStored(error) => Err(error.into()),
-        refused => Ok(Redriven::Rejected(refused.message())),
-    }
+        // What is still rejected of it is kept by itself now.
+        partly @ Answer::Kept { .. } => Redriven::Rejected(partly.message()),
+        refused => return Ok(Redriven::Rejected(refused.message())),
+    };
+    bucket.client.delete_object().bucket(&bucket.name).key(key).send().await?;
+    Ok(redriven)
 }
 
 /// What would become of a reject, as far as can be told without storing it.

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
 use serde_json::Value;
 use shared::attributes::from_attributes;
-use shared::item::Item;
+use shared::item::{ASKED, Item, typed};
 use shared::keys;
 use shared::model::{CallKey, Instant};
 use shared::normalized::Context as PushContext;
@@ -47,7 +47,7 @@ pub async fn replay(options: ReplayOptions) -> anyhow::Result<()> {
     }
     let receiver = options.target.receiver().await?;
     let mut out = std::io::stdout().lock();
-    let (mut unchanged, mut changed, mut gone, mut failed) = (0, 0, 0, 0);
+    let (mut unchanged, mut changed, mut erased, mut failed) = (0, 0, 0, 0);
     for pk in calls(receiver.store().table(), &options).await? {
         match replay_one(&receiver, &pk, options.dry_run).await {
             Ok(Replayed::Unchanged) => unchanged += 1,
@@ -56,9 +56,9 @@ pub async fn replay(options: ReplayOptions) -> anyhow::Result<()> {
                 writeln!(out, "{pk}  {what}")?;
                 changed += 1;
             }
-            Ok(Replayed::Gone) => {
-                writeln!(out, "{pk}  left as it is: not all of its pushes are kept any more")?;
-                gone += 1;
+            Ok(Replayed::Erased) => {
+                writeln!(out, "{pk}  left as it is: it was erased")?;
+                erased += 1;
             }
             Err(error) => {
                 writeln!(out, "{pk}  failed: {error:#}")?;
@@ -67,7 +67,7 @@ pub async fn replay(options: ReplayOptions) -> anyhow::Result<()> {
         }
     }
     let would_be = if options.dry_run { "would be " } else { "" };
-    writeln!(out, "{would_be}changed {changed}, unchanged {unchanged}, left {gone}, failed {failed}")?;
+    writeln!(out, "{would_be}changed {changed}, unchanged {unchanged}, left {erased}, failed {failed}")?;
     ensure!(failed == 0, "{failed} calls could not be replayed");
     Ok(())
 }
@@ -124,17 +124,25 @@ async fn element(receiver: &Receiver, key: &CallKey, item: &Item) -> anyhow::Res
     };
     let received_at = text("received_at").and_then(|at| Instant::parse(at, jiff::tz::Offset::UTC));
     let received_at = received_at.context("a push without the time of its receipt")?;
-    let context = PushContext { received_at, utc_offset: receiver.utc_offset() };
+    let context = PushContext { received_at, utc_offset: receiver.utc_offset(push.provider) };
     let normalized = push.normalized(&body, &context).context("a stored push is rejected now")?;
-    ensure!(normalized.call_id == key.call_id, "a stored push is about another call now");
-    let function = push.function;
+    // Ids were stored untrimmed once.
+    ensure!(
+        normalized.call_id.as_str() == key.call_id.as_str().trim(),
+        "a stored push is about another call now"
+    );
+    let asked = match item.get(ASKED) {
+        Some(Value::Object(asked)) => Some(typed(asked.clone()).context("an answer to nobody knows what")?),
+        _ => None,
+    };
     Ok(Element {
         key: key.clone(),
-        function,
+        push,
         received_at,
         expires: None,
         text: body,
         envelope: None,
+        asked,
         normalized,
     })
 }

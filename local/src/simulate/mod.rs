@@ -26,6 +26,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use jiff::civil::Date;
 use shared::store::Store;
+use tokio::net::TcpStream;
 use url::Url;
 
 use crate::operator::Target as Stores;
@@ -156,6 +157,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         true => Some(Stores { local: is_loopback(&options.to) }.receiver().await?),
         false => None,
     };
+    reachable(&options.to).await?;
     let sent = simulation.send().await;
     let mut out = std::io::stdout();
     write!(out, "{sent}")?;
@@ -166,6 +168,17 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         let differences = verification.differences().len();
         ensure!(differences == 0, "the stores differ from the truth in {differences} places");
     }
+    Ok(())
+}
+
+/// Fails where nothing listens: the pushes would be tried in vain for as long as the platforms go on trying.
+async fn reachable(to: &Url) -> anyhow::Result<()> {
+    let host = to.host_str().context("--to names no host")?.trim_matches(['[', ']']);
+    let port = to.port_or_known_default().context("--to names no port")?;
+    let connection = tokio::time::timeout(Duration::from_secs(5), TcpStream::connect((host, port))).await;
+    connection
+        .context("--to can't be reached: no connection in five seconds")?
+        .context("--to can't be reached")?;
     Ok(())
 }
 

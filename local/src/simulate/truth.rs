@@ -7,8 +7,18 @@ use super::call::{Call, Platform};
 use super::element::{Element, Says};
 
 /// What stands in an item beside what was said: when it came, how often it was written, and what is still to be done.
-const BOOKKEEPING: [&str; 9] =
-    ["version", "sources", "first_received_at", "updated_at", "asked", "next_ask_at", "due", "due_at", "ttl"];
+const BOOKKEEPING: [&str; 10] = [
+    "version",
+    "sources",
+    "bodies",
+    "first_received_at",
+    "updated_at",
+    "asked",
+    "next_ask_at",
+    "due",
+    "due_at",
+    "ttl",
+];
 
 /// The partition under which all of a call lies.
 pub(super) fn partition(call: &Call) -> String {
@@ -56,6 +66,7 @@ fn told_later(mut earlier: Element, later: Element) -> Element {
         said.claims.retain(|claim| claim.field != *field);
         said.status.remove(*field);
         said.kept.remove(*field);
+        said.kept.remove(&format!("{field}_untrimmed"));
     }
     said.claims.retain(|claim| claims.iter().all(|newer| newer.attribute != claim.attribute));
     said.claims.extend(claims);

@@ -5,7 +5,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod candidates;
+mod erasure;
 mod faults;
+mod keys;
 mod object;
 mod overlap;
 mod process;

@@ -72,7 +72,8 @@ fn killed_at_any_moment_it_archives_all_in_the_end_and_shows_nothing_partial() {
     within_limit(async {
         let (kills, small, large) = if full() { (20, 600, 24) } else { (5, 60, 5) };
         let mut rig = Rig::new().await;
-        rig.set("ARCHIVE_LEASE_SECONDS", 2);
+        rig.set("RECORDING_TIMEOUT_SECONDS", 3);
+        rig.set("ARCHIVE_LEASE_SECONDS", 4);
         rig.set("ARCHIVE_CONCURRENCY", 4);
         let names: Vec<_> = (0..small)
             .map(|n| (format!("small-{n}.wav"), 200_000))
@@ -116,7 +117,7 @@ fn killed_at_any_moment_it_archives_all_in_the_end_and_shows_nothing_partial() {
         rig.assert_archived(&names).await;
         assert_eq!(rig.versions().await, names.len(), "one object each, written once");
         // Uploads older than a run are gone with the next.
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
         invoke(&mut lambda).await;
         assert_eq!(rig.unfinished_uploads().await, 0);
     });

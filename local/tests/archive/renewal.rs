@@ -136,3 +136,62 @@ fn a_lifetime_that_is_unknown_does_not_end_by_the_clock() {
         assert_eq!(rig.run_after(101 * DAY_S).await.archived, 1);
     });
 }
+
+#[test]
+fn a_renewed_url_is_judged_by_its_own_expiry() {
+    within_limit(async {
+        let rig = Rig::new().await;
+        // The old URL is dead; behind the fresh one the file is still growing.
+        known(&rig, Served::new("growing.wav").bytes(400_044).fault(Fault::ShorterLength));
+        announce(&rig, "growing.wav", true).await;
+        assert_eq!(rig.run_after(0).await.retried, 1);
+        let recording = rig.recording(&laaffic("growing.wav")).await;
+        let told = recording.last_error.unwrap_or_default();
+        assert!(told.contains("cut short"), "{told}");
+        assert_eq!(rig.objects().await.len(), 0);
+        known(&rig, Served::new("growing.wav").bytes(400_044));
+        assert_eq!(rig.run_after(HOUR_S).await.archived, 1);
+        let (recording, bytes) = rig.archived(&laaffic("growing.wav")).await;
+        assert_eq!((bytes.len(), recording.last_error), (400_044, None));
+    });
+}
+
+#[test]
+fn a_url_that_is_of_no_use_does_not_end_a_recording_whose_id_is_known() {
+    within_limit(async {
+        let rig = Rig::new().await;
+        let an_hour_ago = Timestamp::now() - SignedDuration::from_hours(1);
+        let urls = [
+            ("none.wav", "not a URL".to_owned()),
+            ("scheme.wav", "ftp://elsewhere.test/1.wav".to_owned()),
+            ("host.wav", "https://elsewhere.test/1.wav".to_owned()),
+            ("refused.wav", rig.provider.signed_url("refused.wav", an_hour_ago)),
+            ("address.wav", "http://169.254.169.254/1.wav".to_owned()),
+        ];
+        for (name, url) in urls {
+            known(&rig, Served::new(name));
+            let source =
+                RecordingSource { id: Some(format!("id-{name}")), ..source(Some(url), None, rig.start) };
+            rig.announce(vec![(laaffic(name), source)]).await;
+        }
+        let report = rig.run_after(0).await;
+        assert_eq!((report.archived, report.failed, report.retried), (5, 0, 0));
+    });
+}
+
+#[test]
+fn a_url_that_is_of_no_use_waits_for_a_provider_that_can_not_be_asked() {
+    within_limit(async {
+        let mut rig = Rig::new().await;
+        known(&rig, Served::new("later.wav"));
+        let source = RecordingSource {
+            id: Some("id-later.wav".to_owned()),
+            ..source(Some("not a URL".to_owned()), None, rig.start)
+        };
+        rig.announce(vec![(laaffic("later.wav"), source)]).await;
+        rig.set("LAAFFIC_API_SECRET", "wrong");
+        assert_eq!(rig.run_after(0).await.retried, 1);
+        rig.set("LAAFFIC_API_SECRET", SECRET);
+        assert_eq!(rig.run_after(HOUR_S).await.archived, 1);
+    });
+}

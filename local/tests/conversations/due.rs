@@ -224,3 +224,32 @@ async fn without_time_nothing_is_asked_for_and_the_next_run_goes_on() {
     assert_eq!((summary.fetched, summary.failed, rig.requests()), (0, 0, [0, 0, 0]));
     assert_eq!(rig.run(SOON).await.fetched, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_overlap_share_the_rate_since_only_one_of_them_asks() {
+    let settings = [("ALIBABA_REQUESTS_PER_SECOND", "20"), ("RECONCILE_DAYS", "0")];
+    let rig = Rig::with(&settings).await;
+    let calls: Vec<_> = (0..20).map(|number| rig.call("1", number)).collect();
+    rig.push("alicom-call-report", &calls.iter().map(report).collect::<Vec<_>>()).await;
+    calls.iter().for_each(|call| rig.provider.add_call(call.clone()));
+
+    let (one, two, three) = tokio::join!(rig.run(SOON), rig.run(SOON), rig.run(SOON));
+    let summaries = [one, two, three];
+    assert_eq!(summaries.iter().map(|summary| summary.overlapped).sum::<u64>(), 2, "{summaries:?}");
+    assert_eq!(summaries.iter().map(|summary| summary.fetched).sum::<u64>(), 20, "{summaries:?}");
+    assert_eq!(rig.requests()[0], 20);
+    assert_eq!(rig.run(SOON).await.overlapped, 0, "the lease is given back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lease_of_a_run_that_died_lapses() {
+    let rig = Rig::with(&[("ALIBABA_REQUESTS_PER_SECOND", "0.2"), ("RECONCILE_DAYS", "0")]).await;
+    let calls: Vec<_> = (0..3).map(|number| rig.call("1", number)).collect();
+    rig.push("alicom-call-report", &calls.iter().map(report).collect::<Vec<_>>()).await;
+    calls.iter().for_each(|call| rig.provider.add_call(call.clone()));
+    // It waits for its second turn while it is dropped. (Its task would go on: the run itself is dropped here.)
+    let died = rig.run_here(SOON, Duration::from_secs(600));
+    assert!(tokio::time::timeout(Duration::from_secs(2), died).await.is_err(), "it was under way");
+    assert_eq!(rig.run_with(SOON + 300, Some(SECRET), Duration::from_secs(11)).await.overlapped, 1);
+    assert_eq!(rig.run_with(SOON + 620, Some(SECRET), Duration::from_secs(11)).await.overlapped, 0);
+}

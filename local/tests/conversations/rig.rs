@@ -70,7 +70,7 @@ impl Rig {
             })
         };
         let environment = Environment::new(&look_up);
-        let receiver = Receiver::new(&environment).unwrap();
+        let receiver = Receiver::new(&environment, &callvault::functions::pushes()).unwrap();
         let conversations = Arc::new(Conversations::new(&environment).unwrap());
         Self { stack, provider, conversations, receiver, start: Instant::now() }
     }
@@ -97,6 +97,14 @@ impl Rig {
         let summary = ended.expect("the run ends").unwrap();
         leaks::check(&serde_json::to_string(&summary).unwrap());
         summary
+    }
+
+    /// Runs it in the caller's task, which may drop it.
+    pub(crate) async fn run_here(&self, seconds: i64, time: Duration) {
+        let alibaba = Some(AccessKey { id: KEY.to_owned(), secret: SECRET.to_owned() });
+        let credentials = ProviderCredentials { alibaba, laaffic: None };
+        let (deadline, now) = (Deadline::after(time), self.start.plus_seconds(seconds));
+        fetch_conversations::handle(&self.conversations, &credentials, deadline, now).await.unwrap();
     }
 
     /// Runs the archiver so many seconds after the rig was set up, with this secret of Alibaba's API.

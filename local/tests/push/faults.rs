@@ -52,6 +52,7 @@ type Plan = dyn Fn(u64, &str) -> Fault + Send + Sync;
 /// A DynamoDB that fails.
 pub(crate) struct FaultyDynamoDb {
     pub(crate) endpoint: String,
+    requests: Arc<AtomicU64>,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -65,6 +66,7 @@ struct Proxy {
     target: String,
     plan: Box<Plan>,
     writes: AtomicU64,
+    requests: Arc<AtomicU64>,
     client: Client<HttpConnector, Full<Bytes>>,
     error: fn(StatusCode, &str) -> Response,
 }
@@ -75,8 +77,14 @@ impl FaultyDynamoDb {
         target: &str,
         plan: impl Fn(u64, &str) -> Fault + Send + Sync + 'static,
     ) -> Self {
-        let (endpoint, server) = serve(target, Box::new(plan), dynamodb_error).await;
-        Self { endpoint, server }
+        let requests = Arc::default();
+        let (endpoint, server) = serve(target, Box::new(plan), dynamodb_error, Arc::clone(&requests)).await;
+        Self { endpoint, requests, server }
+    }
+
+    /// How many requests came so far, reads and writes.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::SeqCst)
     }
 }
 
@@ -86,7 +94,7 @@ impl FaultyS3 {
         target: &str,
         plan: impl Fn(u64, &str) -> Fault + Send + Sync + 'static,
     ) -> Self {
-        let (endpoint, server) = serve(target, Box::new(plan), s3_error).await;
+        let (endpoint, server) = serve(target, Box::new(plan), s3_error, Arc::default()).await;
         Self { endpoint, server }
     }
 }
@@ -107,6 +115,7 @@ async fn serve(
     target: &str,
     plan: Box<Plan>,
     error: fn(StatusCode, &str) -> Response,
+    requests: Arc<AtomicU64>,
 ) -> (String, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -114,6 +123,7 @@ async fn serve(
         target: target.to_owned(),
         plan,
         writes: AtomicU64::new(0),
+        requests,
         client: Client::builder(TokioExecutor::new()).build_http(),
         error,
     });
@@ -123,6 +133,7 @@ async fn serve(
 
 async fn answer(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    proxy.requests.fetch_add(1, Ordering::SeqCst);
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     let operation = target.map_or(parts.method.as_str(), |target| target.rsplit('.').next().unwrap());
     let is_write = matches!(

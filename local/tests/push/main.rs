@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "this is test code")]
 
+mod access;
 mod billing;
+mod bodies;
 mod durability;
+mod erase;
+mod erasure;
 mod faults;
+mod folding;
 mod hostile;
 mod indexes;
 mod leaks;

@@ -59,7 +59,7 @@ pub(crate) fn receiver(stack: &Stack, dynamodb_endpoint: &str, s3_endpoint: &str
         "PUSH_TOKEN_SHA256" => Some(callvault::token::digest(TOKEN)),
         _ => None,
     };
-    Receiver::new(&Environment::new(&look_up)).unwrap()
+    Receiver::new(&Environment::new(&look_up), &callvault::functions::pushes()).unwrap()
 }
 
 /// Pushes through the function, past the HTTP socket.

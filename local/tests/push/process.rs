@@ -61,8 +61,8 @@ async fn a_log_holds_no_number_no_token_and_no_body() {
         assert!(!log.contains(canary), "{canary} in {log}");
     }
     assert_eq!(lines[0]["function"], "alicom-call-report");
-    assert_eq!(lines[0]["unknown_values"], r#"["smartStatusCode"]"#, "the field, not its value");
-    assert_eq!(lines[0]["rejections"], r#"["no_call_id","not_an_object"]"#);
+    assert_eq!(lines[0]["unknown_values"], r#"{"smartStatusCode":1}"#, "the field, not its value");
+    assert_eq!(lines[0]["rejections"], r#"{"no_call_id":1,"not_an_object":1}"#);
 }
 
 #[test]
@@ -140,4 +140,33 @@ async fn lambdas_invoke_operation_runs_a_function_with_its_event() {
     let (status, payload) =
         post(&invoke("alicom-call-report"), r#"{"not": "an event of API Gateway"}"#).await;
     assert_eq!((status, &payload["errorType"]), (200, &json!("Runtime.UnmarshalError")));
+}
+
+#[test]
+fn what_would_open_or_reach_nothing_is_refused_at_once() {
+    let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let began = std::time::Instant::now();
+        let output = Command::new(env!("CARGO_BIN_EXE_callvault"))
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    assert!(
+        run(&["simulate", "--calls", "1", "--to", &closed], &[])
+            .starts_with("callvault: --to can't be reached")
+    );
+    assert!(run(&["--memory", "--token", ""], &[]).contains("a token has one character at least"));
+    assert!(
+        run(&["--memory", "--function-token", "reports=x"], &[]).contains("there is no function reports")
+    );
+    let wrong = run(&["replay", "--local"], &[("TABLE_NAME", "x")]);
+    assert!(wrong.contains("TABLE_NAME is not a table's name"), "{wrong}");
 }

@@ -128,11 +128,13 @@ fn s3_call(parts: &http::request::Parts, _: &[u8]) -> Vec<Call> {
     let query = parts.uri.query().unwrap_or_default();
     let action = match (&parts.method, key) {
         (&Method::GET, "") if query.contains("uploads") => "s3:ListBucketMultipartUploads",
+        (&Method::GET, "") if query.contains("versions") => "s3:ListBucketVersions",
         (&Method::GET, "") => "s3:ListBucket",
         (&Method::GET | &Method::HEAD, _) => "s3:GetObject",
         // The parts of an upload, its start and its completion too.
         (&Method::PUT | &Method::POST, _) => "s3:PutObject",
         (&Method::DELETE, _) if query.contains("uploadId") => "s3:AbortMultipartUpload",
+        (&Method::DELETE, _) if query.contains("versionId") => "s3:DeleteObjectVersion",
         (&Method::DELETE, _) => "s3:DeleteObject",
         (method, _) => panic!("{method} {}", parts.uri),
     };

@@ -5,6 +5,7 @@
 mod calls;
 mod metrics;
 mod names;
+mod parameters;
 mod permissions;
 mod schema;
 mod settings;

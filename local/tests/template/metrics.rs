@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use shared::config::Environment;
 use shared::deadline::Deadline;
 use shared::keys::INDEXES;
-use shared::metrics::{self, ConversationCounts, Metrics};
+use shared::metrics::{self, ConversationCounts, Metrics, SweepCounts};
 use shared::model::Instant;
 use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
@@ -170,7 +170,7 @@ async fn emitted() -> BTreeSet<Watched> {
         _ => None,
     };
     let environment = Environment::new(&look_up);
-    let receiver = Receiver::new(&environment).unwrap();
+    let receiver = Receiver::new(&environment, &callvault::functions::pushes()).unwrap();
     let log = Log::default();
     let subscriber = shared::telemetry::subscriber({
         let log = log.clone();
@@ -201,7 +201,10 @@ async fn emitted() -> BTreeSet<Watched> {
     let archiver = Archiver::new(&environment, SystemResolver).await.unwrap();
     let deadline = Deadline::after(Duration::from_secs(60));
     archive_recordings::handle(&archiver, Instant::now(), deadline).await.unwrap();
-    Metrics::read(&environment).conversation_run(Instant::now(), &ConversationCounts::default());
+    let metrics = Metrics::read(&environment).unwrap();
+    metrics.conversation_run(Instant::now(), &ConversationCounts::default());
+    metrics.secret_unreadable(Instant::now());
+    metrics.sweep_run(Instant::now(), &SweepCounts::default());
 
     drop(listening);
     stack.stop().await.unwrap();

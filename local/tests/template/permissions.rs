@@ -17,6 +17,8 @@ use shared::model::{CallId, CallKey, Instant, Provider};
 use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
 use shared::testing::leaks;
+use shared::tombstone::tombstone;
+use sweep_erased::Sweeper;
 
 use crate::calls::{Call, Observed};
 use crate::template::{Template, list, read_json, target};
@@ -95,7 +97,7 @@ async fn calls_of_pushes() -> BTreeSet<Call> {
     };
     let environment = Environment::new(&look_up);
 
-    let receiver = Receiver::new(&environment).unwrap();
+    let receiver = Receiver::new(&environment, &callvault::functions::pushes()).unwrap();
     // As `Receiver::from_environment` does while the function starts.
     receiver.store().table().connect().await.unwrap();
     let large = json!([{"callId": "large", "unknown": "x".repeat(100_000)}]).to_string();
@@ -227,23 +229,68 @@ async fn fetching_conversations_may_do_what_it_does_and_nothing_else() {
     check_calls(&template, &role(&template, fetch_conversations::FUNCTION), &[], &calls);
 }
 
+/// What sweeping calls, with remains of every kind beside a tombstone.
+async fn calls_of_sweeping() -> BTreeSet<Call> {
+    leaks::watch();
+    let stack = Stack::start(&Options::in_memory()).await.unwrap();
+    let key = CallKey { provider: Provider::Alicom, call_id: CallId::new("erased".to_owned()).unwrap() };
+    // An hour ago, so that it is due.
+    let erased_at = Instant::now().plus_seconds(-3_600);
+    let folder = keys::recording_prefix(&key, erased_at);
+    let table = stack.store().table();
+    let stone = tombstone(&key, erased_at, [folder.clone()], Some(erased_at), 1);
+    table.put(stone).await.unwrap();
+    let beside = json!({"pk": keys::call_pk(&key), "sk": "push#alicom-call-report#0"});
+    table.put(beside.as_object().unwrap().clone()).await.unwrap();
+    for object in [keys::large_key(&key, b"{}"), format!("{folder}main.wav")] {
+        stack.store().bucket().put_json_if_absent(&object, b"{}".to_vec()).await.unwrap();
+    }
+    let observed = Observed::stores_of(&stack).await;
+    let look_up = |variable: &str| observed.setting(variable);
+    let sweeper = Sweeper::new(&Environment::new(&look_up)).unwrap();
+    let deadline = Deadline::after(Duration::from_secs(60));
+    let summary = sweep_erased::handle(&sweeper, Instant::now(), deadline).await.unwrap();
+    assert_eq!((summary.looked_at, summary.items, summary.versions), (1, 1, 2));
+    stack.stop().await.unwrap();
+    observed.calls()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sweeping_may_do_what_it_does_and_nothing_else() {
+    let template = Template::read();
+    check_calls(&template, &role(&template, sweep_erased::FUNCTION), &[], &calls_of_sweeping().await);
+}
+
+#[test]
+fn nobody_else_may_delete() {
+    let template = Template::read();
+    for name in template.functions().keys().filter(|name| *name != sweep_erased::FUNCTION) {
+        let granted = grants(&template, &role(&template, name));
+        let deletes: Vec<_> = granted.iter().filter(|(_, action, _)| action.contains(":Delete")).collect();
+        assert!(deletes.is_empty(), "{name}: {deletes:?}");
+    }
+}
+
 /// What is granted beside the stores: nothing of it shows on the local stack, so it is told here with its reason.
 #[test]
 fn beside_the_stores_only_logs_keys_and_reports_of_failure_are_let() {
     let template = Template::read();
     for (name, function) in template.functions() {
-        let mut expected = vec![
-            (None, "logs:CreateLogStream", "FunctionLogs"),
-            (None, "logs:PutLogEvents", "FunctionLogs"),
+        let mut expected =
+            vec![(None, "logs:CreateLogStream", "FunctionLogs"), (None, "logs:PutLogEvents", "FunctionLogs")];
+        let role = role(&template, &name);
+        if grants(&template, &role).iter().any(|(_, action, _)| action == "s3:PutObject") {
             // Objects are encrypted with the key that was chosen.
-            (Some("HasKmsKey"), "kms:GenerateDataKey", "KmsKeyArn"),
-        ];
+            expected.push((Some("HasKmsKey"), "kms:GenerateDataKey", "KmsKeyArn"));
+        }
         if function.definition["Properties"]["EventInvokeConfig"].is_object() {
-            // Lambda reports failures in the function's name; the keys to the platforms' APIs come from the secret.
+            // Lambda reports failures in the function's name.
             expected.push((None, "sqs:SendMessage", "DeadLetters"));
+        }
+        if template.environment(&name).contains_key("PROVIDER_SECRET_ARN") {
+            // The keys to the platforms' APIs come from the secret.
             expected.push((Some("HasProviderSecret"), "secretsmanager:GetSecretValue", "ProviderSecretArn"));
         }
-        let role = role(&template, &name);
         let mut granted: BTreeSet<_> = grants(&template, &role)
             .into_iter()
             .filter(|(_, action, _)| !action.starts_with("dynamodb:") && !action.starts_with("s3:"))

@@ -11,6 +11,7 @@ use serde_json::json;
 use shared::config::{Environment, PushConfig};
 use shared::outbound::fetch::SystemResolver;
 use shared::push::Receiver;
+use sweep_erased::Sweeper;
 
 use crate::template::{Template, read_json};
 
@@ -33,12 +34,11 @@ async fn read_by(function: &str) -> BTreeSet<String> {
             let conversations = Conversations::new(&environment).unwrap();
             drop(conversations.credentials(&environment).await.unwrap());
         }
+        sweep_erased::FUNCTION => drop(Sweeper::new(&environment).unwrap()),
         push => {
-            assert!(
-                PUSH_FUNCTIONS.iter().any(|function| function.push.function == push),
-                "how does {push} start?"
-            );
-            drop(Receiver::new(&environment).unwrap());
+            let push = PUSH_FUNCTIONS.iter().find(|function| function.push.function == push);
+            let push = push.unwrap_or_else(|| panic!("how does {function} start?")).push;
+            drop(Receiver::new(&environment, &[push]).unwrap());
         }
     }
     asked.into_inner().into_iter().filter(|variable| !variable.starts_with("AWS_")).collect()
@@ -73,7 +73,9 @@ fn check_defaults(function: &str, read: impl Fn(&Environment<'_>) -> String) {
 #[test]
 fn the_defaults_of_the_template_are_those_of_the_code() {
     for function in PUSH_FUNCTIONS {
-        let read = |environment: &Environment<'_>| format!("{:?}", PushConfig::read(environment).unwrap());
+        let read = |environment: &Environment<'_>| {
+            format!("{:?}", PushConfig::read(environment, &[function.push]).unwrap())
+        };
         check_defaults(function.push.function, read);
     }
     // With a lock, so that its mode shows.

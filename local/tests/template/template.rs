@@ -74,7 +74,7 @@ impl Template {
         let own = &self.functions()[function].definition["Properties"]["Environment"]["Variables"];
         [of_all, own]
             .into_iter()
-            .flat_map(|variables| variables.as_object().unwrap())
+            .flat_map(|variables| variables.as_object().into_iter().flatten())
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect()
     }

@@ -21,6 +21,9 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// Every platform.
+    pub const ALL: [Self; 3] = [Self::Alicom, Self::AiVoice, Self::Laaffic];
+
     /// The name in keys and attributes.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::DateTime;
-use jiff::fmt::strtime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -52,35 +51,35 @@ impl Instant {
     /// | 12 or 13 digits | milliseconds since 1970 (LAAFFIC, QueryConversationDetailInfo) |
     /// | 14 or 17 digits | `yyyyMMddHHmmss`, `yyyyMMddHHmmssSSS` (LAAFFIC's document) |
     /// | `2025-06-01 10:00:00`, a `T` between, a fraction of the second | civil time (Alibaba, Yiwise) |
-    /// | RFC 3339 | as it says |
+    /// | the same and `Z` or an offset: `+08:00`, `+0800`, `+08` | as it says (RFC 3339) |
     ///
-    /// `None` for anything else: a time is never guessed.
+    /// `None` for anything else: a time is never guessed. A zone's name (`CST`, `[Europe/Berlin]`) is not understood, but behind
+    /// an offset, which says it all; a second 60 and an hour 24 are no time of a clock.
     pub fn parse(text: &str, zone: Offset) -> Option<Self> {
         let text = text.trim();
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return match text.len() {
                 9 | 10 => Self::from_epoch_seconds(text.parse().ok()?),
                 12 | 13 => Self::from_epoch_millis(text.parse().ok()?),
-                14 => Self::from_civil(strtime::parse("%Y%m%d%H%M%S", text).ok()?.to_datetime().ok()?, zone),
-                17 => {
-                    let (seconds, millis) = text.split_at(14);
-                    let civil = strtime::parse("%Y%m%d%H%M%S", seconds).ok()?.to_datetime().ok()?;
-                    let millis = SignedDuration::from_millis(millis.parse().ok()?);
-                    Self::from_civil(civil.checked_add(millis).ok()?, zone)
+                14 | 17 => {
+                    let mut rest = Rest(text.as_bytes());
+                    let civil = rest.civil("", None, "")?;
+                    let millis = if rest.0.is_empty() { 0 } else { rest.digits(3)? };
+                    let civil = civil.checked_add(SignedDuration::from_millis(millis.into())).ok()?;
+                    Self::from_civil(civil, zone)
                 }
                 _ => None,
             };
         }
-        // A civil time needs all of its parts: a bare date would be a made-up midnight.
-        if text.len() < "2025-06-01 10:00".len() {
-            return None;
-        }
-        // Only a time with `Z` or an offset is one without a zone given. To try the others as one would cost more than all else.
-        let has_zone =
-            text.bytes().skip("2025-06-01".len()).any(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
-        match has_zone.then(|| text.parse::<Timestamp>()) {
-            Some(Ok(timestamp)) => Self::from_epoch_millis(timestamp.as_millisecond()),
-            Some(Err(_)) | None => Self::from_civil(text.parse().ok()?, zone),
+        let mut rest = Rest(text.as_bytes());
+        let basic = text.as_bytes().get(4) != Some(&b'-');
+        let civil = match basic {
+            false => rest.civil("-", Some(b"Tt "), ":")?,
+            true => rest.civil("", Some(b"Tt"), "")?,
+        };
+        match rest.zone()? {
+            Some(offset) => Self::from_civil(civil, offset),
+            None => Self::from_civil(civil, zone),
         }
     }
 
@@ -107,6 +106,110 @@ impl Instant {
     /// Seconds from `earlier` to this time, negative when it lies after.
     pub fn seconds_since(self, earlier: Self) -> i64 {
         (self.epoch_millis() - earlier.epoch_millis()).div_euclid(1000)
+    }
+}
+
+/// What is left to read of a time's text.
+///
+/// It is read here, and not by [`jiff`], which takes more: it makes second 59 of a second 60, and passes over a zone's name.
+struct Rest<'a>(&'a [u8]);
+
+impl Rest<'_> {
+    /// Takes so many digits.
+    fn digits(&mut self, count: usize) -> Option<i32> {
+        let (digits, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        digits.iter().try_fold(0, |number, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + i32::from(digit - b'0'))
+        })
+    }
+
+    /// Takes one of these bytes, where it is next.
+    fn one_of(&mut self, bytes: &[u8]) -> Option<u8> {
+        let (next, rest) = self.0.split_first()?;
+        if !bytes.contains(next) {
+            return None;
+        }
+        self.0 = rest;
+        Some(*next)
+    }
+
+    /// Takes this text.
+    fn exactly(&mut self, text: &str) -> Option<()> {
+        self.0 = self.0.strip_prefix(text.as_bytes())?;
+        Some(())
+    }
+
+    /// Takes a date and a time of day, down to the minute at least: a bare date would be a made-up midnight.
+    fn civil(&mut self, dash: &str, between: Option<&[u8]>, colon: &str) -> Option<DateTime> {
+        let year = self.digits(4)?;
+        self.exactly(dash)?;
+        let month = self.digits(2)?;
+        self.exactly(dash)?;
+        let day = self.digits(2)?;
+        if let Some(between) = between {
+            self.one_of(between)?;
+        }
+        let hour = self.digits(2)?;
+        self.exactly(colon)?;
+        let minute = self.digits(2)?;
+        let (mut second, mut nanos) = (0, 0);
+        // The basic form (`20250601T100000Z`) always has seconds.
+        if colon.is_empty() || self.0.starts_with(b":") {
+            self.exactly(colon)?;
+            second = self.digits(2)?;
+            if self.one_of(b".,").is_some() {
+                nanos = self.nanoseconds()?;
+            }
+        }
+        let [month, day, hour, minute, second] =
+            [month, day, hour, minute, second].map(|number| i8::try_from(number).unwrap_or(-1));
+        DateTime::new(i16::try_from(year).ok()?, month, day, hour, minute, second, nanos).ok()
+    }
+
+    /// Takes a fraction of a second, of whatever length; what is finer than nanoseconds is cut off.
+    fn nanoseconds(&mut self) -> Option<i32> {
+        let length = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (digits, rest) = self.0.split_at(length);
+        self.0 = rest;
+        let padded = digits.iter().copied().chain(std::iter::repeat(b'0')).take(9);
+        (length > 0).then(|| padded.fold(0, |number, digit| number * 10 + i32::from(digit - b'0')))
+    }
+
+    /// Takes all that is left, which is nothing, or an offset from UTC: `Z`, `+08:00`, `+0800`, `+08`.
+    fn zone(&mut self) -> Option<Option<Offset>> {
+        if self.0.is_empty() {
+            return Some(None);
+        }
+        // Never more than one: `strftime`'s `%F %T %z` has it.
+        let _ = self.one_of(b" ");
+        let offset = match self.one_of(b"Zz+-")? {
+            sign @ (b'+' | b'-') => {
+                let hours = self.digits(2)?;
+                let colon = self.one_of(b":").is_some();
+                let minutes = if colon || !(self.0.is_empty() || self.0.starts_with(b"[")) {
+                    self.digits(2)?
+                } else {
+                    0
+                };
+                if hours > 23 || minutes > 59 {
+                    return None;
+                }
+                let seconds = (hours * 60 + minutes) * 60;
+                Offset::from_seconds(if sign == b'-' { -seconds } else { seconds }).ok()?
+            }
+            _ => Offset::UTC,
+        };
+        // RFC 9557: a name behind the offset adds nothing, unless it is marked as critical.
+        if self.one_of(b"[").is_some() {
+            let (last, name) = self.0.split_last()?;
+            let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"/_+-:.".contains(byte);
+            if *last != b']' || name.is_empty() || !name.iter().all(of_name) {
+                return None;
+            }
+            self.0 = &[];
+        }
+        self.0.is_empty().then_some(Some(offset))
     }
 }
 
@@ -171,6 +274,16 @@ mod tests {
             ("20260326152224", "2026-03-26T07:22:24.000Z"),
             ("20260326152224963", "2026-03-26T07:22:24.963Z"),
             (" 2025-06-01 10:00:00 ", "2025-06-01T02:00:00.000Z"),
+            ("2025-06-01 10:00", "2025-06-01T02:00:00.000Z"),
+            ("2025-06-01t10:00:00z", "2025-06-01T10:00:00.000Z"),
+            ("2025-06-01T10:00:00,25", "2025-06-01T02:00:00.250Z"),
+            ("2025-06-01T10:00:00.123456789012+02", "2025-06-01T08:00:00.123Z"),
+            ("2025-06-01 10:00:00+0530", "2025-06-01T04:30:00.000Z"),
+            ("2025-06-01 10:00:00 -0800", "2025-06-01T18:00:00.000Z"),
+            ("2025-06-01T10:00+08:00[Asia/Shanghai]", "2025-06-01T02:00:00.000Z"),
+            ("2025-06-01T10:00:00Z[Etc/UTC]", "2025-06-01T10:00:00.000Z"),
+            ("20250601T100000Z", "2025-06-01T10:00:00.000Z"),
+            ("20250601T100000", "2025-06-01T02:00:00.000Z"),
         ] {
             assert_eq!(parse(text).as_deref(), Some(expected), "{text}");
         }
@@ -197,6 +310,33 @@ mod tests {
             "9999-12-31 00:00:00",
             "99999999999999999999999999",
             "２０２５-06-01 10:00:00",
+            // A zone that is named, and one that is none.
+            "2025-06-01T10:00:00[Europe/Berlin]",
+            "2025-06-01T10:00:00[America/Port-au-Prince]",
+            "2025-06-01 10:00:00 CST",
+            "2025-06-01 10:00:00 UTC+8",
+            "2025-06-01 10:00:00 PM",
+            "2025-06-01T10:00:00+02:00[!Asia/Shanghai]",
+            "2025-06-01T10:00:00+02:00[]",
+            "2025-06-01T10:00:00+24:00",
+            "2025-06-01T10:00:00+08:60",
+            "2025-06-01T10:00:00+8",
+            "2025-06-01T10:00:00+080",
+            "2025-06-01T10:00:00-",
+            "2025-06-01 10:00:00  +0800",
+            // No time of a clock.
+            "2025-06-01 24:00:00",
+            "2025-06-30T23:59:60Z",
+            "2025-06-01 10:00:60",
+            "20250601100060",
+            "20250601240000",
+            "2025-W22-7T10:00:00",
+            "2025-152T10:00:00Z",
+            "2025-06-01T10",
+            "2025-06-01T10:00:00.",
+            "20250601T1000Z",
+            "+002025-06-01T10:00:00Z",
+            "2025-06-01T10:00:00 ]",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
@@ -209,6 +349,24 @@ mod tests {
             prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
             prop_assert_eq!(a.to_string().len(), 24);
             prop_assert_eq!(serde_json::from_value::<Instant>(serde_json::to_value(a).unwrap()).unwrap(), a);
+        }
+
+        /// [`jiff`] is the judge: what is read of a text with an offset is what it reads, and a text with more is left alone.
+        #[test]
+        fn a_time_with_an_offset_is_what_it_says(
+            instant in EARLIEST_MS + 86_400_000..LATEST_MS - 86_400_000,
+            minutes in -23 * 60..=23 * 60,
+            more in "[ -~]{0,4}",
+        ) {
+            let instant = Instant::from_epoch_millis(instant).unwrap();
+            let offset = Offset::from_seconds(minutes * 60).unwrap();
+            let text = format!("{:.3}{offset}", offset.to_datetime(instant.0));
+            prop_assert_eq!(parse(&text), Some(instant.to_string()), "{}", text);
+            let longer = format!("{text}{more}");
+            let read = longer.trim().parse::<Timestamp>().ok().map(|read| format!("{read:.3}"));
+            if let Some(ours) = parse(&longer) {
+                prop_assert_eq!(Some(ours), read, "{}", longer);
+            }
         }
 
         #[test]

@@ -16,7 +16,7 @@ pub use instant::Instant;
 pub use money::Money;
 pub use outcome::{HangupBy, Outcome};
 pub use phone::PhoneNumber;
-pub use recording::{Recording, RecordingSource, RecordingState};
+pub use recording::{Candidate, Recording, RecordingSource, RecordingState, SourceUrl};
 
 /// A struct of facts that may all be unknown: every field becomes an `Option` that is left out of the item when empty.
 macro_rules! facts {

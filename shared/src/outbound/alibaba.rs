@@ -18,7 +18,9 @@ use tokio::time::Instant;
 use super::acs3::{AccessKey, RpcCall};
 use super::api::{Answer, ApiError, ApiSettings, Caller};
 use super::lenient::Fields;
+use crate::body::read;
 use crate::config::{ConfigError, Environment};
+use crate::random;
 
 mod answers;
 mod renewal;
@@ -313,7 +315,7 @@ impl Alibaba {
         let base_url = self.caller.base_url();
         let host = base_url.authority();
         let build = || {
-            let nonce = format!("{:032x}", fastrand::u128(..));
+            let nonce = random::name();
             let call = RpcCall {
                 host: &host,
                 action,
@@ -386,7 +388,7 @@ fn read_answer(status: u16, body: &Bytes) -> Result<(Option<Box<RawValue>>, Answ
     let data = take("Data");
     let mut scalars = serde_json::Map::new();
     for name in ["Code", "Message", "RequestId", "Success"] {
-        let value = take(name).and_then(|value| serde_json::from_str(value.get()).ok());
+        let value = take(name).and_then(|value| read(value.get()).ok());
         scalars.extend(value.map(|value| (name.to_owned(), value)));
     }
     let mut scalars = Fields::from(scalars);
@@ -407,7 +409,7 @@ fn read_answer(status: u16, body: &Bytes) -> Result<(Option<Box<RawValue>>, Answ
 }
 
 fn fields(data: &RawValue, answer: &Answer) -> Result<Fields, ApiError> {
-    let data = serde_json::from_str(data.get()).ok().and_then(Fields::of);
+    let data = read(data.get()).ok().and_then(Fields::of);
     data.ok_or_else(|| ApiError::Unexpected { reason: "its data is not an object", answer: answer.clone() })
 }
 

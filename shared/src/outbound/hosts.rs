@@ -87,7 +87,28 @@ impl FromStr for AllowedHosts {
 
     fn from_str(setting: &str) -> Result<Self, Self::Err> {
         let entries = setting.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        Ok(Self { rules: entries.map(Rule::parse).collect::<Result<_, _>>()? })
+        let rules = entries.map(Rule::parse).collect::<Result<Vec<_>, _>>()?;
+        if rules.is_empty() {
+            return Err(InvalidEntry { entry: setting.to_owned(), reason: "it names no host at all" });
+        }
+        Ok(Self { rules })
+    }
+}
+
+/// What stands before a country's two letters where names are handed out to anybody below both: `com.cn`, `co.uk`.
+const REGISTRIES: [&str; 36] = [
+    "ac", "asso", "biz", "co", "com", "ed", "edu", "firm", "gen", "go", "gob", "gouv", "gov", "gv", "id",
+    "idv", "in", "ind", "info", "lg", "ltd", "me", "mil", "name", "ne", "net", "nhs", "nic", "nom", "or",
+    "org", "plc", "res", "sch", "tm", "web",
+];
+
+/// Whether anybody can have a name below this one: a single label, or what a country's registry hands names out below.
+fn is_public_suffix(name: &str) -> bool {
+    let labels: Vec<_> = name.split('.').collect();
+    match labels[..] {
+        [_] => true,
+        [registry, country] => country.len() == 2 && REGISTRIES.contains(&registry),
+        _ => false,
     }
 }
 
@@ -99,6 +120,9 @@ impl Rule {
         }
         if let Some(suffix) = entry.strip_prefix("*.") {
             return match Host::parse(suffix).map(canonical) {
+                Ok(Host::Domain(name)) if is_public_suffix(&name) => {
+                    Err(invalid("anybody can have a name below that"))
+                }
                 Ok(Host::Domain(name)) if !name.contains('*') => Ok(Self::Below(format!(".{name}"))),
                 Ok(_) | Err(_) => Err(invalid("after `*.` comes a name, without a port")),
             };
@@ -201,17 +225,21 @@ mod tests {
 
     #[test]
     fn the_strongest_entry_counts_wherever_it_stands() {
-        let url = Url::parse("https://rec.internal/").unwrap();
-        for setting in
-            ["*.internal,rec.internal,rec.internal:443", "rec.internal:443,rec.internal,*.internal"]
-        {
+        let url = Url::parse("https://rec.corp.internal/").unwrap();
+        for setting in [
+            "*.corp.internal,rec.corp.internal,rec.corp.internal:443",
+            "rec.corp.internal:443,rec.corp.internal,*.corp.internal",
+        ] {
             assert_eq!(setting.parse::<AllowedHosts>().unwrap().allow(&url), Ok(Permit::AnyAddress));
         }
     }
 
     #[test]
-    fn an_empty_list_allows_nothing() {
-        let hosts: AllowedHosts = " , ".parse().unwrap();
+    fn a_list_that_names_no_host_is_none() {
+        for setting in ["", ",", " , "] {
+            assert!(setting.parse::<AllowedHosts>().is_err(), "{setting:?}");
+        }
+        let hosts: AllowedHosts = "b.example".parse().unwrap();
         let refused = hosts.allow(&Url::parse("https://a.example/secret?token=x").unwrap()).unwrap_err();
         assert_eq!(refused.to_string(), "the host a.example is not allowed");
     }
@@ -222,6 +250,10 @@ mod tests {
             "*",
             "*.",
             "*.*.example.com",
+            "*.com",
+            "*.localhost.",
+            "*.COM.CN",
+            "*.co.uk.",
             "a.*.example.com",
             "*example.com",
             "*.example.com:443",

@@ -1,34 +1,35 @@
 //! Reading stored pushes anew, after a normalizer was mended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
-use super::{Store, StoreError};
-use crate::item::{self, Item, UnreadableItem};
+use super::{BodyWrites, Receipts, Store, StoreError};
+use crate::item::{self, Item};
 use crate::keys;
 use crate::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record, Writers};
 use crate::model::CallKey;
-use crate::parts::{Element, Parts, merged, parts, refreshed};
+use crate::parts::{Element, parts, refreshed};
 use crate::table::TableError;
+use crate::tombstone::is_tombstone;
 
 /// What became of a call that was read anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Replayed {
     /// It is as it was.
     Unchanged,
-    /// These attributes are different now (none, where only `extra` is).
+    /// These attributes are different now (none, where only `extra` is, or what is known of single bodies).
     Changed(Vec<String>),
-    /// Not all of its pushes are kept any more: it was left as it is.
-    Gone,
+    /// The call was erased: it was left as it is.
+    Erased,
 }
 
 impl Replayed {
     /// What became of two of a call's items.
     fn and(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Gone, _) | (_, Self::Gone) => Self::Gone,
+            (Self::Erased, _) | (_, Self::Erased) => Self::Erased,
             (Self::Unchanged, other) => other,
             (changed, Self::Unchanged) => changed,
             (Self::Changed(mut names), Self::Changed(others)) => {
@@ -41,40 +42,76 @@ impl Replayed {
 
 impl Store {
     /// Reads a call's verbatim pushes anew: `elements` are all that are stored of it. The call and its conversation become what they would be
-    /// had each push been read so when it came; a conversation and recordings that are found only now are added.
+    /// had each push been read so when it came. Of pushes that are not kept any more the record itself holds what they said. A
+    /// conversation and recordings that are found only now are added.
     pub async fn replay(
         &self,
         key: &CallKey,
         elements: Vec<Element>,
         dry_run: bool,
     ) -> Result<Replayed, StoreError> {
-        let parts =
-            elements.into_iter().map(parts).collect::<Result<Vec<_>, _>>().map_err(TableError::from)?;
-        let said = |function: &str, body: &str| {
-            parts.iter().find(|parts| parts.call.function == function && parts.call.body == body)
-        };
-        let of_call = |function: &str, body: &str| Some(said(function, body)?.call.clone());
-        let of_conversation = |function: &str, body: &str| {
-            let said = said(function, body)?;
-            // A body may say nothing of the conversation any more.
-            let nothing = || Contribution { facts: Map::new(), extra: Map::new(), ..said.call.clone() };
-            Some(said.conversation.clone().unwrap_or_else(nothing))
-        };
-        if !dry_run {
-            for (name, bytes) in parts.iter().flat_map(|parts| &parts.large) {
-                self.bucket().put_json_if_absent(name, bytes.clone()).await?;
+        let pk = keys::call_pk(key);
+        let records = [keys::CALL, keys::CONVERSATION].map(|sk| (pk.clone(), sk.to_owned()));
+        let mut stored = BTreeMap::new();
+        for item in self.table.get_all(&records).await? {
+            let sk = item.get(keys::SK).and_then(Value::as_str).map(str::to_owned);
+            stored.extend(sk.map(|sk| (sk, item)));
+        }
+        if stored.get(keys::CALL).is_some_and(is_tombstone) {
+            return Ok(Replayed::Erased);
+        }
+        let receipts = Receipts::of(&stored);
+        let mut bodies = Vec::new();
+        for element in elements {
+            let mut parts = parts(element).map_err(TableError::from)?;
+            for (name, bytes) in std::mem::take(&mut parts.large) {
+                if !dry_run {
+                    self.bucket().put_json_if_absent(&name, bytes).await?;
+                }
             }
+            let mut body = BodyWrites::from(parts);
+            // The record tells when it was received first; the push itself, only where it was never merged.
+            if let Some(first) = receipts.of_body(&body.call) {
+                body.first_received(first);
+            }
+            bodies.push(body);
         }
-        let call = Rebuild { sk: keys::CALL, writers: CALL_WRITERS, dry_run };
-        let call = self.rebuild(key, call, of_call, |record| self.call_item(key, record)).await?;
-        if call == Replayed::Gone {
-            return Ok(Replayed::Gone);
+        let of_call: Vec<_> = bodies.iter().map(|body| body.call.clone()).collect();
+        let of_conversation: Vec<_> = bodies
+            .iter()
+            .map(|body| {
+                // A body may say nothing of the conversation any more.
+                let nothing = Contribution {
+                    facts: Map::new(),
+                    extra: Map::new(),
+                    nulls: BTreeSet::new(),
+                    ..body.call.clone()
+                };
+                body.conversation.clone().unwrap_or(nothing)
+            })
+            .collect();
+
+        let call = Rebuild { sk: keys::CALL, writers: CALL_WRITERS, said: &of_call, dry_run };
+        let call = self.rebuild(key, call, |record| self.call_item(key, record)).await?;
+        if call == Replayed::Erased {
+            return Ok(call);
         }
-        let conversation = Rebuild { sk: keys::CONVERSATION, writers: CONVERSATION_WRITERS, dry_run };
-        let to_item = |record| item::conversation_item(key, record);
-        let conversation = self.rebuild(key, conversation, of_conversation, to_item).await?;
+        let conversation = Rebuild {
+            sk: keys::CONVERSATION,
+            writers: CONVERSATION_WRITERS,
+            said: &of_conversation,
+            dry_run,
+        };
+        let conversation =
+            self.rebuild(key, conversation, |record| item::conversation_item(key, record)).await?;
         if !dry_run {
-            self.add_what_was_missed(key, &parts).await?;
+            for body in &bodies {
+                for source in &body.recordings {
+                    let merge = |stored| Ok(refreshed(stored, key, source, body.call.received_at)?);
+                    let sk = self.recording_sk(key, source, None).await?;
+                    self.table.upsert(&pk, &sk, None, merge).await?;
+                }
+            }
         }
         Ok(call.and(conversation))
     }
@@ -82,18 +119,23 @@ impl Store {
     async fn rebuild(
         &self,
         key: &CallKey,
-        what: Rebuild,
-        contribution: impl Fn(&str, &str) -> Option<Contribution>,
-        to_item: impl Fn(Record) -> Result<Item, UnreadableItem>,
+        what: Rebuild<'_>,
+        to_item: impl Fn(Record) -> Result<Item, item::UnreadableItem>,
     ) -> Result<Replayed, TableError> {
         let replayed = Mutex::new(Replayed::Unchanged);
         let rebuild = |stored: Option<Item>| {
-            let Some(stored) = stored.map(item::record).transpose()? else { return Ok(None) };
-            let rebuilt = merge::rebuilt(what.writers, &stored, &contribution);
-            let outcome = match &rebuilt {
-                None => Replayed::Gone,
-                Some(rebuilt) if *rebuilt == stored => Replayed::Unchanged,
-                Some(rebuilt) => Replayed::Changed(changes(&stored, rebuilt)),
+            let (outcome, rebuilt) = match stored {
+                Some(stored) if is_tombstone(&stored) => (Replayed::Erased, None),
+                stored => {
+                    let stored = stored.map(item::record).transpose()?;
+                    let rebuilt = what.rebuilt(stored.as_ref());
+                    let outcome = match (&stored, &rebuilt) {
+                        (_, None) => Replayed::Unchanged,
+                        (Some(stored), Some(rebuilt)) if stored == rebuilt => Replayed::Unchanged,
+                        (stored, Some(rebuilt)) => Replayed::Changed(changes(stored.as_ref(), rebuilt)),
+                    };
+                    (outcome, rebuilt)
+                }
             };
             let write = matches!(outcome, Replayed::Changed(_)) && !what.dry_run;
             *replayed.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
@@ -102,34 +144,36 @@ impl Store {
         self.table.update(&keys::call_pk(key), what.sk, rebuild).await?;
         Ok(replayed.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
-
-    async fn add_what_was_missed(&self, key: &CallKey, parts: &[Parts]) -> Result<(), TableError> {
-        let pk = keys::call_pk(key);
-        for parts in parts {
-            for source in &parts.recordings {
-                let merge = |stored| Ok(refreshed(stored, key, source, parts.call.received_at)?);
-                self.table.upsert(&pk, &keys::recording_sk(&source.slot), None, merge).await?;
-            }
-            if let Some(conversation) = &parts.conversation {
-                let one = std::slice::from_ref(conversation);
-                let to_item = |record| item::conversation_item(key, record);
-                let merge = |stored| Ok(merged(stored, CONVERSATION_WRITERS, one, to_item)?);
-                self.table.upsert(&pk, keys::CONVERSATION, None, merge).await?;
-            }
-        }
-        Ok(())
-    }
 }
 
-/// Which of a call's records is read anew.
-struct Rebuild {
+/// Which of a call's records is read anew, and what is said of it now.
+struct Rebuild<'a> {
     sk: &'static str,
     writers: Writers,
+    said: &'a [Contribution],
     dry_run: bool,
 }
 
+impl Rebuild<'_> {
+    fn rebuilt(&self, stored: Option<&Record>) -> Option<Record> {
+        let says_nothing = |said: &&Contribution| {
+            let known = stored.and_then(|record| record.receipt(said.function, &said.body));
+            said.facts.is_empty() && said.extra.is_empty() && said.nulls.is_empty() && known.is_none()
+        };
+        let said: Vec<_> = self.said.iter().filter(|said| !says_nothing(said)).cloned().collect();
+        let (first, others) = match stored {
+            Some(stored) => return Some(merge::rebuilt(self.writers, stored, &said)),
+            None => said.split_first()?,
+        };
+        let new = merge::merge(self.writers, None, first);
+        others.iter().fold(new, |record, said| merge::merge(self.writers, record.as_ref(), said).or(record))
+    }
+}
+
 /// The names of the attributes in which two records differ.
-fn changes(before: &Record, after: &Record) -> Vec<String> {
-    let names: BTreeSet<_> = before.facts.keys().chain(after.facts.keys()).collect();
-    names.into_iter().filter(|name| before.facts.get(*name) != after.facts.get(*name)).cloned().collect()
+fn changes(before: Option<&Record>, after: &Record) -> Vec<String> {
+    let before = before.map(|before| &before.facts);
+    let names: BTreeSet<_> = before.into_iter().flat_map(Map::keys).chain(after.facts.keys()).collect();
+    let differs = |name: &&String| before.and_then(|before| before.get(*name)) != after.facts.get(*name);
+    names.into_iter().filter(differs).cloned().collect()
 }

@@ -1,0 +1,83 @@
+//! One run at a time: runs that overlap would each ask at the rate that the platform allows to all of them together.
+//!
+//! The lease is an item of the table. It is taken on condition that nobody holds it, given back in the end, and lapses once the
+//! run that holds it must be over.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::item::Item;
+use shared::keys;
+use shared::model::Instant;
+use shared::random;
+use shared::table::{Table, TableError};
+
+/// The lease's sort key.
+const LEASE: &str = "lease";
+const OWNER: &str = "lease_owner";
+const UNTIL: &str = "lease_until";
+/// For how long the lease outlasts the run's own time, in seconds: clocks differ.
+const SPARE_S: i64 = 10;
+
+/// The lease, held.
+pub(crate) struct Lease<'a> {
+    table: &'a Table,
+    owner: String,
+}
+
+impl<'a> Lease<'a> {
+    /// Takes the lease for a run that began at `now` and may take so much time; `None` where another run holds it.
+    pub(crate) async fn take(
+        table: &'a Table,
+        now: Instant,
+        time: Duration,
+    ) -> Result<Option<Self>, TableError> {
+        let owner = random::name();
+        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX).saturating_add(SPARE_S);
+        let until = now.plus_seconds(seconds);
+        let held = AtomicBool::new(false);
+        let take = |stored: Option<Item>| {
+            // A request that was answered too late, and so repeated, finds its own lease.
+            let ours = stored.as_ref().is_some_and(|stored| is_owner(stored, &owner));
+            let free = stored.as_ref().is_none_or(|stored| !is_live(stored, now));
+            held.store(ours || free, Ordering::Relaxed);
+            Ok((free && !ours).then(|| lease(&owner, until)))
+        };
+        table.upsert(&pk(), LEASE, None, take).await?;
+        Ok(held.into_inner().then_some(Self { table, owner }))
+    }
+
+    /// Gives the lease back, for runs from `now` on.
+    pub(crate) async fn give_back(self, now: Instant) -> Result<(), TableError> {
+        let Self { table, owner } = self;
+        let give_back = |stored: Option<Item>| {
+            let ours = stored.as_ref().is_some_and(|stored| is_owner(stored, &owner) && is_live(stored, now));
+            Ok(ours.then(|| lease(&owner, now)))
+        };
+        table.upsert(&pk(), LEASE, table.get(&pk(), LEASE).await?, give_back).await
+    }
+}
+
+fn is_owner(stored: &Item, owner: &str) -> bool {
+    stored.get(OWNER).and_then(Value::as_str) == Some(owner)
+}
+
+fn is_live(stored: &Item, now: Instant) -> bool {
+    let until = stored.get(UNTIL).and_then(Value::as_str).and_then(|until| until.parse::<Instant>().ok());
+    until.is_some_and(|until| until > now)
+}
+
+fn lease(owner: &str, until: Instant) -> Item {
+    let texts = [
+        (keys::PK, pk()),
+        (keys::SK, LEASE.to_owned()),
+        (OWNER, owner.to_owned()),
+        (UNTIL, until.to_string()),
+    ];
+    texts.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text))).collect()
+}
+
+fn pk() -> String {
+    format!("run#{}", crate::FUNCTION)
+}

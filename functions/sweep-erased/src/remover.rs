@@ -1,0 +1,188 @@
+//! Erasing a call, and removing what lies beside its tombstone.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde_json::Value;
+use shared::aws::brief;
+use shared::bucket::Bucket;
+use shared::item::{Item, VERSION};
+use shared::keys;
+use shared::model::{CallKey, Instant};
+use shared::table::{Table, TableError};
+use shared::tombstone::{is_tombstone, tombstone};
+
+use crate::schedule::next_look;
+use crate::tombstones::{Look, Tombstone, note};
+use crate::versions::{Version, VersionsError, kept_versions};
+
+/// How many items are removed at once.
+const CONCURRENCY: usize = 8;
+
+/// What lies beside a tombstone could not be removed.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The call's items could not be read, or its tombstone not be put.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// An item could not be removed.
+    #[error("an item could not be removed: {}", brief(.0))]
+    Delete(#[source] Box<SdkError<DeleteItemError>>),
+    /// The look could not be noted on the tombstone.
+    #[error("a tombstone could not be written: {}", brief(.0))]
+    Note(#[source] Box<SdkError<UpdateItemError>>),
+    /// Objects could not be removed.
+    #[error(transparent)]
+    Versions(#[from] VersionsError),
+}
+
+/// Removes calls, and what comes to lie beside their tombstones.
+#[derive(Clone, Copy, Debug)]
+pub struct Remover<'a> {
+    /// The table.
+    pub table: &'a Table,
+    /// The bucket.
+    pub bucket: &'a Bucket,
+    /// Whether to remove what is locked in governance mode, too, which takes a permission that no function has.
+    pub bypass_governance: bool,
+}
+
+/// What was removed of a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// How many items, the call's own included where it was not a tombstone before.
+    pub items: usize,
+    /// How many versions of objects.
+    pub versions: usize,
+    /// The versions of objects that stay. The tombstone stays due as long as there are any.
+    pub kept: Vec<Version>,
+}
+
+impl Remover<'_> {
+    /// Erases a call: puts its tombstone, by which all writers are stopped, then removes everything else of it. Where it breaks off,
+    /// the tombstone is due, and what is left is removed by the next sweep.
+    ///
+    /// # Errors
+    /// [`SweepError`], when the table or the bucket fails.
+    pub async fn erase(&self, key: &CallKey, now: Instant) -> Result<Removed, SweepError> {
+        let pk = keys::call_pk(key);
+        let prefixes = prefixes(key, &self.table.query(&pk).await?);
+        let was_there = AtomicBool::new(false);
+        let bury = |stored: Option<Item>| {
+            if stored.as_ref().is_some_and(is_tombstone) {
+                was_there.store(false, Relaxed);
+                return Ok(None);
+            }
+            was_there.store(stored.is_some(), Relaxed);
+            let version = stored.as_ref().and_then(|item| item.get(VERSION)).and_then(Value::as_u64);
+            let look_at = next_look(now, now, true);
+            Ok(Some(tombstone(key, now, prefixes.clone(), look_at, version.unwrap_or_default() + 1)))
+        };
+        self.table.update(&pk, keys::CALL, bury).await?;
+        let mut removed = self.sweep(key, now).await?.unwrap_or_default();
+        removed.items += usize::from(was_there.into_inner());
+        Ok(removed)
+    }
+
+    /// Removes what lies beside a tombstone, and notes when to look again; `None` where the call has none. To find anything arms the
+    /// tombstone again: more may be under way.
+    ///
+    /// # Errors
+    /// [`SweepError`], when the table or the bucket fails. The tombstone stays due then.
+    pub async fn sweep(&self, key: &CallKey, now: Instant) -> Result<Option<Removed>, SweepError> {
+        let items = self.table.query(&keys::call_pk(key)).await?;
+        let is_call = |item: &&Item| sort_key(item) == keys::CALL;
+        let Some(mut stone) = items.iter().find(is_call).and_then(|item| Tombstone::of(item, now)) else {
+            return Ok(None);
+        };
+        // Objects first: the items beside it may be what tells where objects lie.
+        let known = stone.prefixes.clone();
+        stone.prefixes.extend(prefixes(key, &items));
+        let mut removed = Removed::default();
+        for prefix in &without_nested(stone.prefixes.clone()) {
+            let (versions, kept) = kept_versions(self.bucket, prefix, self.bypass_governance).await?;
+            removed.versions += versions;
+            removed.kept.extend(kept);
+        }
+        let has_found = removed.versions > 0 || items.len() > 1 || stone.is_stained();
+        let armed_at = if has_found { now } else { stone.armed_at };
+        let look = |next| Look { armed_at, next, prefixes: &stone.prefixes };
+        if known != stone.prefixes {
+            // What the items tell must not be lost with them. It stays due: the next look finds it as it is by then.
+            if self.note(key, &stone, look(Some(now))).await? {
+                self.remove_items(&items, &mut removed).await?;
+            }
+            return Ok(Some(removed));
+        }
+        self.remove_items(&items, &mut removed).await?;
+        self.note(key, &stone, look(next_look(armed_at, now, !removed.kept.is_empty()))).await?;
+        Ok(Some(removed))
+    }
+
+    /// Notes a look; `false` where the tombstone was armed again meanwhile, and stays due.
+    async fn note(&self, key: &CallKey, stone: &Tombstone, look: Look<'_>) -> Result<bool, SweepError> {
+        note(self.table, key, stone, look).await.map_err(SweepError::Note)
+    }
+
+    /// Removes the items of a partition but the tombstone.
+    async fn remove_items(&self, items: &[Item], removed: &mut Removed) -> Result<(), SweepError> {
+        let (client, table) = self.table.client();
+        let beside = items.iter().filter(|item| sort_key(item) != keys::CALL);
+        let deletes: Vec<_> = beside
+            .map(|item| {
+                let key = |name: &str| {
+                    AttributeValue::S(item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned())
+                };
+                let delete = client.delete_item().table_name(table);
+                delete.key(keys::PK, key(keys::PK)).key(keys::SK, key(keys::SK))
+            })
+            .collect();
+        let deleted = stream::iter(deletes).map(|delete| async move {
+            delete.send().await.map_err(|error| SweepError::Delete(Box::new(error)))
+        });
+        removed.items += deleted.buffer_unordered(CONCURRENCY).try_collect::<Vec<_>>().await?.len();
+        Ok(())
+    }
+}
+
+fn sort_key(item: &Item) -> &str {
+    item.get(keys::SK).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Under which prefixes the bucket holds what belongs to a call, as far as its items tell.
+pub fn prefixes(key: &CallKey, items: &[Item]) -> BTreeSet<String> {
+    let mut prefixes = BTreeSet::from([keys::large_prefix(key)]);
+    for item in items {
+        let text = |name: &str| item.get(name).and_then(Value::as_str);
+        let is_dated = sort_key(item) == keys::CALL || sort_key(item).starts_with("recording#");
+        let call_at = text("call_at").filter(|_| is_dated).and_then(|at| at.parse::<Instant>().ok());
+        prefixes.extend(call_at.map(|call_at| keys::recording_prefix(key, call_at)));
+        // Wherever it lies: one call's own recording.
+        prefixes.extend(text("object_key").map(str::to_owned));
+    }
+    prefixes.retain(|prefix| is_of_calls(prefix));
+    without_nested(prefixes)
+}
+
+/// Whether a prefix lies where calls have their objects: an empty one would be the whole bucket.
+pub(crate) fn is_of_calls(prefix: &str) -> bool {
+    // `large/<provider>/<call>/`, `recordings/provider=<provider>/date=<date>/<call>/…`
+    let folders = match prefix.split_once('/') {
+        Some(("large", _)) => 3,
+        Some(("recordings", _)) => 4,
+        _ => return false,
+    };
+    prefix.matches('/').count() >= folders
+}
+
+/// The prefixes less those under another: no object is to be found twice.
+fn without_nested(mut prefixes: BTreeSet<String>) -> BTreeSet<String> {
+    let all = prefixes.clone();
+    prefixes.retain(|prefix| !all.iter().any(|wider| prefix != wider && prefix.starts_with(wider.as_str())));
+    prefixes
+}

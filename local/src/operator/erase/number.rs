@@ -1,0 +1,317 @@
+//! The numbers to erase: what counts as one, and where a text holds one. Pure.
+
+use std::ops::Range;
+
+/// The fewest digits that are taken for a person's number. Shorter ones are codes, prices, years.
+const MIN_DIGITS: usize = 6;
+/// Fewer digits before an exponent are not looked for.
+const MIN_MANTISSA: usize = 3;
+/// The most: LAAFFIC's sample has 22.
+const MAX_DIGITS: usize = 32;
+
+/// Stand between a number's digits, or around them, and mean nothing. NUL is what UTF-16 has between them.
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'-' | b'(' | b')' | b'.' | b'+')
+}
+
+/// The numbers of whom to erase, as digits alone.
+#[derive(Clone, Debug)]
+pub(crate) struct Numbers(Vec<String>);
+
+/// Where a text holds a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Occurrence {
+    /// Each of its digits: a byte, or the escape `\u003…` that stands for one.
+    digits: Vec<Range<usize>>,
+}
+
+impl Occurrence {
+    /// From the first digit to the last.
+    pub(crate) fn range(&self) -> Range<usize> {
+        let start = self.digits.first().map_or(0, |first| first.start);
+        start..self.digits.last().map_or(start, |last| last.end)
+    }
+}
+
+impl Numbers {
+    /// Takes numbers as they are written: `13912345678`, `+86 139-1234-5678`.
+    ///
+    /// # Errors
+    /// What is wrong with one, without telling it: a masked number is of many people, and one with few digits could be
+    /// anything.
+    pub(crate) fn read<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let number = |text: &str| {
+            if text.contains('*') {
+                return Err("a number with `*` is masked: many people have it, and nobody can be told by it");
+            }
+            match digits(text.as_bytes()) {
+                None => Err("a number consists of digits, ` -().` between them, and `+` before them"),
+                Some(digits) if digits.len() < MIN_DIGITS => {
+                    Err("a number of fewer than 6 digits could be anything")
+                }
+                Some(digits) if digits.len() > MAX_DIGITS => Err("no number has more than 32 digits"),
+                Some(digits) => Ok(digits),
+            }
+        };
+        texts.into_iter().map(number).collect::<Result<_, _>>().map(Self).map_err(str::to_owned)
+    }
+
+    /// The numbers' digits.
+    pub(crate) fn digits(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// Whether a text is one of the numbers, and nothing else.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        // Most texts are not worth a copy.
+        let may_be = text.len() >= MIN_DIGITS && text.len() <= 4 * MAX_DIGITS;
+        may_be && digits(text.as_bytes()).is_some_and(|digits| self.0.contains(&digits))
+    }
+
+    /// Whether a number of JSON, as it is written there, is one of the numbers: `13912345678`, `1.3912345678E10`.
+    pub(crate) fn is_json_number(&self, token: &str) -> bool {
+        plain_digits(token).is_some_and(|digits| self.0.contains(&digits))
+    }
+
+    /// Where a text holds one of the numbers, alone or in longer text, its digits written out or as escapes. A longer
+    /// number does not hold a shorter one.
+    pub(crate) fn occurrences(&self, text: &[u8]) -> Vec<Occurrence> {
+        let mut found = Vec::new();
+        let mut run = Run::default();
+        let mut at = 0;
+        while at < text.len() {
+            match unit(&text[at..]) {
+                (length, Unit::Digit(digit)) => {
+                    run.digits.push((digit, at..at + length, std::mem::take(&mut run.is_new_group)));
+                    at += length;
+                }
+                (length, Unit::Separator) => {
+                    run.is_new_group = true;
+                    at += length;
+                }
+                (length, Unit::Nothing) => at += length,
+                (length, Unit::Other) => {
+                    run.collect(&self.0, matches!(text[at], b'e' | b'E'), &mut found);
+                    at += length;
+                }
+            }
+        }
+        run.collect(&self.0, false, &mut found);
+        found
+    }
+
+    /// Whether a text holds one of the numbers anywhere.
+    pub(crate) fn are_in(&self, text: &[u8]) -> bool {
+        !self.occurrences(text).is_empty()
+    }
+}
+
+/// What stands at the beginning of a text.
+enum Unit {
+    Digit(u8),
+    Separator,
+    /// What UTF-16 has between ASCII's letters.
+    Nothing,
+    Other,
+}
+
+fn unit(text: &[u8]) -> (usize, Unit) {
+    match text[0] {
+        digit @ b'0'..=b'9' => (1, Unit::Digit(digit)),
+        0 => (1, Unit::Nothing),
+        // However often it is escaped: JSON in JSON has `\\u0031`.
+        b'\\' => {
+            let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
+            match text.get(slashes..slashes + 5) {
+                Some([b'u', b'0', b'0', b'3', digit @ b'0'..=b'9']) => (slashes + 5, Unit::Digit(*digit)),
+                _ => (slashes, Unit::Other),
+            }
+        }
+        byte if is_separator(byte) => (1, Unit::Separator),
+        _ => (1, Unit::Other),
+    }
+}
+
+/// Digits with nothing but separators between them: each with its place, and whether it begins a group.
+#[derive(Default)]
+struct Run {
+    digits: Vec<(u8, Range<usize>, bool)>,
+    is_new_group: bool,
+}
+
+impl Run {
+    /// Ends the run, and notes where it holds a number that begins and ends where groups do. Before an exponent (`1.39E10`) a number has
+    /// no zeros at its end.
+    fn collect(&mut self, numbers: &[String], before_exponent: bool, found: &mut Vec<Occurrence>) {
+        self.is_new_group = false;
+        let run = std::mem::take(&mut self.digits);
+        if run.len() < if before_exponent { MIN_MANTISSA } else { MIN_DIGITS } {
+            return;
+        }
+        let begins_group = |at: usize| at == 0 || at == run.len() || run[at].2;
+        let mut at = 0;
+        while at < run.len() {
+            let holds = |number: &&str| {
+                let end = at + number.len();
+                let same = |(digit, (own, ..)): (u8, &(u8, Range<usize>, bool))| digit == *own;
+                begins_group(at)
+                    && end <= run.len()
+                    && begins_group(end)
+                    && number.bytes().zip(&run[at..end]).all(same)
+            };
+            let mut whole = numbers.iter().map(String::as_str);
+            let mut shortened = numbers.iter().map(|number| number.trim_end_matches('0'));
+            let is_last = |number: &&str| before_exponent && at + number.len() == run.len();
+            match whole.find(holds).or_else(|| shortened.find(|number| is_last(number) && holds(number))) {
+                Some(number) if number.len() >= MIN_MANTISSA => {
+                    let digits = &run[at..at + number.len()];
+                    found.push(Occurrence {
+                        digits: digits.iter().map(|(_, place, _)| place.clone()).collect(),
+                    });
+                    at += number.len();
+                }
+                _ => at += 1,
+            }
+        }
+    }
+}
+
+impl Occurrence {
+    /// The places of the digits.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Range<usize>> {
+        self.digits.iter().cloned()
+    }
+}
+
+/// The digits of a text that holds nothing but digits, separators, and space around them.
+fn digits(text: &[u8]) -> Option<String> {
+    let text = text.trim_ascii();
+    let (mut digits, mut has_plus) = (String::new(), false);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => digits.push(char::from(*byte)),
+            b'+' if digits.is_empty() && !has_plus => has_plus = true,
+            b'+' => return None,
+            separator if is_separator(*separator) => {}
+            _ => return None,
+        }
+    }
+    (!digits.is_empty()).then_some(digits)
+}
+
+/// The digits of a whole, positive number of JSON: some platforms' languages write large ones as `1.3912345678E10`.
+fn plain_digits(token: &str) -> Option<String> {
+    let (mantissa, exponent) = match token.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (token, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut digits = format!("{whole}{fraction}");
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let zeros = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+    match usize::try_from(zeros) {
+        Ok(zeros) if zeros > MAX_DIGITS => return None,
+        Ok(zeros) => digits.push_str(&"0".repeat(zeros)),
+        Err(_) => {
+            let kept = digits.len().checked_sub(usize::try_from(zeros.unsigned_abs()).ok()?)?;
+            if digits[kept..].bytes().any(|byte| byte != b'0') {
+                return None;
+            }
+            digits.truncate(kept);
+        }
+    }
+    Some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn numbers(number: &str) -> Numbers {
+        Numbers::read([number]).unwrap()
+    }
+
+    #[test]
+    fn a_number_may_be_written_in_many_ways_and_is_the_same() {
+        let number = numbers("+86 139-1234 (5678)");
+        for text in ["8613912345678", " +8613912345678\n", "86 (139) 1234.5678"] {
+            assert!(number.is(text), "{text}");
+        }
+        for text in ["13912345678", "8613912345678x", "86139123456789", "8613912345678+", ""] {
+            assert!(!number.is(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_many_peoples_is_refused_and_not_told() {
+        for text in ["139****1111", "1", "12345", "", "  ", "+", "abc", "1391234567x", &"1".repeat(33)] {
+            let error = Numbers::read(["13912345678", text]).unwrap_err();
+            assert!(text.len() < 3 || !error.contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_json_are_compared_by_their_value() {
+        let number = numbers("13912345678");
+        for token in
+            ["13912345678", "13912345678.0", "1.3912345678E10", "1391234567800e-2", "1.3912345678e+10"]
+        {
+            assert!(number.is_json_number(token), "{token}");
+        }
+        for token in ["13912345678.5", "-13912345678", "139123456780", "1.3912345678E11", "1e99", "0", "1e-5"]
+        {
+            assert!(!number.is_json_number(token), "{token}");
+        }
+    }
+
+    #[test]
+    fn a_text_holds_a_number_at_the_bounds_of_its_digits() {
+        let number = numbers("13912345678");
+        for text in [
+            "call 13912345678!",
+            "13912345678",
+            r"\u0031\u003391\u0032345678",
+            r"\\u0031391234567\\u0038",
+            "139-1234-5678",
+            "+86 139 1234 5678",
+            "a=1&callee=13912345678",
+            "1\x003\x009\x001\x002\x003\x004\x005\x006\x007\x008\x00",
+        ] {
+            assert!(number.are_in(text.as_bytes()), "{text}");
+        }
+        for text in ["1.39E10", "[1.39e+10]", "13900000000.0"] {
+            assert!(numbers("13900000000").are_in(text.as_bytes()), "{text}");
+            let token = text.trim_matches(['[', ']']);
+            assert!(numbers("13900000000").is_json_number(token), "{text}");
+        }
+        for text in ["139123456789", "913912345678", "1391234567", r"\u00319\u0031", "a1b3", "13912,345678"] {
+            assert!(!number.are_in(text.as_bytes()), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_around_a_number_it_is_found_where_it_is(
+            before in "[^0-9 .()+-]{0,9}", after in "([^0-9 .()+-].{0,9})?", number in "[1-9][0-9]{5,20}",
+        ) {
+            // A backslash before it makes no escape of it.
+            prop_assume!(!before.ends_with('\\') && !before.contains("\\u"));
+            let text = format!("{before}{number}{after}");
+            let found = numbers(&number).occurrences(text.as_bytes());
+            prop_assert!(found.iter().any(|found| text[found.range()] == number), "{text}");
+        }
+
+        #[test]
+        fn no_text_is_too_strange(text: Vec<u8>) {
+            numbers("123456").occurrences(&text);
+        }
+
+        #[test]
+        fn no_token_is_too_strange(token in "[0-9.eE+-]{0,12}") {
+            numbers("123456").is_json_number(&token);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Who may push what, from HTTP on.
+
+use callvault::functions::PUSH_FUNCTIONS;
+use callvault::stack::{Options, Stack};
+use serde_json::Value;
+
+use crate::support::{self, TOKEN, post};
+
+/// The token of one route.
+fn own(function: &str) -> String {
+    format!("canary-token-of-{function}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_one_route_opens_no_other() {
+    let functions = PUSH_FUNCTIONS.map(|function| function.push.function);
+    let function_token = functions.map(|function| (function.to_owned(), own(function))).to_vec();
+    let stack = Stack::start(&Options { function_token, ..support::options() }).await.unwrap();
+    for route in PUSH_FUNCTIONS {
+        let event: Value = serde_json::from_str(route.event).unwrap();
+        let body = event["body"].as_str().unwrap();
+        let route = route.push.function;
+        let status = async |token: &str| {
+            post(&format!("{}/push/{route}/{token}", stack.url()), body.to_owned()).await.0
+        };
+        for function in functions {
+            let expected = if function == route { 200 } else { 401 };
+            assert_eq!(status(&own(function)).await, expected, "{route} with the token of {function}");
+        }
+        assert_eq!(status(TOKEN).await, 200, "{route} with the token of all");
+        assert_eq!(status("canary-token-of-nobody").await, 401, "{route}");
+    }
+    stack.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_directory_that_is_deleted_is_not_answered_200() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let options = Options { memory: false, data: data.clone(), ..support::options() };
+    let stack = Stack::start(&options).await.unwrap();
+    let url = format!("{}{}", stack.url(), support::REPORTS);
+    assert_eq!(post(&url, r#"[{"callId":"1"}]"#).await.0, 200);
+    std::fs::remove_dir_all(&data).unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert_eq!(post(&url, r#"[{"callId":"2"}]"#).await.0, 503);
+    assert!(stack.stop().await.unwrap_err().to_string().contains("data is gone"));
+}
