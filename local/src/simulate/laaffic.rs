@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use super::call::{Call, HangupBy, SIGNED_FOR_S, World, china};
+use super::call::{Call, HangupBy, Platform, SIGNED_FOR_S, World, china};
 use super::element::{Element, Recording, Writer, decimal, instant, number_or_text};
 
 /// The four codes by which a report tells an outcome: `callDescription`, `callStatusNew`, `callStatus`, `terminationCode`; a
@@ -35,8 +35,7 @@ pub(super) fn report(call: &Call, world: &World) -> Element {
     writer.claim("task_id", call.task.to_string(), "taskId", number_or_text(call.task, rng));
     writer.claim("script_id", "63", "scriptId", 63);
     writer.claim("display_number", call.display_number.clone(), "displayNum", call.display_number.clone());
-    // A callee has up to 22 digits.
-    let callee = format!("2222222286{}", call.callee);
+    let callee = callee_of(call);
     writer.claim("callee", callee.clone(), "callee", callee);
     let submitted_ms = (call.originated - 3) * 1_000 + 963;
     let submitted = instant(call.originated - 3).replace(".000Z", ".963Z");
@@ -84,6 +83,14 @@ pub(super) fn report(call: &Call, world: &World) -> Element {
     recording(&mut writer, call, world, rng);
     writer.surprises(rng);
     writer.finish("laaffic-status-report")
+}
+
+/// The callee as the call's platform writes the number. LAAFFIC's has up to 22 digits.
+pub(super) fn callee_of(call: &Call) -> String {
+    match call.platform {
+        Platform::Laaffic => format!("2222222286{}", call.callee),
+        Platform::Alibaba | Platform::AiVoice { .. } => call.callee.clone(),
+    }
 }
 
 /// A time in one of the forms: milliseconds since 1970, as a number or text, or digits in a row.

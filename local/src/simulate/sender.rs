@@ -7,14 +7,18 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use serde_json::Value;
+use shared::push::Receiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::call::World;
+use super::call::{Call, World};
 use super::http::{Http, NoAnswer};
-use super::plan::{Kind, Message, Push};
+use super::laaffic::callee_of;
+use super::plan::{Kind, Message, Push, kinds};
 use super::report::Figures;
+use crate::operator::erase_quietly;
 
 /// How many requests are under way at once.
 const MAX_IN_FLIGHT: usize = 64;
@@ -49,6 +53,8 @@ pub(super) enum Failure {
 pub struct Sent {
     pub(super) figures: Figures,
     pub(super) acknowledged: HashSet<(u32, Kind)>,
+    /// The calls whose callee was erased.
+    pub(super) erased: HashSet<u32>,
     /// What stood beside the lists of acknowledged pushes.
     pub(super) envelopes: HashSet<String>,
     pub(super) given_up: Vec<GivenUp>,
@@ -76,6 +82,12 @@ impl Sent {
     #[must_use]
     pub fn acknowledged_pushes(&self) -> u64 {
         self.figures.total(|kind| kind.acknowledged)
+    }
+
+    /// How many people were erased meanwhile.
+    #[must_use]
+    pub fn erased(&self) -> usize {
+        self.erased.len()
     }
 
     /// How many attempts were repetitions.
@@ -120,8 +132,63 @@ fn pause_after(kind: Kind, attempt: u32) -> Option<Duration> {
 /// How an attempt ended: which push, the how manieth attempt, how long it took.
 type Attempted = (usize, u32, Duration, Result<(), Failure>);
 
-/// Sends all pushes.
-pub(super) async fn send(world: &Arc<World>, plan: Vec<Push>, target: &Target, time_scale: f64) -> Sent {
+/// Erases people while it is sent, as the operator would who was asked to.
+pub(super) struct Erasing {
+    /// The stores.
+    pub(super) stores: Arc<Receiver>,
+    /// How many people are erased.
+    pub(super) people: usize,
+}
+
+impl Erasing {
+    /// A call of the push whose callee can be erased by now: of its function no other message comes, which could tell another
+    /// callee, and its number is known whole.
+    fn choose(&self, world: &World, push: &Push, acknowledged: &HashSet<(u32, Kind)>) -> Option<Call> {
+        let calls = push.messages.iter().map(|message| world.call(message.call));
+        let mut settled = calls.filter(|call| {
+            call.named
+                && !call.callee.contains('*')
+                && kinds(call).iter().all(|kind| {
+                    // What is weaker tells no callee: it may come later, and meets the tombstone.
+                    matches!(kind, Kind::Record | Kind::DeadRecord | Kind::Note)
+                        || acknowledged.contains(&(call.index, *kind))
+                })
+        });
+        settled.next()
+    }
+}
+
+/// How often an erasure is tried that the stores' failures broke off, and the pause between.
+const ERASURES: usize = 60;
+const BEFORE_ERASING_AGAIN: Duration = Duration::from_secs(1);
+
+async fn erase(stores: Arc<Receiver>, call: Call) -> anyhow::Result<u32> {
+    let mut tries = 1;
+    while let Err(error) = erase_quietly(&stores, callee_of(&call)).await {
+        if tries == ERASURES {
+            return Err(error);
+        }
+        tries += 1;
+        tokio::time::sleep(BEFORE_ERASING_AGAIN).await;
+    }
+    Ok(call.index)
+}
+
+/// Sends all pushes, and erases people meanwhile.
+///
+/// # Errors
+/// Where somebody can't be erased.
+pub(super) async fn send(
+    world: &Arc<World>,
+    plan: Vec<Push>,
+    target: &Target,
+    time_scale: f64,
+    erasing: Option<Erasing>,
+) -> anyhow::Result<Sent> {
+    let mut erasures: JoinSet<anyhow::Result<u32>> = JoinSet::new();
+    let mut chosen: HashSet<u32> = HashSet::new();
+    // Spread over the whole of it.
+    let every = erasing.as_ref().map_or(usize::MAX, |erasing| (plan.len() / (erasing.people + 1)).max(1));
     let started = jiff::Timestamp::now();
     let begin = Instant::now();
     let plan = Arc::new(plan);
@@ -132,6 +199,7 @@ pub(super) async fn send(world: &Arc<World>, plan: Vec<Push>, target: &Target, t
     let mut sent = Sent {
         figures: Figures::default(),
         acknowledged: HashSet::new(),
+        erased: HashSet::new(),
         envelopes: HashSet::new(),
         given_up: Vec::new(),
         started,
@@ -154,6 +222,13 @@ pub(super) async fn send(world: &Arc<World>, plan: Vec<Push>, target: &Target, t
                         sent.figures.of(push.kind).acknowledged += 1;
                         sent.envelopes.extend(world.beside_the_list(push));
                         sent.acknowledged.extend(push.messages.iter().map(|message| (message.call, message.kind)));
+                        let is_time = sent.figures.total(|kind| kind.acknowledged) as usize > every * (chosen.len() + 1);
+                        if let Some(erasing) = erasing.as_ref().filter(|erasing| is_time && chosen.len() < erasing.people)
+                            && let Some(call) = erasing.choose(world, push, &sent.acknowledged)
+                            && chosen.insert(call.index)
+                        {
+                            erasures.spawn(erase(Arc::clone(&erasing.stores), call));
+                        }
                     }
                     (Err(failure), Some(pause)) => {
                         sent.figures.failure(failure);
@@ -173,7 +248,10 @@ pub(super) async fn send(world: &Arc<World>, plan: Vec<Push>, target: &Target, t
     }
     progress.end();
     sent.took = begin.elapsed();
-    sent
+    while let Some(erased) = erasures.join_next().await {
+        sent.erased.insert(erased.context("an erasure was broken off")?.context("somebody can't be erased")?);
+    }
+    Ok(sent)
 }
 
 async fn attempt_one(

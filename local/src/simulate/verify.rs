@@ -13,6 +13,7 @@ use shared::bucket::BucketError;
 use shared::item::Item;
 use shared::keys::{PK, SK};
 use shared::store::Store;
+use shared::tombstone::is_tombstone;
 
 use super::call::{Call, World};
 use super::element::{Element, Recording};
@@ -42,6 +43,7 @@ pub struct Verification {
     archived: u64,
     read: u64,
     other_partitions: u64,
+    erased: u64,
     differences: Vec<Difference>,
 }
 
@@ -76,8 +78,17 @@ impl Verification {
     }
 
     fn add(&mut self, other: Self) {
-        let Self { calls, pushes, rejected, recordings, archived, read, other_partitions, differences } =
-            other;
+        let Self {
+            calls,
+            pushes,
+            rejected,
+            recordings,
+            archived,
+            read,
+            other_partitions,
+            erased,
+            differences,
+        } = other;
         self.calls += calls;
         self.pushes += pushes;
         self.rejected += rejected;
@@ -85,6 +96,7 @@ impl Verification {
         self.archived += archived;
         self.read += read;
         self.other_partitions += other_partitions;
+        self.erased += erased;
         self.differences.extend(differences);
     }
 }
@@ -108,6 +120,9 @@ impl fmt::Display for Verification {
             self.read,
             self.other_partitions
         )?;
+        if self.erased > 0 {
+            writeln!(f, "{} of them erased, and nothing is left of these", self.erased)?;
+        }
         match self.differences.len() {
             0 => writeln!(f, "0 differences: what was acknowledged is stored, what is stored was sent")?,
             differences => writeln!(f, "{differences} differences:")?,
@@ -179,6 +194,18 @@ impl Verifier<'_> {
         let mut differ = |sk: &str, what: String| {
             found.differences.push(Difference { pk: pk.clone(), sk: sk.to_owned(), what })
         };
+        if self.sent.erased.contains(&index) {
+            found.erased = 1;
+            match items.remove("call") {
+                Some(call) if is_tombstone(&call) => {}
+                Some(_) => differ("call", "erased, but no tombstone".to_owned()),
+                None => differ("call", "erased, but there is no tombstone".to_owned()),
+            }
+            for sk in items.keys() {
+                differ(sk, "stored, though the call was erased".to_owned());
+            }
+            return Ok(found);
+        }
         if !call.named {
             for (sk, _) in items {
                 differ(&sk, "stored, though no message told the call's id".to_owned());
