@@ -11,6 +11,7 @@ use shared::aws::{self, Account};
 use shared::config::{Environment, StoreConfig};
 use shared::push::Receiver;
 
+pub(crate) use erase::erase_quietly;
 pub use erase::{EraseOptions, erase};
 pub use redrive::{RedriveOptions, redrive};
 pub use replay::{ReplayOptions, replay};

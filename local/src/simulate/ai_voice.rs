@@ -66,7 +66,7 @@ pub(super) fn call_record(call: &Call, world: &World, wrapped: bool) -> Element 
     writer.claim("billed_s", billed, "billingTime", billed);
     let cost = json!({"amount": decimal(&call.cost), "currency": "USD"});
     match rng.u32(..20) {
-        0 => writer.kept("pay", "free"),
+        0 if !call.sound => writer.kept("pay", "free"),
         1 => writer.claim("cost", cost, "pay", decimal(&call.cost)),
         _ => writer.claim("cost", cost, "pay", call.cost.clone()),
     }
@@ -96,7 +96,7 @@ pub(super) fn call_record(call: &Call, world: &World, wrapped: bool) -> Element 
         writer.recording(Recording {
             name: name.clone(),
             slot: slot.to_owned(),
-            url,
+            url: Some(url),
             id: None,
             signed_until: signed_at.map(|at| at + SIGNED_FOR_S),
         });

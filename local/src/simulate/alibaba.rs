@@ -54,7 +54,7 @@ pub(super) fn report(call: &Call) -> Element {
     ids(&mut writer, call, rng);
     match rng.u32(..30) {
         // What comes where a time should be, now and then.
-        0 => writer.kept("originateTime", "0000-00-00 00:00:00"),
+        0 if !call.sound => writer.kept("originateTime", "0000-00-00 00:00:00"),
         1 => {
             writer.claim("originated_at", instant(call.originated), "originateTime", call.originated * 1_000)
         }
@@ -70,8 +70,8 @@ pub(super) fn report(call: &Call) -> Element {
     }
     writer.claim("ended_at", instant(call.ended), "endTime", civil(call.ended));
     match rng.u32(..30) {
-        0 => writer.kept("duration", "abc"),
-        1 => writer.kept("duration", -1),
+        0 if !call.sound => writer.kept("duration", "abc"),
+        1 if !call.sound => writer.kept("duration", -1),
         _ => writer.claim("duration_s", call.duration(), "duration", number_or_text(call.duration(), rng)),
     }
     let (outcome, code) = status_code(call.outcome, rng);
@@ -102,6 +102,15 @@ pub(super) fn report(call: &Call) -> Element {
 
 /// AlicomAgentCallRecord. Its times differ from the report's now and then, and its `startTime` is when the call began.
 pub(super) fn record(call: &Call, world: &World) -> Element {
+    record_at(call, world, "")
+}
+
+/// AlicomAgentCallRecord with a URL under which there is nothing to be had, where [`record`] corrects it.
+pub(super) fn dead_record(call: &Call, world: &World) -> Element {
+    record_at(call, world, "fault=expired")
+}
+
+fn record_at(call: &Call, world: &World, fault: &str) -> Element {
     let rng = &mut call.rng(1);
     let mut writer = Writer::new(rng);
     ids(&mut writer, call, rng);
@@ -113,12 +122,16 @@ pub(super) fn record(call: &Call, world: &World) -> Element {
     match call.recordings.first() {
         Some(name) => {
             let signed_at = (rng.u32(..2) == 0).then_some(call.ended);
-            let url = world.recording_url(name, signed_at);
+            let mut url = world.recording_url(name, signed_at);
+            if !fault.is_empty() {
+                url.push(if url.contains('?') { '&' } else { '?' });
+                url.push_str(fault);
+            }
             writer.field("recordFile", &json!(url));
             writer.recording(Recording {
                 name: name.clone(),
                 slot: "main".to_owned(),
-                url,
+                url: Some(url),
                 id: None,
                 signed_until: signed_at.map(|at| at + SIGNED_FOR_S),
             });

@@ -121,6 +121,10 @@ pub(super) struct Call {
     pub(super) lines: Vec<Line>,
     /// The file names of its recordings (all that was said; the callee alone), as far as there are any.
     pub(super) recordings: Vec<String>,
+    /// Whether its platform tells it twice, and not the same: an attempt before, a dead URL, another amount.
+    pub(super) told_twice: bool,
+    /// Whether its messages hold nothing that is no value of their field.
+    pub(super) sound: bool,
 }
 
 impl World {
@@ -168,6 +172,7 @@ impl World {
             _ => Vec::new(),
         };
         let masked = rng.u32(..10) == 0;
+        let told_twice = rng.u32(..8) == 0;
         Call {
             seed,
             index,
@@ -211,6 +216,8 @@ impl World {
             attempt: 1 + rng.u64(..3),
             lines,
             recordings,
+            told_twice,
+            sound: told_twice,
         }
     }
 
@@ -232,6 +239,27 @@ impl Call {
     /// A chance of its own for each of the call's messages.
     pub(super) fn rng(&self, message: u64) -> Rng {
         Rng::with_seed(mixed(self.seed, message + 1))
+    }
+
+    /// The attempt before this one: the platform tells both by the same id. Another number was dialled, and nobody answered.
+    pub(super) fn attempt_before(&self) -> Self {
+        let originated = self.originated - 120;
+        Self {
+            seed: mixed(self.seed, 77),
+            callee: format!("138{:08}", mixed(self.seed, 78) % 100_000_000),
+            originated,
+            ringing: Some(originated + 2),
+            answered: None,
+            ended: originated + 30,
+            outcome: "no_answer",
+            hangup_by: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same call as its platform bills it another time.
+    pub(super) fn at_another_price(&self) -> Self {
+        Self { cost: format!("{}5", self.cost), ..self.clone() }
     }
 
     /// How long was talked, in seconds.

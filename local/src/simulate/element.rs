@@ -31,6 +31,8 @@ pub(super) struct Says {
     pub(super) conversation: Map<String, Value>,
     /// The recordings.
     pub(super) recordings: Vec<Recording>,
+    /// The fields that the message knows, and has no value for: it takes back what an earlier one of its function said.
+    pub(super) nulls: Vec<&'static str>,
 }
 
 /// An attribute's value.
@@ -51,8 +53,8 @@ pub(super) struct Recording {
     pub(super) name: String,
     /// Which of the call's recordings it is.
     pub(super) slot: String,
-    /// Its URL.
-    pub(super) url: String,
+    /// Its URL; `None` where it is known by its id alone.
+    pub(super) url: Option<String>,
     /// The platform's id of it.
     pub(super) id: Option<String>,
     /// How long the URL is good, in seconds since 1970, where it tells so itself.
@@ -120,8 +122,9 @@ impl Writer {
         self.fields.push((field.to_owned(), json));
     }
 
-    /// A field that the model knows, without a value: it says nothing.
+    /// A field that the model knows, without a value: it says nothing, and takes back what was said of it before.
     pub(super) fn null(&mut self, field: &'static str) {
+        self.says.nulls.push(field);
         self.field(field, &Value::Null);
     }
 

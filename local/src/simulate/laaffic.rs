@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use super::call::{Call, HangupBy, SIGNED_FOR_S, World, china};
+use super::call::{Call, HangupBy, Platform, SIGNED_FOR_S, World, china};
 use super::element::{Element, Recording, Writer, decimal, instant, number_or_text};
 
 /// The four codes by which a report tells an outcome: `callDescription`, `callStatusNew`, `callStatus`, `terminationCode`; a
@@ -35,8 +35,7 @@ pub(super) fn report(call: &Call, world: &World) -> Element {
     writer.claim("task_id", call.task.to_string(), "taskId", number_or_text(call.task, rng));
     writer.claim("script_id", "63", "scriptId", 63);
     writer.claim("display_number", call.display_number.clone(), "displayNum", call.display_number.clone());
-    // A callee has up to 22 digits.
-    let callee = format!("2222222286{}", call.callee);
+    let callee = callee_of(call);
     writer.claim("callee", callee.clone(), "callee", callee);
     let submitted_ms = (call.originated - 3) * 1_000 + 963;
     let submitted = instant(call.originated - 3).replace(".000Z", ".963Z");
@@ -86,6 +85,14 @@ pub(super) fn report(call: &Call, world: &World) -> Element {
     writer.finish("laaffic-status-report")
 }
 
+/// The callee as the call's platform writes the number. LAAFFIC's has up to 22 digits.
+pub(super) fn callee_of(call: &Call) -> String {
+    match call.platform {
+        Platform::Laaffic => format!("2222222286{}", call.callee),
+        Platform::Alibaba | Platform::AiVoice { .. } => call.callee.clone(),
+    }
+}
+
 /// A time in one of the forms: milliseconds since 1970, as a number or text, or digits in a row.
 fn sent(seconds: i64, rng: &mut Rng) -> Value {
     match rng.u32(..4) {
@@ -113,7 +120,7 @@ fn outcome(writer: &mut Writer, call: &Call, rng: &mut Rng) -> i64 {
     codes[0]
 }
 
-/// The recording, by its URL, with the file's id or without.
+/// The recording, by its URL, by the file's id, or by both.
 fn recording(writer: &mut Writer, call: &Call, world: &World, rng: &mut Rng) {
     let Some(name) = call.recordings.first() else {
         writer.null("recordingFileId");
@@ -121,18 +128,15 @@ fn recording(writer: &mut Writer, call: &Call, world: &World, rng: &mut Rng) {
         return;
     };
     let signed_at = (rng.u32(..2) == 0).then_some(call.ended);
-    let url = world.recording_url(name, signed_at);
-    let id = (rng.u32(..2) == 0).then(|| format!("{}.mp3", call.id));
-    match &id {
-        Some(id) => writer.field("recordingFileId", &id.clone().into()),
-        None => writer.null("recordingFileId"),
+    let url = (rng.u32(..3) > 0).then(|| world.recording_url(name, signed_at));
+    // The simulator of the platform finds the file by an id that is its name.
+    let id = (url.is_none() || rng.u32(..2) == 0).then(|| name.clone());
+    for (field, value) in [("recordingFileId", &id), ("recordingFileUrl", &url)] {
+        match value {
+            Some(value) => writer.field(field, &value.clone().into()),
+            None => writer.null(field),
+        }
     }
-    writer.field("recordingFileUrl", &url.clone().into());
-    writer.recording(Recording {
-        name: name.clone(),
-        slot: "main".to_owned(),
-        url,
-        id,
-        signed_until: signed_at.map(|at| at + SIGNED_FOR_S),
-    });
+    let signed_until = url.is_some().then_some(signed_at).flatten().map(|at| at + SIGNED_FOR_S);
+    writer.recording(Recording { name: name.clone(), slot: "main".to_owned(), url, id, signed_until });
 }

@@ -25,6 +25,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use jiff::civil::Date;
+use shared::push::Receiver;
 use shared::store::Store;
 use tokio::net::TcpStream;
 use url::Url;
@@ -32,7 +33,7 @@ use url::Url;
 use crate::operator::Target as Stores;
 use call::World;
 use plan::Pace;
-use sender::Target;
+use sender::{Erasing, Target};
 
 pub use plan::Kind;
 pub use sender::Sent;
@@ -83,6 +84,9 @@ pub struct Options {
     /// BUCKET_NAME, DYNAMODB_ENDPOINT and S3_ENDPOINT name, or the local stack's where --to is on this machine.
     #[arg(long)]
     pub verify: bool,
+    /// Erase so many people while it is sent, and look that nothing is left of them.
+    #[arg(long, value_name = "PEOPLE", default_value_t = 0, requires = "verify")]
+    pub erase: usize,
     /// Where the scheduled functions are run, by Lambda's Invoke operation. By default at --to, where the local stack has it.
     #[arg(long, value_name = "URL", requires = "verify")]
     pub invoke_at: Option<Url>,
@@ -94,6 +98,8 @@ pub struct Simulation {
     world: Arc<World>,
     pace: Pace,
     target: Target,
+    /// How many people are erased meanwhile.
+    erasures: usize,
     /// Where functions are invoked, without a slash at its end.
     invoke_at: String,
 }
@@ -130,13 +136,21 @@ impl Simulation {
                 token: options.token.clone(),
                 patience: options.patience.map(Duration::from_secs),
             },
+            erasures: options.erase,
             invoke_at: base(options.invoke_at.as_ref().unwrap_or(&options.to)),
         })
     }
 
-    /// Sends everything, as the platforms would.
-    pub async fn send(&self) -> Sent {
-        sender::send(&self.world, self.world.plan(self.pace), &self.target, self.pace.time_scale).await
+    /// Sends everything, as the platforms would. Meanwhile so many people are erased from the stores as the options say, if
+    /// there are `stores`.
+    ///
+    /// # Errors
+    /// When somebody can't be erased.
+    pub async fn send(&self, stores: Option<&Arc<Receiver>>) -> anyhow::Result<Sent> {
+        let erasing = stores.filter(|_| self.erasures > 0);
+        let erasing = erasing.map(|stores| Erasing { stores: Arc::clone(stores), people: self.erasures });
+        let plan = self.world.plan(self.pace);
+        sender::send(&self.world, plan, &self.target, self.pace.time_scale, erasing).await
     }
 
     /// Runs the scheduled functions until nothing is due, then holds the stores against the truth.
@@ -154,11 +168,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let simulation = Simulation::new(&options)?;
     // Before everything is sent: a wrong setting would show only then.
     let stores = match options.verify {
-        true => Some(Stores { local: is_loopback(&options.to) }.receiver().await?),
+        true => Some(Arc::new(Stores { local: is_loopback(&options.to) }.receiver().await?)),
         false => None,
     };
     reachable(&options.to).await?;
-    let sent = simulation.send().await;
+    let sent = simulation.send(stores.as_ref()).await?;
     let mut out = std::io::stdout();
     write!(out, "{sent}")?;
     if let Some(stores) = stores {

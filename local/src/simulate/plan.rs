@@ -22,22 +22,40 @@ pub enum Kind {
     AiVoiceWrapped,
     /// LAAFFIC's status report.
     Laaffic,
+    /// AlicomAgentCallReport of the attempt before, at another number, which nobody answered.
+    RedialedReport,
+    /// AlicomAgentCallRecord with a URL that is dead, where another has the right one.
+    DeadRecord,
+    /// The AI-voice platform's call record with another amount.
+    CorrectedAiVoice,
+    /// LAAFFIC's status report with another amount.
+    CorrectedLaaffic,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Report, Self::Record, Self::Note, Self::AiVoice, Self::AiVoiceWrapped, Self::Laaffic];
+    pub const ALL: [Self; 10] = [
+        Self::Report,
+        Self::Record,
+        Self::Note,
+        Self::AiVoice,
+        Self::AiVoiceWrapped,
+        Self::Laaffic,
+        Self::RedialedReport,
+        Self::DeadRecord,
+        Self::CorrectedAiVoice,
+        Self::CorrectedLaaffic,
+    ];
 
     /// The function that catches it.
     #[must_use]
     pub fn function(self) -> &'static str {
         match self {
-            Self::Report => "alicom-call-report",
-            Self::Record => "alicom-call-record",
+            Self::Report | Self::RedialedReport => "alicom-call-report",
+            Self::Record | Self::DeadRecord => "alicom-call-record",
             Self::Note => "alicom-call-note",
-            Self::AiVoice | Self::AiVoiceWrapped => "ai-voice-call-record",
-            Self::Laaffic => "laaffic-status-report",
+            Self::AiVoice | Self::AiVoiceWrapped | Self::CorrectedAiVoice => "ai-voice-call-record",
+            Self::Laaffic | Self::CorrectedLaaffic => "laaffic-status-report",
         }
     }
 
@@ -46,6 +64,10 @@ impl Kind {
     pub fn label(self) -> &'static str {
         match self {
             Self::AiVoiceWrapped => "ai-voice-call-record, wrapped",
+            Self::RedialedReport => "alicom-call-report, redialed",
+            Self::DeadRecord => "alicom-call-record, dead URL",
+            Self::CorrectedAiVoice => "ai-voice-call-record, corrected",
+            Self::CorrectedLaaffic => "laaffic-status-report, corrected",
             other => other.function(),
         }
     }
@@ -53,9 +75,9 @@ impl Kind {
     /// The most elements that come in one push.
     fn most_elements(self) -> usize {
         match self {
-            Self::AiVoice | Self::AiVoiceWrapped => 1,
-            Self::Report | Self::Record | Self::Note => 12,
-            Self::Laaffic => 30,
+            Self::AiVoice | Self::AiVoiceWrapped | Self::CorrectedAiVoice => 1,
+            Self::Report | Self::Record | Self::Note | Self::RedialedReport | Self::DeadRecord => 12,
+            Self::Laaffic | Self::CorrectedLaaffic => 30,
         }
     }
 }
@@ -93,19 +115,30 @@ pub(super) struct Pace {
     pub(super) duplicates: u32,
 }
 
-/// The kinds of message that there are of a call, the strongest first.
-pub(super) fn kinds(call: &Call) -> &'static [Kind] {
+/// The kinds of message that there are of a call, the strongest first, those of one function together.
+pub(super) fn kinds(call: &Call) -> Vec<Kind> {
+    let told_twice = call.told_twice;
     match call.platform {
-        Platform::AiVoice { wrapped: false } => &[Kind::AiVoice],
-        Platform::AiVoice { wrapped: true } => &[Kind::AiVoiceWrapped],
-        Platform::Laaffic => &[Kind::Laaffic],
+        Platform::AiVoice { wrapped } => {
+            let kind = if wrapped { Kind::AiVoiceWrapped } else { Kind::AiVoice };
+            [kind].into_iter().chain(told_twice.then_some(Kind::CorrectedAiVoice)).collect()
+        }
+        Platform::Laaffic => {
+            [Kind::Laaffic].into_iter().chain(told_twice.then_some(Kind::CorrectedLaaffic)).collect()
+        }
         Platform::Alibaba => {
-            match (call.recordings.is_empty() && call.index.is_multiple_of(2), call.lines.is_empty()) {
-                (true, true) => &[Kind::Report],
-                (true, false) => &[Kind::Report, Kind::Note],
-                (false, true) => &[Kind::Report, Kind::Record],
-                (false, false) => &[Kind::Report, Kind::Record, Kind::Note],
-            }
+            let records = !(call.recordings.is_empty() && call.index.is_multiple_of(2));
+            let announces = records && !call.recordings.is_empty();
+            [
+                (Kind::Report, true),
+                (Kind::RedialedReport, told_twice),
+                (Kind::Record, records),
+                (Kind::DeadRecord, told_twice && announces),
+                (Kind::Note, !call.lines.is_empty()),
+            ]
+            .into_iter()
+            .filter_map(|(kind, is_sent)| is_sent.then_some(kind))
+            .collect()
         }
     }
 }
@@ -120,6 +153,14 @@ impl World {
             Kind::AiVoice => ai_voice::call_record(call, self, false),
             Kind::AiVoiceWrapped => ai_voice::call_record(call, self, true),
             Kind::Laaffic => laaffic::report(call, self),
+            Kind::RedialedReport => alibaba::report(&call.attempt_before()),
+            Kind::DeadRecord => alibaba::dead_record(call, self),
+            Kind::CorrectedAiVoice => ai_voice::call_record(
+                &call.at_another_price(),
+                self,
+                call.platform == Platform::AiVoice { wrapped: true },
+            ),
+            Kind::CorrectedLaaffic => laaffic::report(&call.at_another_price(), self),
         }
     }
 
@@ -130,7 +171,7 @@ impl World {
         let mut due: Vec<(f64, Message)> = Vec::new();
         for index in 0..pace.calls {
             for kind in kinds(&self.call(index)) {
-                let message = Message { call: index, kind: *kind };
+                let message = Message { call: index, kind };
                 let mut at = f64::from(index) / pace.rate + lateness(rng) * pace.time_scale;
                 due.push((at, message));
                 if rng.u32(..100) < pace.duplicates {
@@ -171,12 +212,33 @@ impl World {
             .map(|message| self.element(&self.call(message.call), message.kind).text)
             .collect();
         match (push.kind, &texts[..]) {
-            (Kind::Laaffic, texts) => format!("{{\"array\":[{}]}}", texts.join(",")),
-            (Kind::AiVoice | Kind::AiVoiceWrapped, texts) => texts.concat(),
+            (Kind::Laaffic | Kind::CorrectedLaaffic, texts) => match self.beside_the_list(push) {
+                Some(batch) => {
+                    format!(
+                        "{{\"batch\":\"{batch}\", \"array\":[{}],\"total\":{}}}",
+                        texts.join(","),
+                        texts.len()
+                    )
+                }
+                None => format!("{{\"array\":[{}]}}", texts.join(",")),
+            },
+            (Kind::AiVoice | Kind::AiVoiceWrapped | Kind::CorrectedAiVoice, texts) => texts.concat(),
             // The Chinese page's sample is a bare object.
             (_, [alone]) if push.messages[0].call.is_multiple_of(4) => alone.clone(),
             (_, texts) => format!("[{}]", texts.join(", ")),
         }
+    }
+}
+
+impl World {
+    /// What LAAFFIC says beside the list now and then: a name of the push that stands in no other.
+    pub(super) fn beside_the_list(&self, push: &Push) -> Option<String> {
+        let first = push.messages.first()?;
+        let of_laaffic = matches!(push.kind, Kind::Laaffic | Kind::CorrectedLaaffic);
+        (of_laaffic && first.call.is_multiple_of(3)).then(|| {
+            let corrected = push.kind == Kind::CorrectedLaaffic;
+            format!("batch-{}-{}-{}-{corrected}", self.mark(), first.call, push.messages.len())
+        })
     }
 }
 
@@ -216,7 +278,7 @@ mod tests {
         let pushes = world().plan(pace);
         let sent: Vec<_> = pushes.iter().flat_map(|push| &push.messages).map(|m| (m.call, m.kind)).collect();
         let all: BTreeSet<_> = (0..500)
-            .flat_map(|call| kinds(&world().call(call)).iter().map(move |kind| (call, *kind)))
+            .flat_map(|call| kinds(&world().call(call)).into_iter().map(move |kind| (call, kind)))
             .collect();
         assert_eq!(sent.iter().copied().collect::<BTreeSet<_>>(), all);
         let repeats = sent.len() - all.len();

@@ -28,6 +28,8 @@ pub(super) async fn run(base: &str) -> anyhow::Result<bool> {
         // A conversation may bring a fresher URL.
         until_nothing_is_due(base, "archive-recordings").await?;
     }
+    // What came to lie beside the tombstones of erased calls.
+    until_nothing_is_due(base, "sweep-erased").await?;
     Ok(archives)
 }
 

@@ -7,14 +7,18 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use serde_json::Value;
+use shared::push::Receiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::call::World;
+use super::call::{Call, World};
 use super::http::{Http, NoAnswer};
-use super::plan::{Kind, Message, Push};
+use super::laaffic::callee_of;
+use super::plan::{Kind, Message, Push, kinds};
 use super::report::Figures;
+use crate::operator::erase_quietly;
 
 /// How many requests are under way at once.
 const MAX_IN_FLIGHT: usize = 64;
@@ -49,6 +53,10 @@ pub(super) enum Failure {
 pub struct Sent {
     pub(super) figures: Figures,
     pub(super) acknowledged: HashSet<(u32, Kind)>,
+    /// The calls whose callee was erased.
+    pub(super) erased: HashSet<u32>,
+    /// What stood beside the lists of acknowledged pushes.
+    pub(super) envelopes: HashSet<String>,
     pub(super) given_up: Vec<GivenUp>,
     pub(super) started: jiff::Timestamp,
     pub(super) took: Duration,
@@ -76,6 +84,12 @@ impl Sent {
         self.figures.total(|kind| kind.acknowledged)
     }
 
+    /// How many people were erased meanwhile.
+    #[must_use]
+    pub fn erased(&self) -> usize {
+        self.erased.len()
+    }
+
     /// How many attempts were repetitions.
     #[must_use]
     pub fn retried(&self) -> u64 {
@@ -87,20 +101,30 @@ impl Sent {
 fn time_limit(kind: Kind) -> Duration {
     match kind {
         // <https://help.aliyun.com/document_detail/112503.html>
-        Kind::Report | Kind::Record | Kind::Note => Duration::from_millis(700),
+        Kind::Report | Kind::Record | Kind::Note | Kind::RedialedReport | Kind::DeadRecord => {
+            Duration::from_millis(700)
+        }
         // Neither documents one; this is what HTTP clients usually come with.
-        Kind::AiVoice | Kind::AiVoiceWrapped | Kind::Laaffic => Duration::from_secs(10),
+        Kind::AiVoice
+        | Kind::AiVoiceWrapped
+        | Kind::CorrectedAiVoice
+        | Kind::Laaffic
+        | Kind::CorrectedLaaffic => Duration::from_secs(10),
     }
 }
 
 /// How long after failed attempt number `attempt`, counted from one, a platform tries again; `None` where it gives up.
 fn pause_after(kind: Kind, attempt: u32) -> Option<Duration> {
     let minutes = match kind {
-        Kind::Report | Kind::Record | Kind::Note => *[1, 5, 10].get(attempt as usize - 1)?,
+        Kind::Report | Kind::Record | Kind::Note | Kind::RedialedReport | Kind::DeadRecord => {
+            *[1, 5, 10].get(attempt as usize - 1)?
+        }
         // The engine under it: at most ten, doubling.
-        Kind::AiVoice | Kind::AiVoiceWrapped => (attempt <= 10).then(|| 1 << (attempt - 1))?,
+        Kind::AiVoice | Kind::AiVoiceWrapped | Kind::CorrectedAiVoice => {
+            (attempt <= 10).then(|| 1 << (attempt - 1))?
+        }
         // Not documented: the least that can be expected.
-        Kind::Laaffic => (attempt == 1).then_some(1)?,
+        Kind::Laaffic | Kind::CorrectedLaaffic => (attempt == 1).then_some(1)?,
     };
     Some(Duration::from_secs(minutes * 60))
 }
@@ -108,8 +132,63 @@ fn pause_after(kind: Kind, attempt: u32) -> Option<Duration> {
 /// How an attempt ended: which push, the how manieth attempt, how long it took.
 type Attempted = (usize, u32, Duration, Result<(), Failure>);
 
-/// Sends all pushes.
-pub(super) async fn send(world: &Arc<World>, plan: Vec<Push>, target: &Target, time_scale: f64) -> Sent {
+/// Erases people while it is sent, as the operator would who was asked to.
+pub(super) struct Erasing {
+    /// The stores.
+    pub(super) stores: Arc<Receiver>,
+    /// How many people are erased.
+    pub(super) people: usize,
+}
+
+impl Erasing {
+    /// A call of the push whose callee can be erased by now: of its function no other message comes, which could tell another
+    /// callee, and its number is known whole.
+    fn choose(&self, world: &World, push: &Push, acknowledged: &HashSet<(u32, Kind)>) -> Option<Call> {
+        let calls = push.messages.iter().map(|message| world.call(message.call));
+        let mut settled = calls.filter(|call| {
+            call.named
+                && !call.callee.contains('*')
+                && kinds(call).iter().all(|kind| {
+                    // What is weaker tells no callee: it may come later, and meets the tombstone.
+                    matches!(kind, Kind::Record | Kind::DeadRecord | Kind::Note)
+                        || acknowledged.contains(&(call.index, *kind))
+                })
+        });
+        settled.next()
+    }
+}
+
+/// How often an erasure is tried that the stores' failures broke off, and the pause between.
+const ERASURES: usize = 60;
+const BEFORE_ERASING_AGAIN: Duration = Duration::from_secs(1);
+
+async fn erase(stores: Arc<Receiver>, call: Call) -> anyhow::Result<u32> {
+    let mut tries = 1;
+    while let Err(error) = erase_quietly(&stores, callee_of(&call)).await {
+        if tries == ERASURES {
+            return Err(error);
+        }
+        tries += 1;
+        tokio::time::sleep(BEFORE_ERASING_AGAIN).await;
+    }
+    Ok(call.index)
+}
+
+/// Sends all pushes, and erases people meanwhile.
+///
+/// # Errors
+/// Where somebody can't be erased.
+pub(super) async fn send(
+    world: &Arc<World>,
+    plan: Vec<Push>,
+    target: &Target,
+    time_scale: f64,
+    erasing: Option<Erasing>,
+) -> anyhow::Result<Sent> {
+    let mut erasures: JoinSet<anyhow::Result<u32>> = JoinSet::new();
+    let mut chosen: HashSet<u32> = HashSet::new();
+    // Spread over the whole of it.
+    let every = erasing.as_ref().map_or(usize::MAX, |erasing| (plan.len() / (erasing.people + 1)).max(1));
     let started = jiff::Timestamp::now();
     let begin = Instant::now();
     let plan = Arc::new(plan);
@@ -120,6 +199,8 @@ pub(super) async fn send(world: &Arc<World>, plan: Vec<Push>, target: &Target, t
     let mut sent = Sent {
         figures: Figures::default(),
         acknowledged: HashSet::new(),
+        erased: HashSet::new(),
+        envelopes: HashSet::new(),
         given_up: Vec::new(),
         started,
         took: Duration::ZERO,
@@ -139,7 +220,15 @@ pub(super) async fn send(world: &Arc<World>, plan: Vec<Push>, target: &Target, t
                 match (result, pause_after(push.kind, attempt)) {
                     (Ok(()), _) => {
                         sent.figures.of(push.kind).acknowledged += 1;
+                        sent.envelopes.extend(world.beside_the_list(push));
                         sent.acknowledged.extend(push.messages.iter().map(|message| (message.call, message.kind)));
+                        let is_time = sent.figures.total(|kind| kind.acknowledged) as usize > every * (chosen.len() + 1);
+                        if let Some(erasing) = erasing.as_ref().filter(|erasing| is_time && chosen.len() < erasing.people)
+                            && let Some(call) = erasing.choose(world, push, &sent.acknowledged)
+                            && chosen.insert(call.index)
+                        {
+                            erasures.spawn(erase(Arc::clone(&erasing.stores), call));
+                        }
                     }
                     (Err(failure), Some(pause)) => {
                         sent.figures.failure(failure);
@@ -159,7 +248,10 @@ pub(super) async fn send(world: &Arc<World>, plan: Vec<Push>, target: &Target, t
     }
     progress.end();
     sent.took = begin.elapsed();
-    sent
+    while let Some(erased) = erasures.join_next().await {
+        sent.erased.insert(erased.context("an erasure was broken off")?.context("somebody can't be erased")?);
+    }
+    Ok(sent)
 }
 
 async fn attempt_one(

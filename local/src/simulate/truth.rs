@@ -39,9 +39,47 @@ pub(super) fn push_key(element: &Element) -> String {
     format!("push#{}#{}", element.function, hex::encode(&Sha256::digest(&element.text)[..8]))
 }
 
-/// The call's item, without its bookkeeping, after these messages, the strongest first: of each attribute the strongest value,
-/// and where a weaker one differs, that under `extra`.
-pub(super) fn call_item(call: &Call, elements: &[&Element]) -> Map<String, Value> {
+/// What each function says of a call, where it was told several messages: of each field the value of the message that was
+/// received last, which takes back what it has no value for. `messages` are by function, each with when it was first
+/// received; of two received at the same moment the digest decides.
+pub(super) fn said_by_function(messages: &[(&Element, String)]) -> Vec<Element> {
+    let mut by_function: Vec<Vec<(&Element, String, String)>> = Vec::new();
+    for (element, received_at) in messages {
+        let one = (*element, received_at.clone(), push_key(element));
+        match by_function.last_mut() {
+            Some(list) if list[0].0.function == element.function => list.push(one),
+            _ => by_function.push(vec![one]),
+        }
+    }
+    let folded = by_function.into_iter().filter_map(|mut list| {
+        list.sort_by(|a, b| (&a.1, &a.2).cmp(&(&b.1, &b.2)));
+        list.into_iter().map(|(element, _, _)| element.clone()).reduce(told_later)
+    });
+    folded.collect()
+}
+
+/// What is said after a later message of the same function.
+fn told_later(mut earlier: Element, later: Element) -> Element {
+    let Says { claims, status, kept, conversation, recordings, nulls } = later.says;
+    let said = &mut earlier.says;
+    for field in &nulls {
+        said.claims.retain(|claim| claim.field != *field);
+        said.status.remove(*field);
+        said.kept.remove(*field);
+        said.kept.remove(&format!("{field}_untrimmed"));
+    }
+    said.claims.retain(|claim| claims.iter().all(|newer| newer.attribute != claim.attribute));
+    said.claims.extend(claims);
+    said.status.extend(status);
+    said.kept.extend(kept);
+    said.conversation.extend(conversation);
+    said.recordings.extend(recordings);
+    earlier
+}
+
+/// The call's item, without its bookkeeping, after what these functions say, the strongest first: of each attribute the
+/// strongest value, and where a weaker one differs, that under `extra`.
+pub(super) fn call_item(call: &Call, elements: &[Element]) -> Map<String, Value> {
     let mut item = identity(call, "call");
     item.insert("provider".to_owned(), provider(call).into());
     item.insert("call_id".to_owned(), call.id.clone().into());
@@ -92,7 +130,7 @@ pub(super) fn call_item(call: &Call, elements: &[&Element]) -> Map<String, Value
 }
 
 /// The conversation's item, without its bookkeeping; `None` where nobody says anything of one.
-pub(super) fn conversation_item(call: &Call, elements: &[&Element]) -> Option<Map<String, Value>> {
+pub(super) fn conversation_item(call: &Call, elements: &[Element]) -> Option<Map<String, Value>> {
     let said: Map<_, _> =
         elements.iter().rev().flat_map(|element| element.says.conversation.clone()).collect();
     (!said.is_empty()).then(|| identity(call, "conversation").into_iter().chain(said).collect())
@@ -106,7 +144,7 @@ pub(super) fn recording_items(
     let items = says.recordings.iter().map(|recording| {
         let mut item = identity(call, &format!("recording#{}", recording.slot));
         item.insert("slot".to_owned(), recording.slot.clone().into());
-        item.insert("source_url".to_owned(), recording.url.clone().into());
+        item.extend(recording.url.clone().map(|url| ("source_url".to_owned(), url.into())));
         item.extend(recording.id.clone().map(|id| ("source_id".to_owned(), id.into())));
         item.extend(
             recording

@@ -40,6 +40,16 @@ async fn recordings() -> Provider {
     provider::start(listener, provider::Settings::default()).unwrap()
 }
 
+/// Where the functions fetch recordings, and ask for the URLs of those that are known by an id.
+fn settings<'a>(hosts: &'a str, platform: &'a str) -> [(&'a str, &'a str); 3] {
+    [
+        ("RECORDING_HOSTS", hosts),
+        ("LAAFFIC_ENDPOINT", platform),
+        // The platform is this machine's: there is no need to spare it.
+        ("LAAFFIC_REQUESTS_PER_SECOND", "100"),
+    ]
+}
+
 fn today() -> String {
     jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date().to_string()
 }
@@ -49,7 +59,7 @@ async fn a_simulation_finds_everything_as_it_should_be_on_a_sound_stack() {
     let _turn = ONE_AT_A_TIME.lock().await;
     let recordings = recordings().await;
     let hosts = recordings.address().to_string();
-    let served = Served::start_with(&["--memory", "--no-schedule"], &[("RECORDING_HOSTS", &hosts)]);
+    let served = Served::start_with(&["--memory", "--no-schedule"], &settings(&hosts, recordings.base_url()));
     let (succeeded, said) = served.operate(&[
         "simulate",
         "--token",
@@ -65,9 +75,11 @@ async fn a_simulation_finds_everything_as_it_should_be_on_a_sound_stack() {
         "--time-scale",
         "0.01",
         "--verify",
+        "--erase",
+        "3",
     ]);
     assert!(succeeded, "{said}");
-    assert!(said.contains("looked at 200 calls: "), "{said}");
+    assert!(said.contains("looked at 200 calls: ") && said.contains("3 of them erased"), "{said}");
     assert!(
         said.contains("0 differences: what was acknowledged is stored, what is stored was sent"),
         "{said}"
@@ -106,7 +118,7 @@ async fn whatever_is_tampered_with_is_told_exactly_and_fails_the_command() {
     let _turn = ONE_AT_A_TIME.lock().await;
     let recordings = recordings().await;
     let hosts = recordings.address().to_string();
-    let served = Served::start_with(&["--memory", "--no-schedule"], &[("RECORDING_HOSTS", &hosts)]);
+    let served = Served::start_with(&["--memory", "--no-schedule"], &settings(&hosts, recordings.base_url()));
     let store = served.store();
     let day = today();
     let arguments = [
@@ -126,7 +138,7 @@ async fn whatever_is_tampered_with_is_told_exactly_and_fails_the_command() {
         &day,
     ];
     let simulation = simulation(&arguments);
-    let sent = simulation.send().await;
+    let sent = simulation.send(None).await.unwrap();
     assert_eq!(sent.acknowledged_pushes(), sent.pushes(), "{sent}");
     let sound = simulation.verify(&store, &sent).await.unwrap();
     assert_eq!(found(&sound), [], "before anything is tampered with");
@@ -241,8 +253,8 @@ struct Killable {
 }
 
 impl Killable {
-    fn start(stores: &[&str], functions: &[&str], hosts: &str) -> Self {
-        let settings = [("RECORDING_HOSTS", hosts)];
+    fn start(stores: &[&str], functions: &[&str], hosts: &str, platform: &str) -> Self {
+        let settings = settings(hosts, platform);
         let stores = Served::start_with(stores, &settings);
         Self { stores, functions: Served::start_with(functions, &settings) }
     }
@@ -261,7 +273,7 @@ const DOWN: Duration = Duration::from_secs(2);
 async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_fail() {
     let _turn = ONE_AT_A_TIME.lock().await;
     let full = std::env::var_os("CALLVAULT_FULL").is_some_and(|full| full == "1");
-    let (calls, kills) = if full { (20_000, 5) } else { (500, 1) };
+    let (calls, kills, erasures) = if full { (20_000, 5, 20) } else { (500, 1, 5) };
     let rate = match std::env::var("CALLVAULT_FULL_RATE") {
         Ok(rate) if full => rate.parse().unwrap(),
         _ => 12,
@@ -292,7 +304,9 @@ async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_f
         "--s3-endpoint",
         &s3_endpoint,
     ];
-    let start = || tokio::task::block_in_place(|| Killable::start(&stores, &functions, &hosts));
+    let start = || {
+        tokio::task::block_in_place(|| Killable::start(&stores, &functions, &hosts, recordings.base_url()))
+    };
     let mut stack = start();
 
     let simulation = Arc::new(simulation(&[
@@ -306,12 +320,16 @@ async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_f
         &rate.to_string(),
         "--seed",
         "11",
+        "--verify",
+        "--erase",
+        &erasures.to_string(),
         "--time-scale",
         "0.05",
     ]));
     let sending = tokio::spawn({
         let simulation = Arc::clone(&simulation);
-        async move { simulation.send().await }
+        let stores = Arc::new(stack.stores.receiver());
+        async move { simulation.send(Some(&stores)).await.unwrap() }
     });
     let between = Duration::from_secs(calls / rate / (kills + 1));
     for _ in 0..kills {
@@ -323,6 +341,7 @@ async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_f
     }
     let sent = sending.await.unwrap();
     assert!(sent.retried() > 0, "{sent}");
+    assert_eq!(sent.erased(), erasures);
     assert!(sent.acknowledged_pushes() * 100 >= sent.pushes() * 99, "{sent}");
     let verification = simulation.verify(&stack.stores.store(), &sent).await.unwrap();
     assert_eq!(verification.calls(), calls);

@@ -28,6 +28,7 @@ use shared::aws::brief;
 use shared::bucket::Bucket;
 use shared::keys;
 use shared::model::{CallKey, Instant};
+use shared::push::Receiver;
 use shared::table::Table;
 use shared::tombstone::{PREFIXES, is_tombstone};
 use sweep_erased::{Removed, Remover, Version, prefixes, remove_version, versions};
@@ -71,8 +72,29 @@ pub struct EraseOptions {
 /// Where a number can't be told from others', before anything is read; where something could not be read or removed, once all
 /// else is done.
 pub async fn erase(options: EraseOptions) -> anyhow::Result<()> {
-    let numbers = Numbers::read(options.callee.iter().map(String::as_str)).map_err(|error| anyhow!(error))?;
+    // Before the stores are looked for: a wrong number is wrong wherever they are.
+    Numbers::read(options.callee.iter().map(String::as_str)).map_err(|error| anyhow!(error))?;
     let receiver = options.target.receiver().await?;
+    erase_from(&receiver, &options).await?.print()
+}
+
+/// Erases one person from the stores, and tells nobody.
+///
+/// # Errors
+/// Where something could not be read or removed.
+pub(crate) async fn erase_quietly(receiver: &Receiver, callee: String) -> anyhow::Result<()> {
+    let options = EraseOptions {
+        target: Target::default(),
+        callee: vec![callee],
+        indexed: false,
+        bypass_governance: false,
+        dry_run: false,
+    };
+    erase_from(receiver, &options).await?.into_result()
+}
+
+async fn erase_from(receiver: &Receiver, options: &EraseOptions) -> anyhow::Result<Report> {
+    let numbers = Numbers::read(options.callee.iter().map(String::as_str)).map_err(|error| anyhow!(error))?;
     let erasure = Erasure {
         table: receiver.store().table(),
         bucket: receiver.store().bucket(),
@@ -115,7 +137,7 @@ pub async fn erase(options: EraseOptions) -> anyhow::Result<()> {
     if !options.indexed {
         erasure.clean_rejects(&mut report).await?;
     }
-    report.print()
+    Ok(report)
 }
 
 /// One erasure: what it works on, and how.
@@ -135,8 +157,11 @@ impl Erasure<'_> {
 
     /// Erases calls.
     async fn erase_calls(&self, calls: &BTreeSet<CallKey>, report: &mut Report) {
-        let mut erased = futures_util::stream::iter(calls)
-            .map(async |key| (key, self.erase_call(key).await))
+        let mut erased = futures_util::stream::iter(calls.iter().cloned())
+            .map(|key| async move {
+                let removed = self.erase_call(&key).await;
+                (key, removed)
+            })
             .buffer_unordered(AT_ONCE);
         while let Some((key, removed)) = erased.next().await {
             match removed {
@@ -144,7 +169,7 @@ impl Erasure<'_> {
                     report.calls += 1;
                     report.enter(&removed, self.obstacles(&removed.kept).await);
                 }
-                Err(error) => report.failed.push((keys::call_pk(key), error)),
+                Err(error) => report.failed.push((keys::call_pk(&key), error)),
             }
         }
     }
@@ -158,12 +183,12 @@ impl Erasure<'_> {
 
     /// Removes what came to lie beside the tombstones of calls that were erased before: what `sweep-erased` would do.
     async fn finish(&self, tombstones: impl Iterator<Item = &CallKey>, report: &mut Report) {
-        let mut swept = futures_util::stream::iter(tombstones)
-            .map(async |key| {
+        let mut swept = futures_util::stream::iter(tombstones.cloned().collect::<Vec<_>>())
+            .map(|key| async move {
                 let removed = match self.dry_run {
-                    true => self.look_at(key).await,
+                    true => self.look_at(&key).await,
                     false => {
-                        let swept = self.remover().sweep(key, self.now).await;
+                        let swept = self.remover().sweep(&key, self.now).await;
                         swept.map(Option::unwrap_or_default).map_err(anyhow::Error::from)
                     }
                 };
@@ -177,7 +202,7 @@ impl Erasure<'_> {
                     let obstacles = self.obstacles(&removed.kept).await;
                     report.kept.extend(obstacles);
                 }
-                Err(error) => report.failed.push((keys::call_pk(key), error)),
+                Err(error) => report.failed.push((keys::call_pk(&key), error)),
             }
         }
     }

@@ -137,6 +137,14 @@ impl Report {
         writeln!(out, "  - calls whose number the provider masked, or never told")?;
         writeln!(out, "  - what came while this ran: where pushes come all the time, repeat it")?;
         writeln!(out, "  - what the provider itself keeps, and may push again under other calls' ids")?;
+        self.into_result()
+    }
+
+    /// Whether everything is gone that was to go.
+    ///
+    /// # Errors
+    /// Where something stays, or could not be looked into.
+    pub(crate) fn into_result(self) -> anyhow::Result<()> {
         let unread = self.unreadable.len() + self.failed.len();
         match (self.kept.len(), unread) {
             (0, 0) => Ok(()),
