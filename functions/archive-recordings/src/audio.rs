@@ -184,7 +184,7 @@ fn is_markup(head: &[u8]) -> bool {
     match first {
         b'<' => {
             let named = rest.first().is_some_and(|byte| byte.is_ascii_alphabetic() || b"!?/".contains(byte));
-            (named && goes_on(8)) || (named && is_utf8_text(text))
+            named && (goes_on(8) || is_utf8_text(text))
         }
         b'{' => next == Some(&b'"') && goes_on(6) || is_utf8_text(text),
         b'[' => next.is_some_and(|byte| b"{\"".contains(byte)) && goes_on(6) || is_utf8_text(text),

@@ -13,6 +13,7 @@ mod summary;
 mod tombstones;
 mod versions;
 
+use std::fmt;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -40,7 +41,7 @@ const CONCURRENCY: usize = 8;
 const RESERVE: Duration = Duration::from_secs(20);
 
 /// The run could not do all of its work. What failed stays due.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum RunError {
     /// The index could not be read.
     #[error(transparent)]
@@ -53,6 +54,13 @@ pub enum RunError {
         /// What happened to the first.
         first: SweepError,
     },
+}
+
+/// In the words that are fit for a log: Lambda's runtime logs what a function fails by, and the SDK's errors hold whole answers.
+impl fmt::Debug for RunError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")
+    }
 }
 
 /// What the function has at hand from its start on.

@@ -188,10 +188,17 @@ fn what_a_scheduled_function_fails_by_is_told_by_its_code_alone() {
         let credentials = ProviderCredentials { alibaba, laaffic: None };
         let fetched = fetch_conversations::handle(&conversations, &credentials, deadline(), rig.start);
         let fetched = fetched.await.unwrap_err();
+        let sweeper = sweep_erased::Sweeper::new(&Environment::new(&look_up)).unwrap();
+        let swept = sweep_erased::handle(&sweeper, rig.start, deadline()).await.unwrap_err();
         // Lambda's runtime logs both forms.
-        for told in
-            [format!("{archived}"), format!("{archived:?}"), format!("{fetched}"), format!("{fetched:?}")]
-        {
+        for told in [
+            format!("{archived}"),
+            format!("{archived:?}"),
+            format!("{fetched}"),
+            format!("{fetched:?}"),
+            format!("{swept}"),
+            format!("{swept:?}"),
+        ] {
             assert!(told.contains("AccessDeniedException"), "{told}");
             assert!(!told.contains("canary") && !told.contains("arn:") && told.len() < 200, "{told}");
         }

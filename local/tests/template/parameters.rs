@@ -170,6 +170,8 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
     match function {
         archive_recordings::FUNCTION => drop(ArchiveConfig::read(environment)?),
         fetch_conversations::FUNCTION => drop(FetchConfig::read(environment)?),
+        // The stores and the metrics are all that it reads.
+        sweep_erased::FUNCTION => {}
         push => {
             let push = PUSH_FUNCTIONS.iter().find(|function| function.push.function == push);
             let push = push.unwrap_or_else(|| panic!("how does {function} read its settings?")).push;
