@@ -170,6 +170,8 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
     match function {
         archive_recordings::FUNCTION => drop(ArchiveConfig::read(environment)?),
         fetch_conversations::FUNCTION => drop(FetchConfig::read(environment)?),
+        // It has no settings of its own.
+        sweep_erased::FUNCTION => {}
         push => {
             let push = PUSH_FUNCTIONS.iter().find(|function| function.push.function == push);
             let push = push.unwrap_or_else(|| panic!("how does {function} read its settings?")).push;
