@@ -379,3 +379,26 @@ async fn what_stood_beside_the_list_is_blacked_out_and_its_calls_stay() {
     let kept = items.iter().filter(|item| Value::Object((*item).clone()).to_string().contains("KEEP"));
     assert_eq!(kept.count(), 2);
 }
+
+#[tokio::test]
+async fn an_envelope_stays_blacked_out_when_its_push_comes_again() {
+    // A repeat has the envelope kept for longer.
+    let served = Served::start_with(&["--memory"], &[("PUSH_RETENTION_DAYS", "30")]);
+    let large = "KEEP ".repeat(20_000);
+    let batches = [("1", "KEEP"), ("2", &large)].map(|(id, beside)| {
+        json!({"array": [{"voiceId": id, "callee": OTHER}], "contact": PERSON, "batch": beside})
+    });
+    let store = served.store();
+    for _ in 0..2 {
+        for batch in &batches {
+            push(&served, "laaffic-status-report", batch).await;
+        }
+        assert!(served.operate(&["erase", "--callee", PERSON]).0);
+    }
+    for batch in &batches {
+        push(&served, "laaffic-status-report", batch).await;
+    }
+    let (items, versions) = (all_items_in(&store).await, all_versions(&store).await);
+    assert_eq!(of(PERSON, &items, &versions), (0, 0));
+    assert!(items.iter().any(|item| item["sk"] == "envelope"), "{items:?}");
+}

@@ -102,11 +102,15 @@ const REGISTRIES: [&str; 36] = [
     "org", "plc", "res", "sch", "tm", "web",
 ];
 
-/// Whether anybody can have a name below this one: a single label, or what a country's registry hands names out below.
+/// Nobody hands out names below these: RFC 2606, and what networks use within (RFC 6762, ICANN's `internal`).
+const RESERVED: [&str; 6] = ["test", "example", "invalid", "localhost", "local", "internal"];
+
+/// Whether anybody can have a name below this one: a single label that is not reserved, or what a country's registry hands names
+/// out below.
 fn is_public_suffix(name: &str) -> bool {
     let labels: Vec<_> = name.split('.').collect();
     match labels[..] {
-        [_] => true,
+        [label] => !RESERVED.contains(&label),
         [registry, country] => country.len() == 2 && REGISTRIES.contains(&registry),
         _ => false,
     }

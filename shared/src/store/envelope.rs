@@ -25,40 +25,59 @@ impl Store {
     ) -> Result<String, StoreError> {
         let digest = keys::envelope_digest(text);
         let key = (keys::envelope_pk(function, &digest), keys::ENVELOPE.to_owned());
-        let stored = self.glance(std::slice::from_ref(&key)).await.pop();
-        let kept_until = stored.as_ref().map(|item| item.get(keys::TTL).and_then(Value::as_i64));
-        let lasts = match (kept_until, expires) {
-            (None, _) | (Some(Some(_)), None) => false,
-            (Some(None), _) => true,
-            (Some(Some(until)), Some(expires)) => until >= expires,
-        };
-        if lasts {
+        let known = self.glance(std::slice::from_ref(&key)).await.pop();
+        if known.as_ref().is_some_and(|known| lasts(known, expires)) {
             return Ok(digest);
         }
-        let received_at = received_at.to_string();
-        let first = stored.as_ref().and_then(|item| item.get(RECEIVED_AT)?.as_str()).unwrap_or(&received_at);
-        let mut item = Map::from_iter([
-            (keys::PK.to_owned(), key.0.into()),
-            (keys::SK.to_owned(), key.1.into()),
+        let mut new = Map::from_iter([
+            (keys::PK.to_owned(), key.0.clone().into()),
+            (keys::SK.to_owned(), key.1.clone().into()),
             ("function".to_owned(), function.into()),
-            (RECEIVED_AT.to_owned(), first.min(&received_at).into()),
+            (RECEIVED_AT.to_owned(), received_at.to_string().into()),
         ]);
         if text.len() > LARGE_BYTES {
             // First the object, so that no item names one that isn't there.
             let name = keys::large_envelope_key(function, text);
             self.bucket().put_json_if_absent(&name, text.as_bytes().to_vec()).await?;
-            item.insert("body_key".to_owned(), name.into());
+            new.insert("body_key".to_owned(), name.into());
         } else {
-            item.insert("body".to_owned(), text.into());
+            new.insert("body".to_owned(), text.into());
         }
-        item.extend(expires.map(|expires| (keys::TTL.to_owned(), expires.into())));
-        self.table.put(item).await?;
+        new.extend(expires.map(|expires| (keys::TTL.to_owned(), expires.into())));
+        let merge = |stored| {
+            Ok(match stored {
+                None => Some(new.clone()),
+                Some(stored) if lasts(&stored, expires) => None,
+                Some(stored) => Some(kept_longer(stored, &new)),
+            })
+        };
+        self.table.upsert(&key.0, &key.1, known, merge).await?;
         Ok(digest)
     }
 
     async fn glance(&self, keys: &[(String, String)]) -> Vec<Item> {
         timeout(GLANCE_LIMIT, self.table.glance_at(keys)).await.ok().and_then(Result::ok).unwrap_or_default()
     }
+}
+
+/// Whether a stored envelope is kept for as long as one that may be forgotten at `expires`.
+fn lasts(stored: &Item, expires: Option<i64>) -> bool {
+    match (stored.get(keys::TTL).and_then(Value::as_i64), expires) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(until), Some(expires)) => until >= expires,
+    }
+}
+
+/// A stored envelope that is to be kept for as long as a new one of the same text. What it says stays as it is stored: a number may
+/// have been blacked out of it.
+fn kept_longer(mut stored: Item, new: &Item) -> Item {
+    let first = |item: &Item| item.get(RECEIVED_AT).and_then(Value::as_str).map(str::to_owned);
+    let first = first(&stored).into_iter().chain(first(new)).min();
+    stored.extend(first.map(|first| (RECEIVED_AT.to_owned(), first.into())));
+    stored.remove(keys::TTL);
+    stored.extend(new.get(keys::TTL).map(|ttl| (keys::TTL.to_owned(), ttl.clone())));
+    stored
 }
 
 /// A stored push with the name of one more envelope that it came in; `None` where it is named already.

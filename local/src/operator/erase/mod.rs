@@ -26,6 +26,7 @@ use serde_json::Value;
 use shared::attributes::{from_attributes, to_attributes};
 use shared::aws::brief;
 use shared::bucket::Bucket;
+use shared::item::VERSION;
 use shared::keys;
 use shared::model::{CallKey, Instant};
 use shared::push::Receiver;
@@ -278,6 +279,10 @@ impl Erasure<'_> {
             }
             if black == item || self.dry_run {
                 return Ok(black != item);
+            }
+            // Whoever has read it as it was must not write it again.
+            if let Some(version) = black.get(VERSION).and_then(Value::as_u64) {
+                black.insert(VERSION.to_owned(), (version + 1).into());
             }
             // As a whole, since a text that was compressed may not be any more.
             let mut update = client.put_item().table_name(table).set_item(Some(to_attributes(black)));
