@@ -31,8 +31,8 @@ const MAX_ELEMENTS: usize = 10_000;
 /// How many elements are worked on at once, and how much memory they may take once they are read, in bytes: one at least.
 const MAX_PORTION: usize = 200;
 const MAX_PORTION_BYTES: usize = 16 * 1024 * 1024;
-/// How much memory an element may take once a function has read it, in bytes.
-const MAX_ELEMENT_BYTES: usize = 32 * 1024 * 1024;
+/// How much memory an element may take once a function has read it, in bytes: a dialogue of twenty thousand lines takes 34 MiB.
+const MAX_ELEMENT_BYTES: usize = 48 * 1024 * 1024;
 /// For so long after a push came portions of it are begun. Lambda ends the function after 15 s.
 const STORING: Duration = Duration::from_secs(9);
 /// So long the stores may take for one portion, or for what is rejected: a sender is answered within 5 s, whatever is silent.

@@ -17,7 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::metrics;
 
 /// The crates that are heard, from information on. One that is not named is silent: what a dependency logs, nobody here has read.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "ai_voice_call_record",
     "alicom_call_note",
     "alicom_call_record",
@@ -27,6 +27,7 @@ const OURS: [&str; 9] = [
     "fetch_conversations",
     "laaffic_status_report",
     "shared",
+    "sweep_erased",
 ];
 
 /// Starts logging, to standard output in Lambda. Called once, at a process's start.

@@ -464,11 +464,11 @@ struct Archive {
     wrong: Vec<String>,
 }
 
-/// The announcements of a call's recordings, by sort key: each with the message, and the item that would come of it alone.
-fn announced<'a>(
-    call: &Call,
-    told: &'a [Told],
-) -> BTreeMap<String, Vec<(&'a Told, Recording, Map<String, Value>)>> {
+/// A message that announces a recording, the recording, and the item that would come of it alone.
+type Announcement<'a> = (&'a Told, Recording, Map<String, Value>);
+
+/// The announcements of a call's recordings, by sort key.
+fn announced<'a>(call: &Call, told: &'a [Told]) -> BTreeMap<String, Vec<Announcement<'a>>> {
     let mut announced: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for told in told {
         for (recording, truth) in truth::recording_items(call, &told.element.says) {

@@ -17,7 +17,6 @@ async fn a_complete_call_costs_at_most_eighteen_write_units() {
             writeln!(table, "  {}: {}", step.function, told(&step.bill)).unwrap();
         }
     }
-    println!("{table}");
     let life = |name: &str| lives.iter().find(|life| life.name == name).unwrap();
     let complete = life(COMPLETE);
     assert!(complete.bill().write() <= MAX_WRITE_UNITS, "{table}");

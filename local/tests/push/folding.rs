@@ -539,7 +539,7 @@ async fn nothing_of_an_erased_call_is_stored_and_the_answer_does_not_claim_it() 
     assert_eq!(answer, (200, json!({"code": 0, "msg": "stored 1, of erased calls 1"})));
     assert_eq!(
         items(&stack, "gone").await,
-        [tombstone.clone()],
+        std::slice::from_ref(&tombstone),
         "it is not even due: nothing came to lie beside it"
     );
     assert!(rejected(&stack).await.is_empty());
@@ -615,7 +615,6 @@ async fn forty_pushes_for_one_call_at_once_are_all_stored_in_a_bounded_number_of
     let stored = |answer: &Answer| matches!(answer, Answer::Kept { stored: 1, rejected: 0, .. });
     assert!(answers.iter().all(stored), "{requests} requests: {answers:?}");
     assert!(requests <= MOST_REQUESTS, "{requests} requests");
-    println!("{requests} requests");
     let items = items(&stack, "crowded").await;
     assert_eq!(items.len(), 1 + AT_ONCE);
     let call = items.iter().find(|item| item["sk"] == "call").unwrap();

@@ -37,7 +37,7 @@ async fn what_the_table_could_never_take_is_not_answered_503() {
             r#"[{"callId":"e","":"an empty name","new":{"":1},"tiny":1e-400,"huge":1e400}]"#.to_owned(),
             "stored 1",
         ),
-        (r#"[{"callId":"\ud800"}]"#.to_owned(), "stored 0, rejected 1"),
+        (r#"[{"callId":"\ud800"}]"#.to_owned(), "stored 1"),
         (r#"[{"callId":"f","$serde_json::private::Number":"x"}]"#.to_owned(), "stored 0, rejected 1"),
         (r#"[{"callId":"g","new":{"$serde_json::private::Number":"x"}}]"#.to_owned(), "stored 0, rejected 1"),
     ] {
@@ -47,7 +47,7 @@ async fn what_the_table_could_never_take_is_not_answered_503() {
     let extra = items(&stack, "b").await[0]["extra"]["alicom-call-report"].clone();
     assert_eq!(extra["new"], json!(digits), "a number of 40 digits is kept as text");
     assert_eq!(items(&stack, "c").await[0]["extra"]["alicom-call-report"]["new"], json!(deep(40)));
-    assert_eq!(rejected(&stack).await.len(), 5);
+    assert_eq!(rejected(&stack).await.len(), 4);
 }
 
 #[tokio::test]
