@@ -3,6 +3,7 @@
 mod erase;
 mod redrive;
 mod replay;
+mod smoke;
 
 use anyhow::Context;
 use aws_config::BehaviorVersion;
@@ -14,6 +15,7 @@ use shared::push::Receiver;
 pub use erase::{EraseOptions, erase};
 pub use redrive::{RedriveOptions, redrive};
 pub use replay::{ReplayOptions, replay};
+pub use smoke::{SmokeOptions, smoke};
 
 /// Which stores a command works on.
 #[derive(Args, Clone, Debug, Default)]

@@ -1,0 +1,158 @@
+"""What each role may do, taken away one by one: what fails then is what the permission is for."""
+
+import copy
+import json
+import secrets
+
+import works
+from stage import RECORDINGS, TEMPLATE, TABLE, aws, invoke, items, objects, physical, push, seen
+
+# What a permission is for: (role, action, part of the store), and the probe that fails without it. A permission that no row tells of fails
+# the check by its name.
+NEEDED_FOR = {
+    ("PushRole", "dynamodb:BatchGetItem", "Table"): "report",
+    ("PushRole", "dynamodb:BatchWriteItem", "Table"): "report",
+    ("PushRole", "dynamodb:PutItem", "Table"): "report",
+    ("PushRole", "s3:PutObject", "large/*"): "large",
+    ("PushRole", "s3:PutObject", "rejected/*"): "reject",
+    ("ArchiveRecordingsRole", "dynamodb:GetItem", "Table"): "put",
+    ("ArchiveRecordingsRole", "dynamodb:UpdateItem", "Table"): "put",
+    ("ArchiveRecordingsRole", "dynamodb:Query", "index/by-due"): "put",
+    ("ArchiveRecordingsRole", "s3:PutObject", "recordings/*"): "put",
+    ("ArchiveRecordingsRole", "s3:AbortMultipartUpload", "recordings/*"): "left over",
+    ("ArchiveRecordingsRole", "secretsmanager:GetSecretValue", "ProviderSecretArn"): "keys",
+    ("FetchConversationsRole", "dynamodb:BatchGetItem", "Table"): "reconciled",
+    ("FetchConversationsRole", "dynamodb:BatchWriteItem", "Table"): "fetched",
+    ("FetchConversationsRole", "dynamodb:PutItem", "Table"): "fetched",
+    ("FetchConversationsRole", "dynamodb:Query", "Table"): "fetched",
+    ("FetchConversationsRole", "dynamodb:Query", "index/by-due"): "fetched",
+    ("FetchConversationsRole", "secretsmanager:GetSecretValue", "ProviderSecretArn"): "keys",
+}
+
+# What can't be seen here, and why.
+UNSEEN = {
+    "logs:CreateLogStream": "the emulator writes logs in its own name",
+    "logs:PutLogEvents": "the emulator writes logs in its own name",
+    "sqs:SendMessage": "the emulator reports failures in its own name",
+}
+
+# Which conditions hold of the stack as it is deployed here.
+CONDITIONS = {"HasProviderSecret": True, "HasKmsKey": False, "HasRecordingLock": False}
+
+
+def of_push(token):
+    """How each kind of push ends, by its status."""
+    mark = secrets.token_hex(6)
+    large = json.dumps([{"callId": f"large-{mark}", "unknown": "x" * 100_000}])
+    probes = {
+        "report": ("alicom-call-report", json.dumps([{"callId": f"report-{mark}"}])),
+        "record": ("alicom-call-record", json.dumps([{"callId": f"report-{mark}", "duration": 1}])),
+        "note": ("alicom-call-note", json.dumps([{"callId": f"report-{mark}", "majorIntent": "A"}])),
+        "ai-voice": ("ai-voice-call-record", json.dumps({"callId": f"ai-voice-{mark}"})),
+        "laaffic": ("laaffic-status-report", json.dumps({"array": [{"voiceId": f"laaffic-{mark}"}]})),
+        "large": ("alicom-call-report", large),
+        "reject": ("alicom-call-report", f"not JSON {mark}"),
+    }
+    return {name: push(function, body, token)[0] for name, (function, body) in probes.items()}
+
+
+def of_archiving(token):
+    """How recordings end: copied at once, in parts, broken off in parts; and whether parts are left over."""
+    mark = secrets.token_hex(6)
+    recordings = {"put": "", "parts": "?bytes=20000000", "broken": "?bytes=20000000&fault=truncated"}
+    pks = {name: works.announce(token, f"{name}-{mark}", query) for name, query in recordings.items()}
+    failed, _ = invoke("ArchiveRecordings")
+    uploads = aws("s3").list_multipart_uploads(Bucket=TABLE["bucket"]).get("Uploads", [])
+    for upload in uploads:
+        aws("s3").abort_multipart_upload(Bucket=TABLE["bucket"], Key=upload["Key"], UploadId=upload["UploadId"])
+    ends = {name: works.recording(pk)["state"]["S"] for name, pk in pks.items()}
+    reasons = {name: works.recording(pk).get("last_error", {}).get("S") for name, pk in pks.items()}
+    return {"ran": not failed, **ends, "reasons": reasons, "left over": len(uploads)}
+
+
+def of_fetching(token):
+    """Whether a call that is not complete was asked for."""
+    mark = secrets.token_hex(6)
+    call = {"callId": f"fetch-{mark}", "taskId": "1", "batchId": "2", "detailId": mark}
+    assert push("alicom-call-report", json.dumps([call]), token)[0] == 200
+    failed, answer = invoke("FetchConversations")
+    report = {key: value for key, value in (answer or {}).items() if key not in ("time_left_ms", "errorMessage")}
+    return {"ran": not failed, "report": report}
+
+
+ROUNDS = {"PushRole": of_push, "ArchiveRecordingsRole": of_archiving, "FetchConversationsRole": of_fetching}
+
+
+def part(resource):
+    """The part of a store that a statement is about: `Table`, `index/by-due`, `large/*`."""
+    text = next(iter(resource.values())) if isinstance(resource, dict) else resource
+    text = text[0] if isinstance(text, list) else text
+    return text.split("Arn}/", 1)[-1]
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def grants(role):
+    """The grants of a role that hold as it is deployed: (action, part of the store)."""
+    for policy in TEMPLATE["Resources"][role]["Properties"]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if "Fn::If" in statement:
+                condition, statement, _ = statement["Fn::If"]
+                if not CONDITIONS[condition]:
+                    continue
+            for action in as_list(statement["Action"]):
+                for resource in as_list(statement["Resource"]):
+                    yield action, part(resource)
+
+
+def without(policy, action, of):
+    """A policy without one of its grants."""
+    changed = copy.deepcopy(policy)
+    left = []
+    for statement in changed["Statement"]:
+        actions, resources = as_list(statement["Action"]), as_list(statement["Resource"])
+        concerned = [resource for resource in resources if action in actions and names(resource, of)]
+        if not concerned:
+            left.append(statement)
+            continue
+        others = [each for each in actions if each != action]
+        if others:
+            left.append({**statement, "Action": others})
+        if kept := [resource for resource in resources if resource not in concerned]:
+            left.append({**statement, "Action": action, "Resource": kept})
+    assert left != changed["Statement"], f"the deployed role has no {action} on {of}"
+    return {**changed, "Statement": left}
+
+
+def names(arn, of):
+    """Whether a deployed ARN is that part of the stores."""
+    if of == "Table":
+        return ":table/" in arn and "/index/" not in arn
+    if of == "Bucket":
+        return arn.startswith("arn:aws:s3:::") and "/" not in arn
+    if "/" in of:
+        return arn.endswith(f"/{of}")
+    return not arn.startswith("arn:aws:s3") and ":table/" not in arn
+
+
+def check(token):
+    roles = [name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] == "AWS::IAM::Role"]
+    assert set(roles) == set(ROUNDS), f"no round is told for {set(roles) ^ set(ROUNDS)}"
+    client = aws("iam")
+    for role in roles:
+        name = physical(role)
+        (policy_name,) = client.list_role_policies(RoleName=name)["PolicyNames"]
+        policy = client.get_role_policy(RoleName=name, PolicyName=policy_name)["PolicyDocument"]
+        usual = ROUNDS[role](token)
+        seen(f"{role}: {usual}")
+        for action, of in dict.fromkeys(grants(role)):
+            if action in UNSEEN:
+                continue
+            client.put_role_policy(RoleName=name, PolicyName=policy_name, PolicyDocument=json.dumps(without(policy, action, of)))
+            outcome = ROUNDS[role](token)
+            client.put_role_policy(RoleName=name, PolicyName=policy_name, PolicyDocument=json.dumps(policy))
+            differs = {key: outcome[key] for key in outcome if outcome[key] != usual[key]}
+            seen(f"{role} without {action} on {of}: {differs}")
+        assert ROUNDS[role](token) == usual
