@@ -130,6 +130,8 @@ def main():
     alarms()
     bodies()
     threading.Thread(target=clock, daemon=True).start()
+    # Names of services that it would take for buckets at the region's own name.
+    ministack.app._NON_S3_VHOST_NAMES |= {"scheduler", "acm", "apigateway"}
     # It would listen on port 443 a second time.
     ministack.app._port_is_bindable = lambda *_: False
     sys.argv[1:] = []

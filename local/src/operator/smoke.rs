@@ -126,7 +126,11 @@ async fn acknowledged(options: &SmokeOptions, push: &PushType, key: &CallKey) ->
     let message = serde_json::from_slice::<Value>(&answer)
         .ok()
         .and_then(|answer| Some(answer.get("msg")?.as_str()?.to_owned()));
-    ensure!(status == 200, "answered {status}: {}", message.as_deref().unwrap_or("nothing that it says itself"));
+    ensure!(
+        status == 200,
+        "answered {status}: {}",
+        message.as_deref().unwrap_or("nothing that it says itself")
+    );
     ensure!(message.as_deref() == Some("stored 1"), "answered 200, but not that one was stored");
     Ok(took)
 }
