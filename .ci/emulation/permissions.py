@@ -59,7 +59,7 @@ def of_push(token):
 def of_archiving(token):
     """How recordings end: copied at once, in parts, broken off in parts; and whether parts are left over."""
     mark = secrets.token_hex(6)
-    recordings = {"put": "", "parts": "?bytes=20000000", "broken": "?bytes=20000000&fault=truncated"}
+    recordings = {"put": "", "parts": "?bytes=9000000", "broken": "?bytes=9000000&fault=truncated"}
     pks = {name: works.announce(token, f"{name}-{mark}", query) for name, query in recordings.items()}
     failed, _ = invoke("ArchiveRecordings")
     uploads = aws("s3").list_multipart_uploads(Bucket=TABLE["bucket"]).get("Uploads", [])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import boto3
 import yaml
+from botocore.config import Config
 
 sys.path.insert(0, str(Path(__file__).parent))
 from docs import Page
@@ -125,7 +126,8 @@ def start():
 
 
 def aws(service):
-    return boto3.client(service)
+    # An invocation takes as long as it takes, and is not repeated.
+    return boto3.client(service, config=Config(read_timeout=900, retries={"total_max_attempts": 1}))
 
 
 # The documentation's commands.

@@ -71,10 +71,10 @@ def recording(pk):
 
 
 def scheduled(token):
-    put, parts = announce(token, "put"), announce(token, "parts", "?bytes=20000000")
+    put, parts = announce(token, "put"), announce(token, "parts", "?bytes=9000000")
     failed, answer = invoke("ArchiveRecordings")
     assert not failed and answer["archived"] == 2, answer
-    for pk, size in ((put, None), (parts, 20_000_000)):
+    for pk, size in ((put, None), (parts, 9_000_000)):
         found = recording(pk)
         assert found["state"]["S"] == "archived", found
         assert size in (None, int(found["bytes"]["N"])), found
