@@ -17,6 +17,7 @@ from stage import BUILD, DEPLOYING, WORK, project, seen, shims, start, step
 
 
 def main():
+    left_out = os.environ["EMULATED_WITHOUT"].split()
     step("an AWS of our own")
     start()
     shims()
@@ -24,38 +25,33 @@ def main():
 
     step("deployed, as the documentation tells")
     token = stacks.first()
-    step("what was deployed is what was built")
-    works.as_built()
-    step("pushes")
-    works.pushes(token)
-    step("recordings and conversations")
-    works.scheduled(token)
-    step("alarms and keys, as the documentation tells")
-    stacks.alarms_and_keys(token)
-    step("permissions, taken away one by one")
-    # For whoever works on the other steps.
-    if os.environ.get("EMULATED_WITHOUT") == "permissions":
-        seen("left out: EMULATED_WITHOUT")
-    else:
-        permissions.check(token)
-    step("a token is rotated, and stays so")
-    token = stacks.rotate(token)
-    step("a name of its own")
-    stacks.domain(token)
-    step("upgraded from the template before, and rolled back to it")
-    stacks.upgrade(token)
-    step("removed, and its stores taken over by a new one")
-    stacks.take_over(token)
-    step("a first deployment that fails")
-    stacks.failed_first()
-    step("deployed by questions and answers")
-    stacks.guided()
+    for name, text, check in (
+        ("built", "what was deployed is what was built", lambda _: works.as_built()),
+        ("pushes", "pushes", works.pushes),
+        ("scheduled", "recordings and conversations", works.scheduled),
+        ("alarms", "alarms and keys, as the documentation tells", stacks.alarms_and_keys),
+        ("permissions", "permissions, taken away one by one", permissions.check),
+        ("rotate", "a token is rotated, and stays so", stacks.rotate),
+        ("domain", "a name of its own", stacks.domain),
+        ("upgrade", "rolled back to the template before, and upgraded from it", stacks.upgrade),
+        ("take-over", "removed, and its stores taken over by a new one", stacks.take_over),
+        ("failed", "a first deployment that fails", stacks.failed_first),
+        ("guided", "deployed by questions and answers", stacks.guided),
+    ):
+        step(text)
+        # For whoever works on the others: then the check fails at the end.
+        if name in left_out:
+            seen("left out, as EMULATED_WITHOUT says")
+            continue
+        # A check that rotates the token gives back the new one.
+        token = check(token) or token
 
     step("what the emulator lacks, and what stood in for it")
     gaps = [json.loads(line) for line in (WORK / "gaps").read_text().splitlines()]
     for kind, what, instead in sorted({tuple(gap[2:]) for gap in gaps}):
         resources = sorted({gap[1] for gap in gaps if gap[2:] == [kind, what, instead]})
         seen(f"{kind} {what}; instead {instead}: {', '.join(resources)}")
+    assert not left_out, f"left out: {left_out}"
     unused = DEPLOYING.unused(r"\bsam (deploy|delete)|\baws |callvault|cargo run -- (smoke|token)")
     known = ("Trying it with SAM on your machine", "The region", "Processors")
     unused = [(heading, text) for heading, text in unused if heading not in known]
