@@ -2,10 +2,12 @@
 
 import copy
 import json
+import os
 import secrets
+import subprocess
 
 import works
-from stage import RECORDINGS, TEMPLATE, TABLE, aws, invoke, items, objects, physical, push, seen
+from stage import CALLVAULT, TABLE, TEMPLATE, aws, invoke, item, objects, physical, push, seen
 
 # What a permission is for, where that is told apart: (role, action, part of the store), and the probe that fails without it. Of any other
 # some probe has to fail.
@@ -83,7 +85,40 @@ def of_fetching(token):
     return {"ran": not failed}
 
 
-ROUNDS = {"PushRole": of_push, "ArchiveRecordingsRole": of_archiving, "FetchConversationsRole": of_fetching}
+def of_sweeping(token):
+    """What came to lie beside an erased call goes, and the tombstone is looked at again later."""
+    number = f"139{secrets.randbelow(10**8):08}"
+    call = {"callId": f"erased-{number}", "callee": number, "unknown": "x" * 100_000}
+    assert push("alicom-call-report", json.dumps([call]), token)[0] == 200
+    stores = {"TABLE_NAME": TABLE["name"], "BUCKET_NAME": TABLE["bucket"]}
+    erased = subprocess.run([CALLVAULT, "erase", "--indexed", "--callee", number], env={**os.environ, **stores}, capture_output=True)
+    assert erased.returncode == 0, erased.stderr.decode() + erased.stdout.decode()
+    pk, large = f"call#alicom#erased-{number}", f"large/alicom/erased-{number}/late.json"
+    assert "erased_at" in item(pk, "call"), "a tombstone"
+    table = aws("dynamodb")
+    table.put_item(TableName=TABLE["name"], Item={"pk": {"S": pk}, "sk": {"S": "push#late"}})
+    aws("s3").put_object(Bucket=TABLE["bucket"], Key=large, Body=b"late")
+    past = "2000-01-01T00:00:00.000Z"
+    table.update_item(
+        TableName=TABLE["name"],
+        Key={"pk": {"S": pk}, "sk": {"S": "call"}},
+        UpdateExpression="SET due_at = :past",
+        ExpressionAttributeValues={":past": {"S": past}},
+    )
+    failed, _ = invoke("SweepErased")
+    again = item(pk, "call").get("due_at", {}).get("S") != past
+    ended = {"ran": not failed, "item gone": item(pk, "push#late") is None, "object gone": not objects(large), "looked at again": again}
+    # Not to be met by the next round.
+    table.delete_item(TableName=TABLE["name"], Key={"pk": {"S": pk}, "sk": {"S": "call"}})
+    return ended
+
+
+ROUNDS = {
+    "PushRole": of_push,
+    "ArchiveRecordingsRole": of_archiving,
+    "FetchConversationsRole": of_fetching,
+    "SweepErasedRole": of_sweeping,
+}
 
 
 def part(resource):
