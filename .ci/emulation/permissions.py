@@ -26,6 +26,8 @@ HARMLESS = {
     ("PushRole", "dynamodb:GetItem", "Table"): "opens the connection while the function starts",
     ("ArchiveRecordingsRole", "s3:ListBucketMultipartUploads", "Bucket"): "clears away what a run left that died a while ago",
     ("ArchiveRecordingsRole", "dynamodb:GetItem", "Table"): "reads a call to renew a recording's URL by, which isn't done here",
+    ("ArchiveRecordingsRole", "secretsmanager:GetSecretValue", "ProviderSecretArn"): "recordings are copied without keys, too",
+    ("FetchConversationsRole", "secretsmanager:GetSecretValue", "ProviderSecretArn"): "a run without keys has nothing to do",
     ("FetchConversationsRole", "dynamodb:BatchWriteItem", "Table"): "the simulator alone knows no call, so none is fetched",
     ("FetchConversationsRole", "s3:PutObject", "large/*"): "the simulator alone knows no call, so none is fetched",
     ("PushRole", "dynamodb:BatchGetItem", "Table"): "spares a refused put",

@@ -173,7 +173,8 @@ def failed_first(_):
     shutil.copytree(BUILD, broken, copy_function=lambda a, b: __import__("os").link(a, b))
     text = (BUILD / "template.yaml").read_text()
     (broken / "template.yaml").unlink()
-    cannot = "  Cannot:\n    Type: AWS::Logs::MetricFilter\n    DependsOn: [Table, Bucket, Dashboard]\n    Properties: { LogGroupName: none, FilterPattern: '', MetricTransformations: [] }\n"
+    cannot = "  Cannot:\n    Type: AWS::CloudWatch::Dashboard\n    DependsOn: [Table, Bucket]\n    Properties: { DashboardBody: '' }\n"
+    assert "\nOutputs:\n" in text
     (broken / "template.yaml").write_text(text.replace("\nOutputs:\n", "\n" + cannot + "\nOutputs:\n", 1))
     project(broken)
     parameters(DomainName=None, CertificateArn=None, AlarmTopicArn=None, ProviderSecretArn=None)
