@@ -113,6 +113,11 @@ def older(folder):
     return folder
 
 
+def deployed_from(folder):
+    """Fails unless the stack is of that template: the parameters that it knows are those."""
+    assert set(settings()) == set(read_template(folder / "template.yaml")["Parameters"]), f"not what is in {folder}"
+
+
 def snapshot():
     return sorted(json.dumps(found, sort_keys=True, default=repr) for found in items()), objects("")
 
@@ -128,12 +133,13 @@ def upgrade(token):
     rolled_back = WORK / "rolled-back"
     project(older(rolled_back))
     tell(DEPLOYING.block("Rolling back", "git checkout").replace("PREVIOUS", "HEAD~1").replace("$API_URL", "$(output AlicomCallReportUrl | sed s,/push/.*,,)"))
-    known_stores()
+    deployed_from(rolled_back)
     assert (physical("Table"), physical("Bucket")) == stores, "the stores are those of before"
     assert snapshot() == before, "rolling back changes nothing that is stored"
     pk = works.announce(token, "rolled-back")
     project(BUILD)
     tell(DEPLOYING.block("Upgrading", "git pull"))
+    deployed_from(BUILD)
     assert (physical("Table"), physical("Bucket")) == stores, "the stores are those of before"
     for function in PUSHES:
         assert push(function, sample(function), token)[0] == 200, function

@@ -141,7 +141,7 @@ def shims():
     scripts = {
         "cargo": f'[ "$1 $2" = "run --" ] || {{ echo "cargo $*" >&2; exit 1; }}\nshift 2\nexec {CALLVAULT} "$@"',
         "sam": 'if [ "$1" = build ]; then\n'
-        '    rm -rf .aws-sam && mkdir .aws-sam && cp -al "$SAM_BUILDS" .aws-sam/build\n'
+        f'    rm -rf .aws-sam && mkdir .aws-sam && cp -al "$(cat {WORK}/builds)" .aws-sam/build\n'
         "    exit\n"
         f'fi\nexec {sam} "$@"',
         "git": '[ "$1" = pull ] || [ "$1" = checkout ]',
@@ -174,7 +174,7 @@ def project(build):
     PROJECT.mkdir(exist_ok=True)
     for name in ("template.yaml", "stores.yaml", "samconfig.toml"):
         shutil.copy(name, PROJECT / name)
-    os.environ["SAM_BUILDS"] = str(build)
+    (WORK / "builds").write_text(str(build))
 
 
 def parameters(**changed):
@@ -201,7 +201,9 @@ def physical(logical):
 
 def push(function, body, token, headers=None, base=None):
     """(status, answer) of a push."""
-    url = (base or outputs()["ApiUrl"]) + f"/push/{function}/{token}"
+    # An older template tells no more than the routes.
+    base = base or outputs()["AlicomCallReportUrl"].split("/push/")[0]
+    url = f"{base}/push/{function}/{token}"
     request = urllib.request.Request(url, data=body.encode(), method="POST", headers=headers or {})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
