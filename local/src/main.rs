@@ -30,6 +30,8 @@ enum Command {
     Replay(operator::ReplayOptions),
     /// Remove all that is stored of a person.
     Erase(operator::EraseOptions),
+    /// Push a made-up call to each push function, find it in the stores, and remove it.
+    Smoke(operator::SmokeOptions),
     /// Play the platforms: push made-up calls, and hold the stores against them.
     Simulate(simulate::Options),
     /// Measure what pushes and recordings cost, beside the least that they could cost.
@@ -49,6 +51,7 @@ async fn main() -> ExitCode {
         Some(Command::Redrive(options)) => operator::redrive(options).await,
         Some(Command::Replay(options)) => operator::replay(options).await,
         Some(Command::Erase(options)) => operator::erase(options).await,
+        Some(Command::Smoke(options)) => operator::smoke(options).await,
         Some(Command::Simulate(options)) => simulate::run(options).await,
         Some(Command::Bench(options)) => bench::run(options).await,
         Some(Command::Token) => token::run(),

@@ -3,6 +3,7 @@
 mod erase;
 mod redrive;
 mod replay;
+mod smoke;
 
 use anyhow::Context;
 use aws_config::BehaviorVersion;
@@ -15,6 +16,7 @@ pub(crate) use erase::erase_quietly;
 pub use erase::{EraseOptions, erase};
 pub use redrive::{RedriveOptions, redrive};
 pub use replay::{ReplayOptions, replay};
+pub use smoke::{SmokeOptions, smoke};
 
 /// Which stores a command works on.
 #[derive(Args, Clone, Debug, Default)]

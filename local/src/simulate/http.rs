@@ -14,11 +14,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An HTTP client.
 #[derive(Clone, Debug)]
-pub(super) struct Http(SharedHttpConnector);
+pub(crate) struct Http(SharedHttpConnector);
 
 /// Why there was no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NoAnswer {
+pub(crate) enum NoAnswer {
     /// It took too long.
     #[error("no answer in time")]
     TimedOut,
@@ -32,7 +32,7 @@ pub(super) enum NoAnswer {
 
 impl Http {
     /// A client with no connection yet.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
         let connector = Connector::builder()
             .connector_settings(settings)
@@ -42,7 +42,7 @@ impl Http {
     }
 
     /// Posts JSON, and gives back the answer's status and body, if both are there in time.
-    pub(super) async fn post(
+    pub(crate) async fn post(
         &self,
         url: &str,
         json: String,

@@ -8,7 +8,7 @@ mod ai_voice;
 mod alibaba;
 mod call;
 mod element;
-mod http;
+pub(crate) mod http;
 mod laaffic;
 mod plan;
 mod report;

@@ -1,6 +1,7 @@
 //! The operator's commands, as processes of their own on a served stack's stores.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use callvault::functions::PUSH_FUNCTIONS;
 use serde_json::{Value, json};
 use shared::model::{CallFacts, Instant, Outcome};
 use shared::normalized::{Context, Normalized, PushType, Rejection};
@@ -111,4 +112,35 @@ async fn replaying_after_a_mapping_was_mended_changes_just_what_it_should() {
     post(&format!("{}/push/alicom-call-note/canary-token", served.url), note.to_string()).await;
     let (succeeded, said) = served.operate(&["replay"]);
     assert!(succeeded && said.ends_with("changed 0, unchanged 3, left 0, failed 0\n"), "{said}");
+}
+
+#[tokio::test]
+async fn smoke_tells_what_works_and_leaves_nothing() {
+    let served = Served::start_with(&["--memory"], &[]);
+    let store = served.store();
+    let smoke = |token: &str, more: &[&str]| {
+        let arguments = ["smoke", "--url", &served.url, "--token", token];
+        served.operate(&[&arguments[..], more].concat())
+    };
+    let (succeeded, said) = smoke("canary-token", &[]);
+    assert!(succeeded && said.matches(": stored, in ").count() == PUSH_FUNCTIONS.len(), "{said}");
+    assert_eq!(all_items_in(&store).await.len(), 0, "nothing stays in the table");
+    let versions = || store.bucket().client.list_object_versions().bucket(&store.bucket().name).send();
+    let left = versions().await.unwrap();
+    assert!(left.versions().is_empty() && left.delete_markers().is_empty(), "nothing stays in the bucket");
+
+    let (succeeded, said) = smoke("another-token", &[]);
+    assert!(!succeeded && said.matches("failed: answered 401").count() == PUSH_FUNCTIONS.len(), "{said}");
+
+    let (succeeded, said) = smoke("canary-token", &["--answers-alone"]);
+    assert!(succeeded && said.contains("the made-up calls stay"), "{said}");
+    assert!(!all_items_in(&store).await.is_empty());
+}
+
+#[tokio::test]
+async fn smoke_fails_where_the_stores_are_not_those_of_the_functions() {
+    let (served, other) = (Served::start_with(&["--memory"], &[]), Served::start_with(&["--memory"], &[]));
+    let (succeeded, said) = other.operate(&["smoke", "--url", &served.url, "--token", "canary-token"]);
+    let expected = "failed: acknowledged, but not in this table";
+    assert!(!succeeded && said.matches(expected).count() == PUSH_FUNCTIONS.len(), "{said}");
 }

@@ -31,7 +31,11 @@ pub(crate) fn read_json(path: &str) -> Value {
 
 impl Template {
     pub(crate) fn read() -> Self {
-        let text = read("template.yaml");
+        Self::read_from("template.yaml")
+    }
+
+    pub(crate) fn read_from(path: &str) -> Self {
+        let text = read(path);
         let documents = Yaml::load_from_str(&text).unwrap();
         let [document] = &documents[..] else { panic!("one document") };
         Self(json(document))

@@ -1,0 +1,143 @@
+"""MiniStack, an emulator of AWS, with what it lacks of what the template needs.
+
+Usage: emulator.py <folder to report in>
+
+Each gap is told in GAPS with the reason, filled from the resource's own properties as the template has them, and reported in `gaps` with
+the resource that met it. A gap that MiniStack has closed by itself ends this with an error: the row goes.
+"""
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+import ministack.app
+import ministack.services.apigateway as api_gateway
+import ministack.services.scheduler as scheduler
+from ministack.core import tls
+from ministack.services.cloudformation import provisioners
+
+REPORT = Path(sys.argv[1])
+
+# What is lacking: (resource type, what of it, what is done instead).
+GAPS = {
+    "alarm": (
+        "AWS::CloudWatch::Alarm",
+        "Metrics: an alarm on a sum of metrics is refused",
+        "an alarm on the first of them, whose names, dimensions and threshold are those of the template",
+    ),
+    "body": (
+        "AWS::ApiGatewayV2::Api",
+        "Body: the OpenAPI document, in which SAM writes the routes, is not read",
+        "a route and an integration for each of its paths",
+    ),
+}
+
+
+def met(gap, resource):
+    with (REPORT / "gaps").open("a") as report:
+        report.write(json.dumps([gap, resource, *GAPS[gap]]) + "\n")
+
+
+def alarms():
+    """Alarms on several metrics."""
+    record = provisioners._cw_metric_alarm_record
+    probe = {"Metrics": [], "ComparisonOperator": "GreaterThanThreshold", "Threshold": 0}
+    try:
+        record("probe", {**probe, "Metrics": [{"Id": "a", "Expression": "1"}]})
+    except ValueError as error:
+        assert "Metrics" in str(error), error
+    else:
+        sys.exit("MiniStack knows alarms on several metrics by now: take the row out of GAPS")
+
+    def filled(name, properties):
+        metrics = properties.get("Metrics")
+        if not metrics:
+            return record(name, properties)
+        met("alarm", name)
+        results = [metric["Id"] for metric in metrics if metric.get("ReturnData", True)]
+        assert len(results) == 1, f"{name}: just one of its metrics is what it alarms by: {results}"
+        first = next(metric["MetricStat"] for metric in metrics if "MetricStat" in metric)
+        single = {key: value for key, value in properties.items() if key != "Metrics"}
+        single |= {key: first["Metric"][key] for key in ("MetricName", "Namespace", "Dimensions") if key in first["Metric"]}
+        single |= {"Period": first["Period"], "Statistic": first["Stat"]}
+        return record(name, single)
+
+    provisioners._cw_metric_alarm_record = filled
+
+
+def bodies():
+    """HTTP APIs that are told by an OpenAPI document."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]
+    create, update = handlers["create"], handlers["update"]
+
+    def routes(api, body):
+        api_gateway._routes[api] = {}
+        api_gateway._integrations[api] = {}
+        for path, methods in body["paths"].items():
+            for method, operation in methods.items():
+                backend = operation["x-amazon-apigateway-integration"]
+                integration, _ = provisioners._apigw_v2_integration_create(
+                    "", {
+                        "ApiId": api,
+                        "IntegrationType": backend["type"].upper(),
+                        "IntegrationUri": backend["uri"],
+                        "IntegrationMethod": backend["httpMethod"],
+                        "PayloadFormatVersion": backend["payloadFormatVersion"],
+                    }, ""
+                )
+                security = operation.get("security")
+                assert not security, f"{path}: an authorizer, which nothing here would ask"
+                key = "$default" if path == "/$default" else f"{method.removeprefix('x-amazon-apigateway-any-').upper()} {path}"
+                provisioners._apigw_v2_route_create(
+                    "", {"ApiId": api, "RouteKey": key, "Target": f"integrations/{integration}"}, ""
+                )
+
+    def created(logical_id, properties, stack):
+        api, attributes = create(logical_id, properties, stack)
+        assert not api_gateway._routes[api], "MiniStack reads an API's Body by now: take the row out of GAPS"
+        if body := properties.get("Body"):
+            met("body", logical_id)
+            routes(api, body)
+            api_gateway._apis[api]["name"] = body["info"]["title"]
+        return api, attributes
+
+    def updated(physical_id, old, new, stack, logical_id=None):
+        api, attributes = update(physical_id, old, new, stack, logical_id)
+        if body := new.get("Body"):
+            met("body", logical_id or physical_id)
+            routes(api, body)
+        return api, attributes
+
+    handlers |= {"create": created, "update": updated}
+
+
+def clock():
+    """Puts the clock of schedules forward by an hour, once, whenever `hour` is in the folder: nobody waits for five minutes, and nothing runs
+    unasked beside what is looked at."""
+    while True:
+        time.sleep(0.1)
+        request = REPORT / "hour"
+        if request.exists():
+            for key in list(scheduler._schedules._data):
+                scheduler._schedule_last_fired[key] = time.time() - 3600
+            scheduler._tick_schedules()
+            request.unlink()
+
+
+def main():
+    assert tls.use_ssl_enabled() and ministack.app.AUTH, "over TLS, with IAM enforced"
+    alarms()
+    bodies()
+    scheduler.start_scheduler = lambda: None
+    threading.Thread(target=clock, daemon=True).start()
+    # Names of services that it would take for buckets at the region's own name.
+    ministack.app._NON_S3_VHOST_NAMES |= {"scheduler", "acm", "apigateway"}
+    # It would listen on port 443 a second time.
+    ministack.app._port_is_bindable = lambda *_: False
+    sys.argv[1:] = []
+    ministack.app.main()
+
+
+main()

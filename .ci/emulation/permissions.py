@@ -1,0 +1,202 @@
+"""What each role may do, taken away one by one: what fails then is what the permission is for."""
+
+import copy
+import json
+import os
+import secrets
+import subprocess
+
+import works
+from stage import CALLVAULT, TABLE, TEMPLATE, aws, invoke, item, objects, physical, push, seen
+
+# What a permission is for, where that is told apart: (role, action, part of the store), and the probe that fails without it. Of any other
+# some probe has to fail.
+NEEDED_FOR = {
+    ("PushRole", "dynamodb:BatchWriteItem", "Table"): "report",
+    ("PushRole", "dynamodb:PutItem", "Table"): "report",
+    ("PushRole", "s3:PutObject", "large/*"): "large",
+    ("PushRole", "s3:PutObject", "rejected/*"): "reject",
+    ("ArchiveRecordingsRole", "dynamodb:UpdateItem", "Table"): "put",
+    ("ArchiveRecordingsRole", "dynamodb:Query", "index/by-due"): "put",
+    ("ArchiveRecordingsRole", "s3:AbortMultipartUpload", "recordings/*"): "left over",
+}
+
+# What fails nothing when it is refused, and why. That it is asked for at all is what the template's tests show.
+HARMLESS = {
+    ("PushRole", "dynamodb:GetItem", "Table"): "opens the connection while the function starts",
+    ("ArchiveRecordingsRole", "s3:ListBucketMultipartUploads", "Bucket"): "clears away what a run left that died a while ago",
+    ("ArchiveRecordingsRole", "dynamodb:GetItem", "Table"): "reads a call to renew a recording's URL by, which isn't done here",
+    ("ArchiveRecordingsRole", "secretsmanager:GetSecretValue", "ProviderSecretArn"): "recordings are copied without keys, too",
+    ("FetchConversationsRole", "secretsmanager:GetSecretValue", "ProviderSecretArn"): "a run without keys has nothing to do",
+    ("FetchConversationsRole", "dynamodb:BatchWriteItem", "Table"): "the simulator alone knows no call, so none is fetched",
+    ("FetchConversationsRole", "s3:PutObject", "large/*"): "the simulator alone knows no call, so none is fetched",
+    ("PushRole", "dynamodb:BatchGetItem", "Table"): "spares a refused put",
+}
+
+# What can't be seen here, and why.
+UNSEEN = {
+    "logs:CreateLogStream": "the emulator writes logs in its own name",
+    "logs:PutLogEvents": "the emulator writes logs in its own name",
+    "sqs:SendMessage": "the emulator reports failures in its own name",
+}
+
+# Which conditions hold of the stack as it is deployed here.
+CONDITIONS = {"HasProviderSecret": True, "HasKmsKey": False, "HasRecordingLock": False}
+
+
+def of_push(token):
+    """How each kind of push ends, by its status."""
+    mark = secrets.token_hex(6)
+    large = json.dumps([{"callId": f"large-{mark}", "unknown": "x" * 100_000}])
+    probes = {
+        "report": ("alicom-call-report", json.dumps([{"callId": f"report-{mark}"}])),
+        "record": ("alicom-call-record", json.dumps([{"callId": f"report-{mark}", "duration": 1}])),
+        "note": ("alicom-call-note", json.dumps([{"callId": f"report-{mark}", "majorIntent": "A"}])),
+        "ai-voice": ("ai-voice-call-record", json.dumps({"callId": f"ai-voice-{mark}"})),
+        "laaffic": ("laaffic-status-report", json.dumps({"array": [{"voiceId": f"laaffic-{mark}"}]})),
+        "large": ("alicom-call-report", large),
+        "reject": ("alicom-call-report", f"not JSON {mark}"),
+    }
+    return {name: push(function, body, token)[0] for name, (function, body) in probes.items()}
+
+
+def of_archiving(token):
+    """How recordings end: copied at once, in parts, broken off in parts, found in the bucket; and whether parts are left over."""
+    mark = secrets.token_hex(6)
+    recordings = {"put": "", "parts": "?bytes=9000000", "broken": "?bytes=20000000&fault=truncated"}
+    pks = {name: works.announce(token, f"{name}-{mark}", query) for name, query in recordings.items()}
+    pending = works.recording(pks["put"])
+    failed, _ = invoke("ArchiveRecordings")
+    uploads = aws("s3").list_multipart_uploads(Bucket=TABLE["bucket"]).get("Uploads", [])
+    for upload in uploads:
+        aws("s3").abort_multipart_upload(Bucket=TABLE["bucket"], Key=upload["Key"], UploadId=upload["UploadId"])
+    ends = {name: works.recording(pk)["state"]["S"] for name, pk in pks.items()}
+    # As if the run had died before it noted what it had copied.
+    aws("dynamodb").put_item(TableName=TABLE["name"], Item={**pending, "attempts": {"N": "1"}})
+    invoke("ArchiveRecordings")
+    found = works.recording(pks["put"])["state"]["S"]
+    return {"ran": not failed, **ends, "found": found, "left over": len(uploads)}
+
+
+def of_fetching(token):
+    """Whether a run that has a call to ask for goes through."""
+    mark = secrets.token_hex(6)
+    call = {"callId": f"fetch-{mark}", "taskId": "1", "batchId": "2", "detailId": mark}
+    assert push("alicom-call-report", json.dumps([call]), token)[0] == 200
+    failed, _ = invoke("FetchConversations")
+    return {"ran": not failed}
+
+
+def of_sweeping(token):
+    """What came to lie beside an erased call goes, and the tombstone is looked at again later."""
+    number = f"139{secrets.randbelow(10**8):08}"
+    call = {"callId": f"erased-{number}", "callee": number, "unknown": "x" * 100_000}
+    assert push("alicom-call-report", json.dumps([call]), token)[0] == 200
+    stores = {"TABLE_NAME": TABLE["name"], "BUCKET_NAME": TABLE["bucket"]}
+    erased = subprocess.run([CALLVAULT, "erase", "--indexed", "--callee", number], env={**os.environ, **stores}, capture_output=True)
+    assert erased.returncode == 0, erased.stderr.decode() + erased.stdout.decode()
+    pk, large = f"call#alicom#erased-{number}", f"large/alicom/erased-{number}/late.json"
+    assert "erased_at" in item(pk, "call"), "a tombstone"
+    table = aws("dynamodb")
+    table.put_item(TableName=TABLE["name"], Item={"pk": {"S": pk}, "sk": {"S": "push#late"}})
+    aws("s3").put_object(Bucket=TABLE["bucket"], Key=large, Body=b"late")
+    past = "2000-01-01T00:00:00.000Z"
+    table.update_item(
+        TableName=TABLE["name"],
+        Key={"pk": {"S": pk}, "sk": {"S": "call"}},
+        UpdateExpression="SET due_at = :past",
+        ExpressionAttributeValues={":past": {"S": past}},
+    )
+    failed, _ = invoke("SweepErased")
+    again = item(pk, "call").get("due_at", {}).get("S") != past
+    ended = {"ran": not failed, "item gone": item(pk, "push#late") is None, "object gone": not objects(large), "looked at again": again}
+    # Not to be met by the next round.
+    table.delete_item(TableName=TABLE["name"], Key={"pk": {"S": pk}, "sk": {"S": "call"}})
+    return ended
+
+
+ROUNDS = {
+    "PushRole": of_push,
+    "ArchiveRecordingsRole": of_archiving,
+    "FetchConversationsRole": of_fetching,
+    "SweepErasedRole": of_sweeping,
+}
+
+
+def part(resource):
+    """The part of a store that a statement is about: `Table`, `index/by-due`, `large/*`."""
+    text = next(iter(resource.values())) if isinstance(resource, dict) else resource
+    text = text[0] if isinstance(text, list) else text
+    return text.split("Arn}/", 1)[-1]
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def grants(role):
+    """The grants of a role that hold as it is deployed: (action, part of the store)."""
+    for policy in TEMPLATE["Resources"][role]["Properties"]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if "Fn::If" in statement:
+                condition, statement, _ = statement["Fn::If"]
+                if not CONDITIONS[condition]:
+                    continue
+            for action in as_list(statement["Action"]):
+                for resource in as_list(statement["Resource"]):
+                    yield action, part(resource)
+
+
+def without(policy, action, of):
+    """A policy without one of its grants."""
+    changed = copy.deepcopy(policy)
+    left = []
+    for statement in changed["Statement"]:
+        actions, resources = as_list(statement["Action"]), as_list(statement["Resource"])
+        concerned = [resource for resource in resources if action in actions and names(resource, of)]
+        if not concerned:
+            left.append(statement)
+            continue
+        others = [each for each in actions if each != action]
+        if others:
+            left.append({**statement, "Action": others})
+        if kept := [resource for resource in resources if resource not in concerned]:
+            left.append({**statement, "Action": action, "Resource": kept})
+    assert left != changed["Statement"], f"the deployed role has no {action} on {of}"
+    return {**changed, "Statement": left}
+
+
+def names(arn, of):
+    """Whether a deployed ARN is that part of the stores."""
+    if of == "Table":
+        return ":table/" in arn and "/index/" not in arn
+    if of == "Bucket":
+        return arn.startswith("arn:aws:s3:::") and "/" not in arn
+    if "/" in of:
+        return arn.endswith(f"/{of}")
+    return not arn.startswith("arn:aws:s3") and ":table/" not in arn
+
+
+def check(token):
+    roles = [name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] == "AWS::IAM::Role"]
+    assert set(roles) == set(ROUNDS), f"no round is told for {set(roles) ^ set(ROUNDS)}"
+    client, wrong = aws("iam"), []
+    for role in roles:
+        name = physical(role)
+        (policy_name,) = client.list_role_policies(RoleName=name)["PolicyNames"]
+        policy = client.get_role_policy(RoleName=name, PolicyName=policy_name)["PolicyDocument"]
+        usual = ROUNDS[role](token)
+        seen(f"{role}: {usual}")
+        for action, of in dict.fromkeys(grants(role)):
+            if action in UNSEEN:
+                continue
+            client.put_role_policy(RoleName=name, PolicyName=policy_name, PolicyDocument=json.dumps(without(policy, action, of)))
+            outcome = ROUNDS[role](token)
+            client.put_role_policy(RoleName=name, PolicyName=policy_name, PolicyDocument=json.dumps(policy))
+            differs = {key: outcome[key] for key in outcome if outcome[key] != usual[key]}
+            seen(f"{role} without {action} on {of}: {differs or HARMLESS.get((role, action, of))}")
+            probe = NEEDED_FOR.get((role, action, of))
+            if not differs and (role, action, of) not in HARMLESS or probe and probe not in differs:
+                wrong.append(f"without {action} on {of} {role} should not {probe or 'go on as it does'}")
+        assert ROUNDS[role](token) == usual, f"{role} as it was: not as it did"
+    assert not wrong, wrong

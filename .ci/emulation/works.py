@@ -1,0 +1,94 @@
+"""The deployed functions do what they are for."""
+
+import json
+import re
+import struct
+import time
+import zipfile
+from io import BytesIO
+
+from urllib.request import urlopen
+
+from stage import (
+    BUILD, FUNCTIONS, PUSHES, RECORDINGS, SCHEDULED, TABLE, WORK, await_, aws, invoke, item, items, objects, physical,
+    push, sample, seen,
+)
+
+# ELF's numbers of processors.
+MACHINES = {0xB7: "arm64", 0x3E: "x86_64"}
+
+
+def as_built():
+    """Each function's processors are those that its program was built for, and its settings are text."""
+    for name in FUNCTIONS:
+        function = aws("lambda").get_function(FunctionName=physical(name))
+        code = urlopen(function["Code"]["Location"].replace("http:", "https:")).read()
+        program = zipfile.ZipFile(BytesIO(code)).read("bootstrap")
+        assert program == (BUILD / name / "bootstrap").read_bytes(), f"{name}: not what was built"
+        machine = MACHINES[struct.unpack_from("<H", program, 18)[0]]
+        assert function["Configuration"]["Architectures"] == [machine], f"{name}: built for {machine}"
+        of_all = FUNCTIONS[name]["Properties"]["Environment"]["Variables"]
+        numbers = [key for key, value in of_all.items() if not isinstance(value, (str, dict))]
+        assert not numbers, f"{name}: {numbers} are not text"
+    seen(f"{len(FUNCTIONS)} functions: built and deployed for {machine}")
+
+
+def stored(function, pk):
+    call = item(pk, "call")
+    return call is not None and function in call["sources"]["M"]
+
+
+def pushes(token):
+    for function in PUSHES:
+        status, answer = push(function, sample(function), token)
+        assert (status, json.loads(answer)["msg"]) == (200, "stored 1"), f"{function}: {status} {answer}"
+        status, _ = push(function, sample(function), "wrong")
+        assert status == 401, f"{function}: {status} with a wrong token"
+    sources = {source for found in items() if found["sk"]["S"] == "call" for source in found["sources"]["M"]}
+    assert sources == set(PUSHES), f"calls tell of {sources}"
+    function = sorted(PUSHES)[-1]
+    before = len(objects("rejected/"))
+    status, answer = push(function, "not JSON", token)
+    assert status == 400 and json.loads(answer)["code"] != 0, f"{status} {answer}"
+    assert len(objects("rejected/")) == before + 1, "what is not JSON is kept"
+    large = json.dumps([{"callId": "large", "unknown": "x" * 3_000_000}])
+    status, answer = push("alicom-call-report", large, token)
+    assert status == 200, f"a large push: {status} {answer[:200]}"
+    assert any(size > 2_900_000 for size in objects("large/").values()), "its bytes lie in the bucket"
+    seen(f"{len(PUSHES)} samples stored, wrong tokens refused, what is not JSON kept, 3 MB in the bucket")
+
+
+def announce(token, name, query=""):
+    """A call's recording, of the simulator's."""
+    body = json.dumps([{"callId": name, "recordFile": f"http://{RECORDINGS}/recordings/{name}.wav{query}"}])
+    status, answer = push("alicom-call-record", body, token)
+    assert status == 200, answer
+    return f"call#alicom#{name}"
+
+
+def recording(pk):
+    return item(pk, "recording#main")
+
+
+def scheduled(token):
+    put, parts = announce(token, "put"), announce(token, "parts", "?bytes=9000000")
+    failed, answer = invoke("ArchiveRecordings")
+    assert not failed and answer["archived"] == 2, answer
+    for pk, size in ((put, None), (parts, 9_000_000)):
+        found = recording(pk)
+        assert found["state"]["S"] == "archived", found
+        assert size in (None, int(found["bytes"]["N"])), found
+    assert len(objects("recordings/")) == 2
+    failed, answer = invoke("FetchConversations")
+    assert not failed and answer["fetched"] == 0, f"without keys: {answer}"
+    for function, name in SCHEDULED.items():
+        failed, answer = invoke(name)
+        assert not failed, f"{function}: {answer}"
+    # By their schedules.
+    pk = announce(token, "by-schedule")
+    schedules = aws("scheduler").list_schedules()["Schedules"]
+    assert len(schedules) == len(SCHEDULED), f"{len(schedules)} schedules"
+    (WORK / "hour").touch()
+    await_("the archiver, by its schedule", lambda: recording(pk)["state"]["S"] == "archived")
+    await_("the schedules", lambda: not (WORK / "hour").exists())
+    seen(f"one archived by a put, one in parts, one by its schedule; {', '.join(SCHEDULED)} ran")
