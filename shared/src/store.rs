@@ -471,13 +471,12 @@ impl BodyWrites {
         }
         let push = self.push.take()?;
         match put {
-            Some(put) if stored.push_names(&self.call, push.envelope.as_deref()) => {
+            Some(put) => {
                 self.is_put_as_later = first < put;
                 let item = envelope::named_too(stored.push(&self.call)?, push.envelope.as_deref()?)?;
                 Some((self.positions.clone(), item))
             }
-            // It is new, or came in another envelope than before.
-            _ => Some((self.positions.clone(), item::push_item(push))),
+            None => Some((self.positions.clone(), item::push_item(push))),
         }
     }
 
@@ -510,15 +509,6 @@ impl<'a> Receipts<'a> {
     /// The stored verbatim push.
     fn push(&self, said: &Contribution) -> Option<&'a Item> {
         self.items.get(&keys::push_sk(said.function, &said.body))
-    }
-
-    /// Whether its own item names the envelope that it came in, if it came in one.
-    fn push_names(&self, said: &Contribution, envelope: Option<&str>) -> bool {
-        let Some(envelope) = envelope else { return true };
-        let Some(push) = self.items.get(&keys::push_sk(said.function, &said.body)) else { return false };
-        let text = |name: &str| push.get(name).and_then(Value::as_str);
-        text("envelope") == Some(envelope)
-            || text("envelopes").is_some_and(|named| named.split(',').any(|named| named == envelope))
     }
 
     /// As the call and its conversation tell, if it was merged.
