@@ -30,9 +30,11 @@ use crate::faults::{Fault, FaultyDynamoDb, FaultyS3};
 use crate::merging::{push, receiver};
 use crate::support::{Served, all_items, all_items_in, call, items, post, rejected, stack};
 
-/// The functions, the fields of their documents, and two sound values and an unsound one of each. A field that no document knows is
-/// among them.
-const FIELDS: [(&str, &[(&str, [&str; 3])]); 4] = [
+/// A field of a document, and two sound values and an unsound one of it.
+type Field = (&'static str, [&'static str; 3]);
+
+/// The functions and the fields of their documents. A field that no document knows is among them.
+const FIELDS: [(&str, &[Field]); 4] = [
     (
         REPORT,
         &[
