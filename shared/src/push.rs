@@ -29,7 +29,7 @@ const MAX_REJECTS: usize = 100;
 /// How many different elements of a body a function stores. A body with more is kept whole.
 const MAX_ELEMENTS: usize = 10_000;
 /// How many elements are worked on at once, and how much memory they may take once they are read, in bytes: one at least.
-const MAX_PORTION: usize = 200;
+const MAX_PORTION: usize = 100;
 const MAX_PORTION_BYTES: usize = 16 * 1024 * 1024;
 /// How much memory an element may take once a function has read it, in bytes: a dialogue of twenty thousand lines takes 34 MiB.
 const MAX_ELEMENT_BYTES: usize = 48 * 1024 * 1024;
