@@ -15,6 +15,8 @@ from stage import (
 OPERATING = Page("docs/operating.md")
 DEPLOY = "sam build\nsam deploy\n"
 SMOKE = "cargo run -- smoke"
+# The template takes no bare address.
+SIMULATOR = "http://simulator.example.com:4000"
 
 
 def mint():
@@ -51,7 +53,7 @@ def alarms_and_keys(token):
     alarm = aws("cloudwatch").describe_alarms(AlarmNamePrefix=STACK)["MetricAlarms"][0]
     assert alarm["AlarmActions"], "no alarm tells anybody"
     tell(DEPLOYING.block(steps, "secretsmanager").replace("…", "local"))
-    parameters(AlibabaEndpoint=f"http://{RECORDINGS}", LaafficEndpoint=f"http://{RECORDINGS}", ConversationDelaySeconds="0")
+    parameters(AlibabaEndpoint=SIMULATOR, LaafficEndpoint=SIMULATOR, ConversationDelaySeconds="0")
     tell(DEPLOYING.block(steps, "sam build\n"))
     for name in ("FetchConversations", "ArchiveRecordings"):
         variables = aws("lambda").get_function_configuration(FunctionName=physical(name))["Environment"]["Variables"]
