@@ -71,7 +71,7 @@ async fn a_simulation_finds_everything_as_it_should_be_on_a_sound_stack() {
         "--calls",
         "200",
         "--rate",
-        "25",
+        "12",
         "--time-scale",
         "0.01",
         "--verify",
@@ -132,7 +132,7 @@ async fn whatever_is_tampered_with_is_told_exactly_and_fails_the_command() {
         "--calls",
         "300",
         "--rate",
-        "40",
+        "20",
         "--time-scale",
         "0.01",
         "--seed",
@@ -279,7 +279,7 @@ async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_f
     let (calls, kills, erasures) = if full { (20_000, 5, 20) } else { (500, 1, 5) };
     let rate = match std::env::var("CALLVAULT_FULL_RATE") {
         Ok(rate) if full => rate.parse().unwrap(),
-        _ => 12,
+        _ => 8,
     };
     let recordings = recordings().await;
     let hosts = recordings.address().to_string();
