@@ -205,7 +205,7 @@ def guided(_):
     config.write_text("".join(line for line in config.read_text().splitlines(True) if "parameter_overrides" not in line))
     digest = hashlib.sha256(b"guided").hexdigest()
     count = len(read_template(BUILD / "template.yaml")["Parameters"])
-    answers = ["", "", digest] + [""] * (count - 1) + [""] * 7 + ["y"] * 3
+    answers = ["", "", digest] + [""] * (count - 1) + [""] * 6 + ["y"]
     done = subprocess.run(
         ["sam", "deploy", "--guided"], cwd=PROJECT, input="\n".join(answers).encode() + b"\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
