@@ -98,8 +98,8 @@ impl Patience {
         match self {
             Self::Sender => config
                 .connect_timeout(Duration::from_millis(500))
-                .operation_attempt_timeout(Duration::from_millis(1_700))
-                .operation_timeout(Duration::from_millis(3_600)),
+                .operation_attempt_timeout(Duration::from_secs(2))
+                .operation_timeout(Duration::from_millis(4_200)),
             Self::Nobody => config.connect_timeout(Duration::from_secs(1)),
         }
         .build()

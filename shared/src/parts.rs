@@ -11,11 +11,14 @@ use crate::merge::{self, Contribution, Record, Writers};
 use crate::model::{CallKey, Instant, Provider, Recording, RecordingSource};
 use crate::normalized::{Normalized, PushType};
 use crate::recording_url;
-use crate::storable::{json_fits, storable_object};
+use crate::storable::{holds_more_values, json_fits, storable_object};
 use crate::tombstone::is_tombstone;
 
 /// From this size on a part of an item lies in the bucket instead, in bytes.
 pub(crate) const LARGE_BYTES: usize = 64 * 1024;
+/// Unknown fields of more values than that lie in the bucket too, however short they are: each is an attribute of the item's, which is
+/// work for DynamoDB and memory for everybody who reads it.
+const MAX_VALUES: usize = 1_000;
 
 /// An element of a push, normalized.
 #[derive(Clone, Debug)]
@@ -73,7 +76,7 @@ pub fn parts(element: Element) -> Result<Parts, UnreadableItem> {
         conversation.insert(TURNS.to_owned(), large_reference(name));
     }
     let mut extra = storable_object(extra);
-    if !json_fits(&extra, LARGE_BYTES) {
+    if !json_fits(&extra, LARGE_BYTES) || holds_more_values(&extra, MAX_VALUES) {
         let json = Value::Object(extra).to_string();
         extra = Map::from_iter([(LARGE_KEY.to_owned(), Value::String(outsource(json.into_bytes())))]);
     }

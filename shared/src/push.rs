@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::Value;
-use tokio::time::{Instant as Moment, timeout};
+use tokio::time::Instant as Moment;
 
 use crate::answer::Answer;
 use crate::aws::{Account, Patience};
 use crate::body::{self, Elements, NoElements};
 use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, expiry, process_environment};
+use crate::deadline::{Deadline, unless_silent};
 use crate::metrics::{Metrics, PushCounts};
 use crate::model::{CallKey, Instant, Provider};
 use crate::normalized::{Context, PushType, Rejection};
@@ -33,9 +35,11 @@ const MAX_PORTION: usize = 100;
 const MAX_PORTION_BYTES: usize = 16 * 1024 * 1024;
 /// How much memory an element may take once a function has read it, in bytes: a dialogue of twenty thousand lines takes 34 MiB.
 const MAX_ELEMENT_BYTES: usize = 48 * 1024 * 1024;
-/// For so long after a push came portions of it are begun. Lambda ends the function after 15 s.
-const STORING: Duration = Duration::from_secs(9);
-/// So long the stores may take for one portion, or for what is rejected: a sender is answered within 5 s, whatever is silent.
+/// How long before Lambda ends the function no more portions are begun; of its 15 s that leaves 9.
+const RESERVE: Duration = Duration::from_secs(6);
+/// How long before that the sender is answered at the latest, whatever is not stored yet.
+const TO_ANSWER: Duration = Duration::from_millis(500);
+/// How long no store may answer anything: the sender is answered within 5 s then.
 const SILENCE: Duration = Duration::from_millis(4_500);
 
 /// Catches pushes: what a push function has at hand from its start on.
@@ -45,6 +49,8 @@ pub struct Receiver {
     store: Store,
     metrics: Metrics,
     patience: Patience,
+    /// How many rejects were kept so far.
+    kept: AtomicU64,
 }
 
 /// How a body was divided and stored.
@@ -65,6 +71,7 @@ struct Divided<'a> {
     /// The digest of the envelope that the elements came in, as it is known from a reject.
     envelope: Option<String>,
     received_at: Instant,
+    deadline: Deadline,
 }
 
 /// An element that can't be stored, by its place among the different ones.
@@ -99,6 +106,7 @@ impl Receiver {
             store: Store::new(stores, account, Patience::Sender),
             metrics: Metrics::read(environment)?,
             patience: Patience::Sender,
+            kept: AtomicU64::new(0),
         })
     }
 
@@ -110,6 +118,7 @@ impl Receiver {
             store,
             metrics: Metrics::read(environment)?,
             patience: Patience::Nobody,
+            kept: AtomicU64::new(0),
         })
     }
 
@@ -140,7 +149,9 @@ impl Receiver {
     ) -> Answer {
         match push.elements(body) {
             Ok(elements) => {
-                let divided = Divided { push, body, elements, envelope, received_at };
+                // Nobody waits, however long it takes.
+                let deadline = Deadline::of_context(0);
+                let divided = Divided { push, body, elements, envelope, received_at, deadline };
                 self.keep(divided, &mut Tally::default()).await
             }
             Err(NoElements::NotJson { line, column }) => Answer::NotJson { line, column },
@@ -153,9 +164,11 @@ impl Receiver {
         let received_at = Instant::now();
         let request_id =
             request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+        let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
+        let deadline = Deadline::of_context(deadline);
         let mut tally = Tally::default();
         let answer = match authorize(request, push.function, &self.config) {
-            Ok(authorized) => self.accept(push, &authorized, received_at, &mut tally).await,
+            Ok(authorized) => self.accept(push, &authorized, received_at, deadline, &mut tally).await,
             Err(denial) => denial.into(),
         };
         log(push, &answer, &tally, received_at, &request_id);
@@ -168,6 +181,7 @@ impl Receiver {
         push: &PushType,
         request: &Authorized,
         received_at: Instant,
+        deadline: Deadline,
         tally: &mut Tally,
     ) -> Answer {
         let body = request.body();
@@ -178,7 +192,7 @@ impl Receiver {
         } else {
             match push.elements_up_to(MAX_ELEMENTS, body) {
                 Ok(elements) => {
-                    let divided = Divided { push, body, elements, envelope: None, received_at };
+                    let divided = Divided { push, body, elements, envelope: None, received_at, deadline };
                     return self.keep(divided, tally).await;
                 }
                 Err(NoElements::NotJson { line, column }) => Answer::NotJson { line, column },
@@ -186,22 +200,21 @@ impl Receiver {
             }
         };
         let rejected = Rejected::new(push.function, received_at, refusal.message(), None, body);
-        self.kept_whole(rejected, refusal, tally).await
+        self.kept_whole(rejected, refusal, deadline, tally).await
     }
 
     /// Makes every element durable: as a call, or as rejected.
     async fn keep(&self, mut divided: Divided<'_>, tally: &mut Tally) -> Answer {
-        let began = Moment::now();
-        let Divided { push, body, ref elements, received_at, .. } = divided;
+        let Divided { push, body, ref elements, received_at, deadline, .. } = divided;
         let total = elements.times.iter().sum();
         tally.elements = total;
         if elements.too_many {
             let reason = format!("more than {MAX_ELEMENTS} different elements");
             let rejected = Rejected::new(push.function, received_at, reason, None, body);
-            return self.kept_whole(rejected, Answer::TooManyElements, tally).await;
+            return self.kept_whole(rejected, Answer::TooManyElements, deadline, tally).await;
         }
         if let Some(envelope) = &elements.envelope {
-            match self.in_time(self.keep_envelope(&divided, envelope)).await {
+            match self.in_time(deadline, self.keep_envelope(&divided, envelope)).await {
                 Ok(digest) => divided.envelope = digest,
                 Err(error) => return Answer::NotStored(error),
             }
@@ -210,13 +223,13 @@ impl Receiver {
         let (mut unsound, mut erased) = (Vec::new(), 0);
         let mut next = 0;
         while next < texts.len() {
-            if self.patience == Patience::Sender && next > 0 && began.elapsed() > STORING {
+            if self.patience == Patience::Sender && next > 0 && Moment::now() > deadline.less(RESERVE) {
                 let reason = format!("not stored in time: elements {} to {}", next + 1, texts.len());
                 let rejected = Rejected::new(push.function, received_at, reason, None, body);
-                return self.kept_whole(rejected, Answer::TooManyElements, tally).await;
+                return self.kept_whole(rejected, Answer::TooManyElements, deadline, tally).await;
             }
             let end = next + portion(&texts[next..]);
-            match self.in_time(self.keep_portion(&divided, next..end, tally)).await {
+            match self.in_time(deadline, self.keep_portion(&divided, next..end, tally)).await {
                 Ok(portion) => {
                     unsound.extend(portion.unsound);
                     erased += portion.erased;
@@ -229,7 +242,7 @@ impl Receiver {
             *tally.rejections.entry(rejection.tag()).or_default() += 1;
         }
         let rejected = unsound.iter().map(|(place, _)| divided.elements.times[*place]).sum();
-        match self.in_time(self.keep_unsound(&divided, &unsound)).await {
+        match self.in_time(deadline, self.keep_unsound(&divided, &unsound)).await {
             Ok(()) => Answer::Kept { stored: total - rejected - erased, rejected, erased },
             Err(error) => Answer::NotStored(error),
         }
@@ -238,14 +251,15 @@ impl Receiver {
     /// Waits for the stores as long as a sender would.
     async fn in_time<T>(
         &self,
+        deadline: Deadline,
         storing: impl Future<Output = Result<T, Arc<StoreError>>>,
     ) -> Result<T, Arc<StoreError>> {
-        match self.patience {
-            Patience::Sender => {
-                timeout(SILENCE, storing).await.unwrap_or_else(|_| Err(StoreError::Late.into()))
-            }
-            Patience::Nobody => storing.await,
+        if self.patience == Patience::Nobody {
+            return storing.await;
         }
+        let answers = || self.store.table().answers() + self.kept.load(Ordering::Relaxed);
+        let stored = unless_silent(storing, answers, SILENCE, deadline.less(TO_ANSWER)).await;
+        stored.unwrap_or_else(|| Err(StoreError::Late.into()))
     }
 
     /// Keeps what stands beside the elements, and gives back its digest.
@@ -335,7 +349,7 @@ impl Receiver {
 
     /// Keeps the elements that can't be stored: each by itself, or, where there are too many of them, in one object.
     async fn keep_unsound(&self, divided: &Divided<'_>, unsound: &[Unsound]) -> Result<(), Arc<StoreError>> {
-        let Divided { push, body, ref elements, ref envelope, received_at } = *divided;
+        let Divided { push, body, ref elements, ref envelope, received_at, .. } = *divided;
         let again = self.patience == Patience::Nobody;
         // Received again, and nothing of it stored: it is kept already.
         if unsound.is_empty() || again && unsound.len() == elements.texts.len() {
@@ -361,21 +375,32 @@ impl Receiver {
             self.keep_rejected(rejected(why.to_string(), why.field(), elements.texts[*place].as_bytes()))
         });
         let each: Vec<_> = each.collect();
-        let kept: Vec<_> = stream::iter(each).buffer_unordered(MAX_REJECTIONS_AT_ONCE).collect().await;
-        Ok(kept.into_iter().collect::<Result<_, _>>()?)
+        let mut kept = stream::iter(each).buffer_unordered(MAX_REJECTIONS_AT_ONCE);
+        while let Some(kept) = kept.next().await {
+            kept?;
+        }
+        Ok(())
     }
 
     /// Keeps a body whole, and answers why.
-    async fn kept_whole(&self, rejected: Rejected, answer: Answer, tally: &mut Tally) -> Answer {
+    async fn kept_whole(
+        &self,
+        rejected: Rejected,
+        answer: Answer,
+        deadline: Deadline,
+        tally: &mut Tally,
+    ) -> Answer {
         *tally.rejections.entry(answer.tag()).or_default() += 1;
         let kept = async { Ok(self.keep_rejected(rejected).await?) };
-        self.in_time(kept).await.map_or_else(Answer::NotStored, |()| answer)
+        self.in_time(deadline, kept).await.map_or_else(Answer::NotStored, |()| answer)
     }
 
     async fn keep_rejected(&self, rejected: Rejected) -> Result<(), StoreError> {
         // Text, times and names: there is nothing in it that could not be written as JSON.
         let json = serde_json::to_vec(&rejected).unwrap_or_default();
-        Ok(self.store.bucket().put_json_if_absent(&rejected.key(), json).await?)
+        self.store.bucket().put_json_if_absent(&rejected.key(), json).await?;
+        self.kept.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -44,6 +44,21 @@ pub fn json_fits(value: &impl Serialize, max_bytes: usize) -> bool {
     serde_json::to_writer(Room(max_bytes), value).is_ok()
 }
 
+/// Whether an object holds more values than so many, at any depth.
+pub fn holds_more_values(object: &Map<String, Value>, limit: usize) -> bool {
+    fn count<'v>(values: impl IntoIterator<Item = &'v Value>, left: usize) -> Option<usize> {
+        values.into_iter().try_fold(left, |left, value| {
+            let left = left.checked_sub(1)?;
+            match value {
+                Value::Array(list) => count(list, left),
+                Value::Object(map) => count(map.values(), left),
+                _ => Some(left),
+            }
+        })
+    }
+    count(object.values(), limit).is_none()
+}
+
 /// Takes so many bytes and no more.
 struct Room(usize);
 
@@ -252,6 +267,14 @@ mod tests {
         assert!(json_fits(&value, bytes));
         assert!(!json_fits(&value, bytes - 1));
         assert!(!json_fits(&value, 0));
+    }
+
+    #[test]
+    fn values_are_counted_at_any_depth() {
+        let object: Map<String, Value> = serde_json::from_str(r#"{"a":[1,{"b":null}],"c":{}}"#).unwrap();
+        assert!(!holds_more_values(&object, 5));
+        assert!(holds_more_values(&object, 4));
+        assert!(!holds_more_values(&Map::new(), 0));
     }
 
     #[test]

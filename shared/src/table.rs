@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -95,6 +96,7 @@ pub struct Table {
     client: aws_sdk_dynamodb::Client,
     name: String,
     requests: Arc<Semaphore>,
+    answers: Arc<AtomicU64>,
 }
 
 /// What became of a conditional put.
@@ -107,12 +109,17 @@ enum Put {
 impl Table {
     /// The table `name`, through `client`.
     pub fn new(client: aws_sdk_dynamodb::Client, name: String) -> Self {
-        Self { client, name, requests: Arc::new(Semaphore::new(MAX_REQUESTS)) }
+        Self { client, name, requests: Arc::new(Semaphore::new(MAX_REQUESTS)), answers: Arc::default() }
     }
 
     /// The client and the table's name, for what is asked of them elsewhere.
     pub fn client(&self) -> (&aws_sdk_dynamodb::Client, &str) {
         (&self.client, &self.name)
+    }
+
+    /// How many requests DynamoDB has answered so far, whatever it said.
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// Opens the connection to DynamoDB, so that the first request need not: a TLS handshake takes most of a second on a
@@ -343,9 +350,15 @@ impl Table {
     }
 
     /// Makes a request once there is room for it among [`MAX_REQUESTS`].
-    async fn in_turn<T>(&self, request: impl Future<Output = T>) -> T {
+    async fn in_turn<T, E>(
+        &self,
+        request: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> Result<T, SdkError<E>> {
         let _permit = self.requests.acquire().await;
         let answer = request.await;
+        if matches!(&answer, Ok(_) | Err(SdkError::ServiceError(_))) {
+            self.answers.fetch_add(1, Ordering::Relaxed);
+        }
         // Its connection is free once the task that drives it has run: the next in turn would open another.
         tokio::task::yield_now().await;
         answer
