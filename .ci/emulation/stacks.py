@@ -200,6 +200,7 @@ def failed_first(_):
 
 def guided(_):
     """Whoever uses --guided all the same, and takes the defaults, is asked for nothing but what has none."""
+    tell("sam build")
     (PROJECT / "parameters.yaml").unlink()
     config = PROJECT / "samconfig.toml"
     config.write_text("".join(line for line in config.read_text().splitlines(True) if "parameter_overrides" not in line))
