@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::Value;
 use tokio::time::Instant as Moment;
@@ -214,7 +215,7 @@ impl Receiver {
             return self.kept_whole(rejected, Answer::TooManyElements, deadline, tally).await;
         }
         if let Some(envelope) = &elements.envelope {
-            match self.in_time(deadline, self.keep_envelope(&divided, envelope)).await {
+            match self.in_time(deadline, self.keep_envelope(&divided, envelope).boxed()).await {
                 Ok(digest) => divided.envelope = digest,
                 Err(error) => return Answer::NotStored(error),
             }
@@ -229,7 +230,7 @@ impl Receiver {
                 return self.kept_whole(rejected, Answer::TooManyElements, deadline, tally).await;
             }
             let end = next + portion(&texts[next..]);
-            match self.in_time(deadline, self.keep_portion(&divided, next..end, tally)).await {
+            match self.in_time(deadline, self.keep_portion(&divided, next..end, tally).boxed()).await {
                 Ok(portion) => {
                     unsound.extend(portion.unsound);
                     erased += portion.erased;
@@ -242,17 +243,17 @@ impl Receiver {
             *tally.rejections.entry(rejection.tag()).or_default() += 1;
         }
         let rejected = unsound.iter().map(|(place, _)| divided.elements.times[*place]).sum();
-        match self.in_time(deadline, self.keep_unsound(&divided, &unsound)).await {
+        match self.in_time(deadline, self.keep_unsound(&divided, &unsound).boxed()).await {
             Ok(()) => Answer::Kept { stored: total - rejected - erased, rejected, erased },
             Err(error) => Answer::NotStored(error),
         }
     }
 
-    /// Waits for the stores as long as a sender would.
+    /// Waits for the stores as long as a sender would. What is waited for is large: on the stack it would be moved from hand to hand.
     async fn in_time<T>(
         &self,
         deadline: Deadline,
-        storing: impl Future<Output = Result<T, Arc<StoreError>>>,
+        storing: BoxFuture<'_, Result<T, Arc<StoreError>>>,
     ) -> Result<T, Arc<StoreError>> {
         if self.patience == Patience::Nobody {
             return storing.await;
@@ -392,7 +393,7 @@ impl Receiver {
     ) -> Answer {
         *tally.rejections.entry(answer.tag()).or_default() += 1;
         let kept = async { Ok(self.keep_rejected(rejected).await?) };
-        self.in_time(deadline, kept).await.map_or_else(Answer::NotStored, |()| answer)
+        self.in_time(deadline, kept.boxed()).await.map_or_else(Answer::NotStored, |()| answer)
     }
 
     async fn keep_rejected(&self, rejected: Rejected) -> Result<(), StoreError> {
