@@ -18,10 +18,11 @@ use shared::metrics::Metrics;
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 14] = [
+const NOT_READ: [&str; 15] = [
     "AlarmTopicArn",
-    "Architecture",
     "ArchiveMemoryMb",
+    "CertificateArn",
+    "DomainName",
     "FetchMemoryMb",
     "GlacierAfterDays",
     "KmsKeyArn",

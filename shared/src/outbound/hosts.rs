@@ -102,8 +102,8 @@ const REGISTRIES: [&str; 36] = [
     "org", "plc", "res", "sch", "tm", "web",
 ];
 
-/// Nobody hands out names below these: RFC 2606, and what networks use within (RFC 6762, ICANN's `internal`).
-const RESERVED: [&str; 6] = ["test", "example", "invalid", "localhost", "local", "internal"];
+/// Nobody hands out names below these (RFC 2606).
+const RESERVED: [&str; 3] = ["test", "example", "invalid"];
 
 /// Whether anybody can have a name below this one: a single label that is not reserved, or what a country's registry hands names
 /// out below.
