@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
-/// How long an invocation may take, as the function is told.
+/// How long an invocation may take, as the function is told where nothing else is said.
 const TIMEOUT_S: i64 = 900;
 
 /// Lambda's Runtime API for one process. Dropping it ends it.
@@ -51,14 +51,21 @@ pub struct Silent(#[from] tokio::time::error::Elapsed);
 struct Ends {
     invocations: Mutex<mpsc::UnboundedReceiver<String>>,
     moments: mpsc::UnboundedSender<Moment>,
+    timeout_s: i64,
 }
 
 impl Lambda {
-    /// Serves the API on a free port of this machine.
+    /// Serves the API on a free port of this machine, with as much time for an invocation as there may be.
     pub async fn start() -> io::Result<Self> {
+        Self::with_timeout(TIMEOUT_S).await
+    }
+
+    /// Serves the API on a free port of this machine. The function is told that an invocation has `timeout_s` seconds; nothing ends it
+    /// then.
+    pub async fn with_timeout(timeout_s: i64) -> io::Result<Self> {
         let (invocations, to_invoke) = mpsc::unbounded_channel();
         let (happened, moments) = mpsc::unbounded_channel();
-        let ends = Arc::new(Ends { invocations: Mutex::new(to_invoke), moments: happened });
+        let ends = Arc::new(Ends { invocations: Mutex::new(to_invoke), moments: happened, timeout_s });
         let app = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(answered))
@@ -135,7 +142,7 @@ async fn next(State(ends): State<Arc<Ends>>) -> Response {
     let Some(event) = ends.invocations.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    let deadline_ms = shared::model::Instant::now().plus_seconds(TIMEOUT_S).epoch_millis();
+    let deadline_ms = shared::model::Instant::now().plus_seconds(ends.timeout_s).epoch_millis();
     let headers = [
         ("lambda-runtime-aws-request-id", "1".to_owned()),
         ("lambda-runtime-deadline-ms", deadline_ms.to_string()),
