@@ -128,8 +128,9 @@ fn whole(json: &[u8]) -> Result<&str, serde_json::Error> {
     serde_json::from_slice::<&RawValue>(json).map(RawValue::get)
 }
 
-/// An object's fields, names and values as they came.
-struct RawFields<'a>(Vec<(&'a str, &'a str)>);
+/// An object's fields in their order, those of the same name included: names and values as they came, JSON text each.
+#[derive(Clone, Debug)]
+pub struct RawFields<'a>(pub Vec<(&'a str, &'a str)>);
 
 impl<'de> Deserialize<'de> for RawFields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -245,8 +245,7 @@ impl Store {
             .flat_map(|(key, call)| call.sort_keys(key).into_iter().map(|sk| (keys::call_pk(key), sk)))
             .collect();
         let mut known = HashMap::<_, BTreeMap<_, _>>::new();
-        let found = timeout(GLANCE_LIMIT, self.table.glance_at(&keys)).await.ok().and_then(Result::ok)?;
-        for item in found {
+        for item in self.glance(&keys).await? {
             if let [Some(pk), Some(sk)] =
                 [keys::PK, keys::SK].map(|name| item.get(name).and_then(Value::as_str).map(str::to_owned))
             {
@@ -254,6 +253,11 @@ impl Store {
             }
         }
         Some(known)
+    }
+
+    /// Reads what a push could do without as well: `None` where that takes too long, or fails.
+    async fn glance(&self, keys: &[(String, String)]) -> Option<Vec<Item>> {
+        timeout(GLANCE_LIMIT, self.table.glance_at(keys)).await.ok().and_then(Result::ok)
     }
 
     /// The sort key of a recording's item: that of an earlier release where there is such an item. `known` are the sort keys that were

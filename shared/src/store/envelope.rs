@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
-use tokio::time::timeout;
 
-use super::{GLANCE_LIMIT, Store, StoreError};
+use super::{Store, StoreError};
 use crate::item::{ENVELOPES, Item};
 use crate::keys;
 use crate::model::Instant;
@@ -25,7 +24,7 @@ impl Store {
     ) -> Result<String, StoreError> {
         let digest = keys::envelope_digest(text);
         let key = (keys::envelope_pk(function, &digest), keys::ENVELOPE.to_owned());
-        let known = self.glance(std::slice::from_ref(&key)).await.pop();
+        let known = self.glance(std::slice::from_ref(&key)).await.and_then(|mut found| found.pop());
         if known.as_ref().is_some_and(|known| lasts(known, expires)) {
             return Ok(digest);
         }
@@ -53,10 +52,6 @@ impl Store {
         };
         self.table.upsert(&key.0, &key.1, known, merge).await?;
         Ok(digest)
-    }
-
-    async fn glance(&self, keys: &[(String, String)]) -> Vec<Item> {
-        timeout(GLANCE_LIMIT, self.table.glance_at(keys)).await.ok().and_then(Result::ok).unwrap_or_default()
     }
 }
 

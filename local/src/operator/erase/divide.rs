@@ -1,10 +1,7 @@
 //! A body less the elements that hold a number. Pure.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use shared::body::RawFields;
 
 use super::blackout::blacked_out_text;
 use super::holds::Held;
@@ -34,19 +31,19 @@ pub(crate) fn rest(body: &str, list_name: Option<&str>, numbers: &Numbers) -> Op
             rest.body = list(elements, numbers, &mut rest);
         }
         Some(b'{') => {
-            let Fields(fields) = serde_json::from_str(body).ok()?;
-            let is_list = |name: &RawValue, value: &RawValue| {
-                let name = serde_json::from_str::<String>(name.get()).ok();
-                value.get().starts_with('[') && name.is_some() && name.as_deref() == list_name
+            let RawFields(fields) = serde_json::from_str(body).ok()?;
+            let is_list = |name: &str, value: &str| {
+                let name = serde_json::from_str::<String>(name).ok();
+                value.starts_with('[') && name.is_some() && name.as_deref() == list_name
             };
             if fields.iter().any(|(name, value)| is_list(name, value)) {
                 let mut kept = Vec::new();
                 for (name, value) in &fields {
                     let value = match is_list(name, value) {
-                        true => list(serde_json::from_str(value.get()).ok()?, numbers, &mut rest),
-                        false => beside(value.get(), numbers, &mut rest),
+                        true => list(serde_json::from_str(value).ok()?, numbers, &mut rest),
+                        false => beside(value, numbers, &mut rest),
                     };
-                    kept.push(format!("{}:{value}", beside(name.get(), numbers, &mut rest)));
+                    kept.push(format!("{}:{value}", beside(name, numbers, &mut rest)));
                 }
                 rest.body = format!("{{{}}}", kept.join(","));
             } else {
@@ -100,31 +97,6 @@ fn single(element: &str, numbers: &Numbers, rest: &mut Rest) -> String {
     }
     rest.held = held;
     element.to_owned()
-}
-
-/// An object's fields in their order, those with the same name included; the names as they came, too.
-struct Fields<'a>(Vec<(&'a RawValue, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry::<&RawValue, &RawValue>()? {
-                    fields.push(field);
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
-    }
 }
 
 #[cfg(test)]
