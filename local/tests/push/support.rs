@@ -71,9 +71,13 @@ pub(crate) async fn post_with(url: &str, body: impl Into<Bytes>, headers: &[(&st
 }
 
 /// A port that was free a moment ago: for what has to be found at the same port again after a restart.
+///
+/// It is below those that the system gives to clients. Between the kill and the restart a client's connection would take the port else:
+/// another test's, or that of a client which tries to reach this very port and so reaches itself.
 pub(crate) fn free_port() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port().to_string()
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(15_000..32_000));
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).unwrap().to_string()
 }
 
 pub(crate) fn call(provider: Provider, id: &str) -> CallKey {
@@ -177,8 +181,12 @@ impl Served {
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut endpoint = |name: &str| {
-            let line =
-                lines.find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("no {name}"));
+            let Some(line) = lines.find(|line| line.trim_start().starts_with(name)) else {
+                // It has ended: what it said last is why.
+                let _ = child.wait();
+                std::thread::sleep(std::time::Duration::from_millis(200));
+                panic!("no {name}: {}", log.lock().unwrap());
+            };
             line.split_whitespace().nth(1).unwrap().to_owned()
         };
         let (url, dynamodb, s3) = (endpoint("API"), endpoint("DynamoDB"), endpoint("S3"));
