@@ -32,23 +32,3 @@ async fn a_token_of_one_route_opens_no_other() {
     }
     stack.stop().await.unwrap();
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_data_directory_that_is_deleted_is_not_answered_200() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = directory.path().join("data");
-    let options = Options { memory: false, data: data.clone(), ..support::options() };
-    let stack = Stack::start(&options).await.unwrap();
-    let url = format!("{}{}", stack.url(), support::REPORTS);
-    assert_eq!(post(&url, r#"[{"callId":"1"}]"#).await.0, 200);
-    // The stack may remove a file of its own between the listing and the removal.
-    while let Err(error) = std::fs::remove_dir_all(&data) {
-        assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}");
-        if !data.exists() {
-            break;
-        }
-    }
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    assert_eq!(post(&url, r#"[{"callId":"2"}]"#).await.0, 503);
-    assert!(stack.stop().await.unwrap_err().to_string().contains("data is gone"));
-}

@@ -1,11 +1,12 @@
-//! `callvault` as a process: what survives its end, how it ends, what it logs, and its commands.
+//! `callvault` as a process: what survives its end, how it ends, what it logs, and its commands. And what only the embedded stores have.
 
 use std::process::Command;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use callvault::stack::{Options, Stack};
 use serde_json::{Value, json};
 
-use crate::support::{SAMPLE, SAMPLE_ID, Served, TOKEN, post, post_with};
+use crate::support::{self, SAMPLE, SAMPLE_ID, Served, TOKEN, post, post_with};
 
 async fn stored(served: &Served) -> i32 {
     let config = aws_sdk_dynamodb::Config::builder()
@@ -169,4 +170,18 @@ fn what_would_open_or_reach_nothing_is_refused_at_once() {
     );
     let wrong = run(&["replay", "--local"], &[("TABLE_NAME", "x")]);
     assert!(wrong.contains("TABLE_NAME is not a table's name"), "{wrong}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_directory_that_is_deleted_is_not_answered_200() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let options = Options { memory: false, data: data.clone(), ..support::options() };
+    let stack = Stack::start(&options).await.unwrap();
+    let url = format!("{}{}", stack.url(), support::REPORTS);
+    assert_eq!(post(&url, r#"[{"callId":"1"}]"#).await.0, 200);
+    std::fs::remove_dir_all(&data).unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert_eq!(post(&url, r#"[{"callId":"2"}]"#).await.0, 503);
+    assert!(stack.stop().await.unwrap_err().to_string().contains("data is gone"));
 }
