@@ -8,8 +8,10 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_http_client::pool::{self, ConnectionPool};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::shared::IntoShared;
 
 use crate::config::{ConfigError, Environment, StoreConfig};
 
@@ -72,6 +74,26 @@ pub fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
+/// How many connections a client opens to DynamoDB at most: as many as it has requests under way.
+///
+/// hyper's own pool has no such bound: it begins to connect when none is free, takes whichever comes first, the new one or one that
+/// has become free, and keeps both.
+pub const MAX_CONNECTIONS: usize = 16;
+
+/// An HTTP client as [`http_client`]'s, with at most [`MAX_CONNECTIONS`] to a host.
+#[expect(
+    clippy::expect_used,
+    reason = "the settings are these alone, and a function without its table is none"
+)]
+fn bounded_http_client() -> SharedHttpClient {
+    let pool = ConnectionPool::builder()
+        .max_connections_per_host(MAX_CONNECTIONS)
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
+        .expect("a pool of one partition, with a bound above zero");
+    pool::Client::new(&pool).expect("it has no other partition").into_shared()
+}
+
 /// How long DynamoDB and S3 are waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
@@ -107,17 +129,12 @@ impl Patience {
 }
 
 /// A client for DynamoDB. What may pass is tried again soon: the SDK's defaults would pause up to a second first.
-pub fn dynamodb(
-    account: &Account,
-    stores: &StoreConfig,
-    http: SharedHttpClient,
-    patience: Patience,
-) -> aws_sdk_dynamodb::Client {
+pub fn dynamodb(account: &Account, stores: &StoreConfig, patience: Patience) -> aws_sdk_dynamodb::Client {
     let mut config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
         .region(aws_sdk_dynamodb::config::Region::new(account.region.clone()))
         .credentials_provider(account.credentials.clone())
-        .http_client(http)
+        .http_client(bounded_http_client())
         .timeout_config(patience.dynamodb())
         .retry_config(
             RetryConfig::standard()

@@ -77,7 +77,7 @@ type Written = (Vec<usize>, Result<(), Arc<StoreError>>);
 impl Store {
     /// The stores that the settings name.
     pub fn new(config: StoreConfig, account: Account, patience: Patience) -> Self {
-        let client = aws::dynamodb(&account, &config, aws::http_client(), patience);
+        let client = aws::dynamodb(&account, &config, patience);
         let table = Table::new(client, config.table_name.clone());
         Self { table, account, config, patience, bucket: OnceLock::new() }
     }

@@ -32,8 +32,8 @@ pub const MAX_BATCH: usize = 25;
 pub const MAX_BATCH_GET: usize = 100;
 /// How many batches are read at once: those of a hundred calls.
 const MAX_GLANCES: usize = 4;
-/// How many requests are under way at once: as many connections are opened at most.
-const MAX_REQUESTS: usize = 16;
+/// How many requests are under way at once: each has a connection.
+const MAX_REQUESTS: usize = aws::MAX_CONNECTIONS;
 /// How often a record is merged anew when others keep changing it meanwhile.
 const MAX_MERGES: u32 = 16;
 /// How many writes' time the first pause spreads those over who change a record at once; each further pause spreads them over twice as

@@ -109,7 +109,7 @@ impl Archiver {
             name: stores.bucket_name.clone(),
         };
         let fetcher = fetcher(config.fetch.clone());
-        let client = aws::dynamodb(&account, &stores, aws::http_client(), Patience::Nobody);
+        let client = aws::dynamodb(&account, &stores, Patience::Nobody);
         let table = Table::new(client, stores.table_name.clone());
         Ok(Self {
             copier: Copier { fetcher, bucket, min_bytes: config.min_bytes, lock: config.lock.clone() },

@@ -79,7 +79,7 @@ impl Sweeper {
     pub fn new(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         let stores = StoreConfig::read(environment)?;
         let account = Account::of_function(environment, &stores)?;
-        let client = aws::dynamodb(&account, &stores, aws::http_client(), Patience::Nobody);
+        let client = aws::dynamodb(&account, &stores, Patience::Nobody);
         Ok(Self {
             table: Table::new(client, stores.table_name.clone()),
             bucket: Bucket {

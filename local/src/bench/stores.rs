@@ -53,5 +53,5 @@ pub(super) fn bare_client(dynamodb: &str) -> anyhow::Result<Client> {
     let environment = Environment::new(&look_up);
     let config = StoreConfig::read(&environment)?;
     let account = Account::of_function(&environment, &config)?;
-    Ok(shared::aws::dynamodb(&account, &config, shared::aws::http_client(), Patience::Sender))
+    Ok(shared::aws::dynamodb(&account, &config, Patience::Sender))
 }
