@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -92,9 +93,11 @@ fn router(gateway: Gateway) -> Router {
 async fn push(
     State(Gateway { functions, read_timeout }): State<Gateway>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path((function, token)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     request: Request,
 ) -> Response {
+    // What is no text when decoded is the name of nothing.
+    let Ok(Path((function, token))) = path else { return message(StatusCode::NOT_FOUND, "Not Found") };
     // The others have no route: nobody outside may run them.
     if !PUSH_FUNCTIONS.iter().any(|known| known.push.function == function) {
         return message(StatusCode::NOT_FOUND, "Not Found");

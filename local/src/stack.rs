@@ -186,6 +186,7 @@ impl Stack {
             | "LAAFFIC_API_SECRET" => Some(set(variable).unwrap_or_else(|| "local".to_owned())),
             _ => set(variable),
         };
+        check_token_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
         let environment = Environment::new(&look_up);
         let stores = StoreConfig::read(&environment)?;
         let store =
@@ -253,6 +254,19 @@ impl Stack {
         }
         Ok(())
     }
+}
+
+/// Refuses the tokens of a function that there is none of: a name that was mistyped opens nothing, and nobody is told.
+fn check_token_names(variables: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let known: Vec<_> = PUSH_FUNCTIONS.iter().map(|known| own_token(known.push.function)).collect();
+    for variable in variables.filter(|variable| variable.starts_with("PUSH_TOKEN_SHA256_")) {
+        anyhow::ensure!(
+            known.contains(&variable),
+            "{variable} names no push function: there are {}",
+            known.join(", ")
+        );
+    }
+    Ok(())
 }
 
 fn set(variable: &str) -> Option<String> {

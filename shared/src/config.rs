@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use ipnet::IpNet;
 use jiff::tz::Offset;
+use sha2::{Digest, Sha256};
+use url::Url;
 
 use crate::model::{Instant, Provider};
 use crate::normalized::PushType;
@@ -110,13 +113,27 @@ impl StoreConfig {
         Ok(Self {
             table_name: checked(environment, "TABLE_NAME", table_name)?,
             bucket_name: checked(environment, "BUCKET_NAME", bucket_name)?,
-            dynamodb_endpoint: environment.get("DYNAMODB_ENDPOINT"),
-            s3_endpoint: environment.get("S3_ENDPOINT"),
+            dynamodb_endpoint: endpoint(environment, "DYNAMODB_ENDPOINT")?,
+            s3_endpoint: endpoint(environment, "S3_ENDPOINT")?,
             conversation_delay_s: environment.parse("CONVERSATION_DELAY_SECONDS", 300, |seconds| {
                 seconds.parse().map_err(|_| "not a number of seconds".to_owned())
             })?,
         })
     }
+}
+
+/// Reads another endpoint than AWS's: an `http` or `https` URL. What else the SDK would be given, it would show with its requests.
+///
+/// # Errors
+/// [`ConfigError`], which names the variable.
+pub fn endpoint(
+    environment: &Environment<'_>,
+    variable: &'static str,
+) -> Result<Option<String>, ConfigError> {
+    environment.parse(variable, None, |text| match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(text.to_owned())),
+        Ok(_) | Err(_) => Err("not an http or https URL".to_owned()),
+    })
 }
 
 /// The value of a variable that has to be set, once `check` has nothing against it.
@@ -148,14 +165,17 @@ fn bucket_name(name: &str) -> Result<(), &'static str> {
     let sound = (3..=63).contains(&bytes.len())
         && bytes.iter().copied().all(letter)
         && bytes.first().is_some_and(at_the_ends)
-        && bytes.last().is_some_and(at_the_ends);
+        && bytes.last().is_some_and(at_the_ends)
+        && !["..", ".-", "-."].iter().any(|pair| name.contains(pair))
+        && name.parse::<Ipv4Addr>().is_err();
     match sound || is_arn(name, "s3") {
         true => Ok(()),
         false => Err("not a bucket's name: 3 to 63 of a-z, 0-9, `-` and `.`, or the ARN of an access point"),
     }
 }
 
-fn is_arn(name: &str, service: &str) -> bool {
+/// Whether this is the ARN of something that a service has.
+pub(crate) fn is_arn(name: &str, service: &str) -> bool {
     let mut parts = name.splitn(6, ':');
     parts.next() == Some("arn")
         && parts.next().is_some_and(|partition| partition.starts_with("aws"))
@@ -227,6 +247,11 @@ impl Zones {
     }
 }
 
+/// The largest event that Lambda hands to a function, in bytes; a body has no more.
+///
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+const MAX_EVENT_BYTES: usize = 6 * 1024 * 1024;
+
 /// The settings of push functions.
 #[derive(Clone, Debug)]
 pub struct PushConfig {
@@ -271,8 +296,8 @@ impl PushConfig {
                 bytes
                     .parse()
                     .ok()
-                    .filter(|bytes| *bytes > 0)
-                    .ok_or_else(|| "not a number of bytes".to_owned())
+                    .filter(|bytes| (1..=MAX_EVENT_BYTES).contains(bytes))
+                    .ok_or_else(|| format!("not a number of bytes from 1 to {MAX_EVENT_BYTES}"))
             })?,
             zones: Zones::read(environment, providers)?,
             retention_days: retention_days(environment)?,
@@ -302,7 +327,10 @@ fn token_digest(hex: &str) -> Result<[u8; 32], String> {
     hex::decode_to_slice(hex, &mut digest).map_err(|_| {
         "not a list of SHA-256 digests in 64 hexadecimal digits, separated by commas".to_owned()
     })?;
-    Ok(digest)
+    match digest == *Sha256::digest([]) {
+        true => Err("the digest of an empty token, which opens nothing".to_owned()),
+        false => Ok(digest),
+    }
 }
 
 fn source_network(text: &str) -> Result<IpNet, String> {
@@ -362,6 +390,9 @@ mod tests {
     };
     const DIGEST: &str = "25bf8e1a2393f1108d37029b3df5593236c755742ec93465bbafa9b290bddcf6";
 
+    /// Of no bytes at all.
+    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
     fn read(settings: &[(&str, &str)]) -> Result<PushConfig, String> {
         let look_up = |name: &str| {
             settings.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
@@ -400,6 +431,9 @@ mod tests {
             ("ALLOWED_SOURCE_CIDRS", "everybody"),
             ("MAX_BODY_BYTES", "4 MB"),
             ("MAX_BODY_BYTES", "0"),
+            ("MAX_BODY_BYTES", "6291457"),
+            ("MAX_BODY_BYTES", "4294967296"),
+            ("PUSH_TOKEN_SHA256_ALICOM_CALL_REPORT", EMPTY),
             ("ALIBABA_UTC_OFFSET", "8"),
             ("ALIBABA_UTC_OFFSET", "+8:00"),
             ("ALIBABA_UTC_OFFSET", "+08:60"),
@@ -458,6 +492,29 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_that_is_no_url_is_an_error_that_names_the_variable() {
+        for variable in ["DYNAMODB_ENDPOINT", "S3_ENDPOINT"] {
+            for (value, sound) in [
+                ("http://127.0.0.1:8000", true),
+                ("https://dynamodb.eu-west-1.amazonaws.com/", true),
+                ("x", false),
+                ("127.0.0.1:8000", false),
+                ("ftp://127.0.0.1", false),
+                ("http://", false),
+            ] {
+                let look_up = |name: &str| match name {
+                    "TABLE_NAME" | "BUCKET_NAME" => Some("callvault".to_owned()),
+                    name => (name == variable).then(|| value.to_owned()),
+                };
+                let read = StoreConfig::read(&Environment::new(&look_up));
+                let problem = read.err().map(|error| error.to_string());
+                let expected = (!sound).then(|| format!("{variable} is not an http or https URL"));
+                assert_eq!(problem, expected, "{value}");
+            }
+        }
+    }
+
+    #[test]
     fn a_name_that_no_table_or_bucket_has_is_an_error_that_says_so() {
         let read = |table: &str, bucket: &str| {
             let look_up = |name: &str| match name {
@@ -480,7 +537,18 @@ mod tests {
         for table in ["x", "two words", "arn:aws:s3:::calls", "名字名字", &"a".repeat(256)] {
             assert!(read(table, "callvault").unwrap_err().starts_with("TABLE_NAME is not a table's name"));
         }
-        for bucket in ["x", "Calls", "-calls", "calls-", "s3://calls", table_arn, &"a".repeat(64)] {
+        for bucket in [
+            "x",
+            "Calls",
+            "-calls",
+            "calls-",
+            "s3://calls",
+            table_arn,
+            "a..b",
+            "a.-b",
+            "192.168.0.1",
+            &"a".repeat(64),
+        ] {
             assert!(read("callvault", bucket).unwrap_err().starts_with("BUCKET_NAME is not a bucket's name"));
         }
     }

@@ -14,7 +14,7 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use serde::Deserialize;
 
 use crate::aws::{self, Account};
-use crate::config::{ConfigError, Environment};
+use crate::config::{self, ConfigError, Environment};
 use crate::metrics::Metrics;
 use crate::model::Instant;
 use crate::outbound::acs3::AccessKey;
@@ -93,12 +93,16 @@ impl KeySource {
     /// `LAAFFIC_API_SECRET`.
     ///
     /// # Errors
-    /// [`ConfigError`], where half of a pair is set.
+    /// [`ConfigError`], where half of a pair is set, or what is set names no secret.
     pub fn read(environment: &Environment<'_>, account: &Account) -> Result<Self, ConfigError> {
         Ok(Self(match environment.get("PROVIDER_SECRET_ARN") {
+            Some(arn) if !config::is_arn(&arn, "secretsmanager") => {
+                let problem = "not a secret's ARN".to_owned();
+                return Err(ConfigError::Invalid { variable: "PROVIDER_SECRET_ARN".into(), problem });
+            }
             // The SDK's own variable for another endpoint than AWS's.
             Some(arn) => {
-                let endpoint = environment.get("AWS_ENDPOINT_URL_SECRETS_MANAGER");
+                let endpoint = config::endpoint(environment, "AWS_ENDPOINT_URL_SECRETS_MANAGER")?;
                 Origin::Secret { client: client(account, &arn, endpoint), arn }
             }
             None => Origin::Environment(ProviderCredentials::of_environment(environment)?),

@@ -12,10 +12,17 @@ use shared::outbound::api::ApiSettings;
 use shared::outbound::fetch::FetchSettings;
 use shared::outbound::laaffic;
 
+use crate::copy::PART_BYTES;
+
 /// `RECORDING_HOSTS` where it is not set: where Alibaba keeps recordings.
 pub const DEFAULT_HOSTS: &str = "*.aliyuncs.com";
 /// The longest time that S3 locks an object for: a hundred years.
 const MAX_LOCK_DAYS: u32 = 36_500;
+
+/// The largest recording that a multipart upload takes: 10,000 parts of 8 MiB.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
+const MAX_UPLOAD_BYTES: u64 = 10_000 * PART_BYTES as u64;
 
 /// The settings of the archiver.
 #[derive(Clone, Debug)]
@@ -65,7 +72,7 @@ impl ArchiveConfig {
     pub fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         let hosts = environment.parse_or("RECORDING_HOSTS", DEFAULT_HOSTS)?;
         let timeout_s = number(environment, "RECORDING_TIMEOUT_SECONDS", 600, 1..=80_000)?;
-        let max_bytes = number(environment, "MAX_RECORDING_BYTES", 512 * 1024 * 1024, 1..=u64::MAX)?;
+        let max_bytes = number(environment, "MAX_RECORDING_BYTES", 512 * 1024 * 1024, 1..=MAX_UPLOAD_BYTES)?;
         let min_bytes = number(environment, "MIN_RECORDING_BYTES", 100, 0..=u64::MAX)?;
         if min_bytes > max_bytes {
             let problem = format!("more than MAX_RECORDING_BYTES, which is {max_bytes}: {min_bytes}");
@@ -164,6 +171,8 @@ mod tests {
             ("MIN_RECORDING_BYTES", "-1"),
             ("MIN_RECORDING_BYTES", "536870913"),
             ("MAX_RECORDING_BYTES", "512 MiB"),
+            ("MAX_RECORDING_BYTES", "83886080001"),
+            ("RECORDING_HOSTS", "a..b"),
             ("RECORDING_TIMEOUT_SECONDS", "0"),
             ("RECORDING_LOCK_DAYS", "for ever"),
             ("RECORDING_LOCK_DAYS", "36501"),

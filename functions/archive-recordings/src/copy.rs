@@ -32,7 +32,7 @@ use crate::config::RecordingLock;
 use crate::retry::Setback;
 
 /// How large the parts of an upload are.
-const PART_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const PART_BYTES: usize = 8 * 1024 * 1024;
 /// How many of one recording are held at most: one is read while two are sent, so that neither host waits for the other.
 const MAX_PARTS: usize = 3;
 /// A part's buffer to begin with, where the length is not known.

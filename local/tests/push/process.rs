@@ -80,14 +80,33 @@ fn a_port_that_is_taken_is_one_clear_line() {
 
 #[test]
 fn a_wrong_setting_is_one_clear_line_that_names_it() {
-    let output = Command::new(env!("CARGO_BIN_EXE_callvault"))
-        .args(["--memory", "--port", "0", "--dynamodb-port", "0", "--s3-port", "0", "--provider-port", "0"])
-        .env("MAX_BODY_BYTES", "4 MB")
-        .output()
-        .unwrap();
-    let complaint = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(complaint.trim(), "callvault: MAX_BODY_BYTES is not a number of bytes");
-    assert_eq!(output.status.code(), Some(1));
+    for (variable, value) in [
+        ("MAX_BODY_BYTES", "4 MB"),
+        ("MAX_RECORDING_BYTES", "99999999999999"),
+        ("PUSH_TOKEN_SHA256", "my-secret"),
+        (
+            "PUSH_TOKEN_SHA256_NO_SUCH_FUNCTION",
+            "25bf8e1a2393f1108d37029b3df5593236c755742ec93465bbafa9b290bddcf6",
+        ),
+        ("RECORDING_HOSTS", "x.example,,y.example"),
+        ("BUCKET_NAME", "a..b"),
+        ("BUCKET_NAME", "192.168.0.1"),
+        ("TABLE_NAME", "x"),
+        ("PROVIDER_SECRET_ARN", "arn:aws:s3:::x"),
+    ] {
+        // One that is accepted would be served with.
+        let output = Command::new("timeout")
+            .args(["60", env!("CARGO_BIN_EXE_callvault"), "--memory", "--no-schedule", "--port", "0"])
+            .args(["--dynamodb-port", "0", "--s3-port", "0", "--provider-port", "0"])
+            .env(variable, value)
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(complaint.starts_with(&format!("callvault: {variable} ")), "{variable}={value}: {complaint}");
+        assert_eq!(complaint.lines().count(), 1, "{variable}={value}: {complaint}");
+        assert!(!complaint.contains("my-secret"), "{complaint}");
+        assert_eq!(output.status.code(), Some(1));
+    }
 }
 
 #[test]

@@ -86,11 +86,10 @@ impl FromStr for AllowedHosts {
     type Err = InvalidEntry;
 
     fn from_str(setting: &str) -> Result<Self, Self::Err> {
-        let entries = setting.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        // A comma at the end is no entry; between two others it may be a name that was forgotten.
+        let setting = setting.trim();
+        let entries = setting.strip_suffix(',').unwrap_or(setting).split(',').map(str::trim);
         let rules = entries.map(Rule::parse).collect::<Result<Vec<_>, _>>()?;
-        if rules.is_empty() {
-            return Err(InvalidEntry { entry: setting.to_owned(), reason: "it names no host at all" });
-        }
         Ok(Self { rules })
     }
 }
@@ -116,6 +115,11 @@ fn is_public_suffix(name: &str) -> bool {
     }
 }
 
+/// Whether there is nothing before, between or after a name's dots.
+fn has_empty_label(name: &str) -> bool {
+    name.split('.').any(str::is_empty)
+}
+
 impl Rule {
     fn parse(entry: &str) -> Result<Self, InvalidEntry> {
         let invalid = |reason| InvalidEntry { entry: entry.to_owned(), reason };
@@ -127,7 +131,9 @@ impl Rule {
                 Ok(Host::Domain(name)) if is_public_suffix(&name) => {
                     Err(invalid("anybody can have a name below that"))
                 }
-                Ok(Host::Domain(name)) if !name.contains('*') => Ok(Self::Below(format!(".{name}"))),
+                Ok(Host::Domain(name)) if !name.contains('*') && !has_empty_label(&name) => {
+                    Ok(Self::Below(format!(".{name}")))
+                }
                 Ok(_) | Err(_) => Err(invalid("after `*.` comes a name, without a port")),
             };
         }
@@ -140,6 +146,15 @@ impl Rule {
             Some(_) | None => (entry, None),
         };
         let host = Host::parse(host).map(canonical).map_err(|_| invalid("it does not parse as a host"))?;
+        match &host {
+            Host::Domain(name) if has_empty_label(name) => {
+                return Err(invalid("a name has something between its dots"));
+            }
+            Host::Ipv4(address) if address.is_link_local() => {
+                return Err(invalid("whoever runs the machine answers there, with its credentials"));
+            }
+            Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_) => {}
+        }
         match port.map(u16::from_str) {
             None => Ok(Self::Exact(host)),
             Some(Ok(port)) if port != 0 => Ok(Self::Endpoint(host, port)),
@@ -240,7 +255,18 @@ mod tests {
 
     #[test]
     fn a_list_that_names_no_host_is_none() {
-        for setting in ["", ",", " , "] {
+        for setting in [
+            "",
+            ",",
+            " , ",
+            "a.example,,b.example",
+            ",a.example",
+            ".",
+            "a..b",
+            ".a.example",
+            "*.a..b",
+            "169.254.169.254:80",
+        ] {
             assert!(setting.parse::<AllowedHosts>().is_err(), "{setting:?}");
         }
         let hosts: AllowedHosts = "b.example".parse().unwrap();
