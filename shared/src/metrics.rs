@@ -354,6 +354,24 @@ mod tests {
     }
 
     #[test]
+    fn a_namespace_that_cloudwatch_keeps_for_itself_is_an_error_that_names_the_variable() {
+        let read = |namespace: &str| {
+            let look_up = |name: &str| (name == "METRICS_NAMESPACE").then(|| namespace.to_owned());
+            Metrics::read(&Environment::new(&look_up)).map_err(|error| error.to_string())
+        };
+        for namespace in ["callvault", "a/b.c-d_e#f:g", "AWSome", &"a".repeat(255)] {
+            assert_eq!(read(namespace).unwrap().namespace.as_deref(), Some(namespace));
+        }
+        for namespace in ["AWS/Lambda", "AWS/x", ":calls", "two words", "名字", &"a".repeat(256)] {
+            assert!(
+                read(namespace).unwrap_err().starts_with("METRICS_NAMESPACE is not a namespace"),
+                "{namespace}"
+            );
+        }
+        assert_eq!(read("").unwrap().namespace, None);
+    }
+
+    #[test]
     fn no_two_metrics_share_a_name() {
         let names: std::collections::BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
         assert_eq!(names.len(), ALL.len());

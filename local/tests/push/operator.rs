@@ -29,6 +29,13 @@ async fn what_was_rejected_is_stored_by_redriving_once_the_cause_is_mended_and_t
     let (succeeded, said) = served.operate(&["redrive", "--prefix", "alicom-call-note/"]);
     let nothing = "nothing lies under rejected/alicom-call-note/\nstored 0, still rejected 0, failed 0\n";
     assert!(succeeded && said == nothing, "{said}");
+    for all in ["rejected", "rejected/", "/rejected/alicom-call-report", "alicom-call-report/"] {
+        let (succeeded, said) = served.operate(&["redrive", "--dry-run", "--prefix", all]);
+        assert!(
+            succeeded && said.ends_with("would be stored 10, still rejected 1, failed 0\n"),
+            "{all}: {said}"
+        );
+    }
     let (succeeded, said) = served.operate(&["redrive"]);
     assert!(succeeded && said.ends_with("stored 10, still rejected 1, failed 0\n"), "{said}");
     let items = all_items_in(&store).await;
