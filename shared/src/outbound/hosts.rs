@@ -150,7 +150,8 @@ impl Rule {
             Host::Domain(name) if has_empty_label(name) => {
                 return Err(invalid("a name has something between its dots"));
             }
-            Host::Ipv4(address) if address.is_link_local() => {
+            // Without a port it may stand here: its address is checked, and refused.
+            Host::Ipv4(address) if address.is_link_local() && port.is_some() => {
                 return Err(invalid("whoever runs the machine answers there, with its credentials"));
             }
             Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_) => {}
