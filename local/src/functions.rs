@@ -193,3 +193,20 @@ async fn payload(response: Response<Body>) -> Result<Value, InvokeError> {
         "cookies": [],
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::keys;
+    use shared::model::{CallId, CallKey, Provider};
+
+    use super::*;
+
+    #[test]
+    fn whoever_pushes_is_a_platform_whose_calls_are_found_again_by_their_keys() {
+        for PushType { function, provider, .. } in pushes() {
+            assert!(Provider::ALL.contains(&provider), "{function}: {provider} is not among all platforms");
+            let key = CallKey { provider, call_id: CallId::new("a#1".to_owned()).unwrap() };
+            assert_eq!(keys::call_of_pk(&keys::call_pk(&key)), Some(key), "{function}");
+        }
+    }
+}

@@ -339,17 +339,10 @@ fn source_network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| format!("not a list of networks (203.0.113.0/24, separated by commas): {text}"))
 }
 
-/// Reads the zone of a platform's times that carry none: `ALICOM_UTC_OFFSET` (`ALIBABA_UTC_OFFSET` is its older name),
-/// `AI_VOICE_UTC_OFFSET` or `LAAFFIC_UTC_OFFSET`.
+/// Reads the zone of a platform's times that carry none, from the variables that its row names. Each that is set has to be sound.
 pub fn utc_offset(environment: &Environment<'_>, provider: Provider) -> Result<Offset, ConfigError> {
-    match provider {
-        Provider::Alicom => {
-            let older = environment.parse("ALIBABA_UTC_OFFSET", DEFAULT_ZONE, offset)?;
-            environment.parse("ALICOM_UTC_OFFSET", older, offset)
-        }
-        Provider::AiVoice => environment.parse("AI_VOICE_UTC_OFFSET", DEFAULT_ZONE, offset),
-        Provider::Laaffic => environment.parse("LAAFFIC_UTC_OFFSET", DEFAULT_ZONE, offset),
-    }
+    let variables = provider.platform().zone_variables.iter().rev();
+    variables.copied().try_fold(DEFAULT_ZONE, |older, variable| environment.parse(variable, older, offset))
 }
 
 /// Reads `+08:00`, `-05:30` or `Z`.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::inquiry::{self, Inquiry};
 use crate::keys;
 use crate::merge::{Record, Source};
-use crate::model::{CallFacts, CallKey, Instant, PhoneNumber, Provider, Recording};
+use crate::model::{CallFacts, CallKey, Instant, PhoneNumber, Recording};
 use crate::tombstone::is_tombstone;
 
 /// An item of the table.
@@ -75,18 +75,15 @@ fn never(asked: &u32) -> bool {
     *asked == 0
 }
 
-/// The item of a call. One of Alibaba's that is not complete `inquiry_delay_s` seconds after it was first heard of is due
-/// to be asked for then.
+/// The item of a call. One that is not complete `inquiry_delay_s` seconds after it was first heard of is due to be asked for then, where
+/// its platform can be asked.
 pub fn call_item(key: &CallKey, record: Record, inquiry_delay_s: i64) -> Result<Item, UnreadableItem> {
     let facts = Listed::deserialize(&record.facts)?;
     let call_at = facts.call_at().unwrap_or(record.first_received_at);
     let task_key = facts.task_id.map(|task| keys::task_key(key.provider, task));
     let callee_key = facts.callee.as_ref().and_then(keys::callee_key);
-    let ask_at = match key.provider {
-        Provider::Alicom => inquiry::ask_at(&record, inquiry_delay_s),
-        // Neither has an interface to ask.
-        Provider::AiVoice | Provider::Laaffic => None,
-    };
+    let ask_at =
+        if key.provider.platform().is_asked { inquiry::ask_at(&record, inquiry_delay_s) } else { None };
     let mut item = record_item(key, keys::CALL, record, Receipt::InAttributes)?;
     item.insert("provider".to_owned(), key.provider.as_str().into());
     item.insert("call_id".to_owned(), key.call_id.as_str().into());

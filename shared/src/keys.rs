@@ -52,8 +52,7 @@ pub fn call_pk(key: &CallKey) -> String {
 /// The call whose partition key this is, if it is one.
 pub fn call_of_pk(pk: &str) -> Option<CallKey> {
     let (provider, call_id) = pk.strip_prefix("call#")?.split_once('#')?;
-    let providers = [Provider::Alicom, Provider::AiVoice, Provider::Laaffic];
-    let provider = providers.into_iter().find(|known| known.as_str() == provider)?;
+    let provider = Provider::named(provider)?;
     Some(CallKey { provider, call_id: CallId::new(call_id.to_owned())? })
 }
 

@@ -8,7 +8,7 @@ use crate::inquiry;
 use crate::item::{self, Asked, FOUND_BY, Item, LARGE_KEY, PushItem, TURNS, UnreadableItem, Verbatim};
 use crate::keys;
 use crate::merge::{self, Contribution, Record, Writers};
-use crate::model::{CallKey, Instant, Provider, Recording, RecordingSource};
+use crate::model::{CallKey, Instant, Recording, RecordingSource};
 use crate::normalized::{Normalized, PushType};
 use crate::recording_url;
 use crate::storable::{holds_more_values, json_fits, storable_object};
@@ -182,11 +182,11 @@ pub fn merged<'a>(
 /// The longest id that once named a recording's slot, in bytes.
 const MAX_FORMER_SLOT_BYTES: usize = 900;
 
-/// The sort key that an earlier release may have given to the same recording: LAAFFIC's were named by their id, so that one that
+/// The sort key that an earlier release may have given to the same recording: some were named by their id, so that one that
 /// came by URL and by id became two. Where there is an item under it, that is the recording.
 pub fn former_recording_sk(key: &CallKey, source: &RecordingSource) -> Option<String> {
     let id = source.id.as_deref().filter(|id| id.len() <= MAX_FORMER_SLOT_BYTES)?;
-    (key.provider == Provider::Laaffic).then(|| keys::recording_sk(id))
+    key.provider.platform().slots_were_ids.then(|| keys::recording_sk(id))
 }
 
 /// The item of a recording, new or brought up to date; `None` where there is nothing to change.

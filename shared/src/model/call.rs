@@ -1,44 +1,11 @@
 //! The call: which one it is, and what is known of it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{HangupBy, Instant, Money, Outcome, PhoneNumber, facts};
-
-/// A platform that makes calls. Call ids are unique within one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Provider {
-    /// Alibaba Cloud's Intelligent Communications Agent.
-    Alicom,
-    /// The AI-voice application of itniotech and ONBUKA, on Yiwise's engine.
-    AiVoice,
-    /// LAAFFIC's IVR group calls.
-    Laaffic,
-}
-
-impl Provider {
-    /// Every platform.
-    pub const ALL: [Self; 3] = [Self::Alicom, Self::AiVoice, Self::Laaffic];
-
-    /// The name in keys and attributes.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Alicom => "alicom",
-            Self::AiVoice => "ai-voice",
-            Self::Laaffic => "laaffic",
-        }
-    }
-}
-
-impl fmt::Display for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use super::{HangupBy, Instant, Money, Outcome, PhoneNumber, Provider, facts};
 
 /// A provider's id of a call: any text that is not blank and fits a key of the table. Alibaba's contains `^`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

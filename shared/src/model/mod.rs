@@ -8,14 +8,16 @@ mod instant;
 mod money;
 mod outcome;
 mod phone;
+mod platform;
 mod recording;
 
-pub use call::{CallFacts, CallId, CallKey, Provider, Tags};
+pub use call::{CallFacts, CallId, CallKey, Tags};
 pub use conversation::{ConversationFacts, Speaker, Turn};
 pub use instant::Instant;
 pub use money::Money;
 pub use outcome::{HangupBy, Outcome};
 pub use phone::PhoneNumber;
+pub use platform::{Platform, Provider};
 pub use recording::{Candidate, Recording, RecordingSource, RecordingState, SourceUrl};
 
 /// A struct of facts that may all be unknown: every field becomes an `Option` that is left out of the item when empty.

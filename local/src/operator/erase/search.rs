@@ -230,8 +230,7 @@ pub(crate) async fn read(bucket: &Bucket, version: &Version) -> anyhow::Result<V
 /// The call whose large objects lie under a prefix, where its id is spelled out there.
 fn call_of_prefix(prefix: &str) -> Option<CallKey> {
     let (provider, segment) = prefix.strip_prefix("large/")?.strip_suffix('/')?.split_once('/')?;
-    let providers = [Provider::Alicom, Provider::AiVoice, Provider::Laaffic];
-    let provider = providers.into_iter().find(|known| known.as_str() == provider)?;
+    let provider = Provider::named(provider)?;
     let call_id = CallId::new(percent_decode_str(segment).decode_utf8().ok()?.into_owned())?;
     let key = CallKey { provider, call_id };
     (keys::large_prefix(&key) == prefix).then_some(key)
