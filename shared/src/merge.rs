@@ -15,7 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::fields::UNTRIMMED;
 use crate::inquiry::{HAS, Inquiry};
@@ -119,6 +119,10 @@ pub const MAX_BODIES: usize = 1_000;
 /// The longest value that is kept of a body after a later one said otherwise, in bytes of JSON. (It is kept in case the order turns out
 /// to be another, and verbatim in any case.)
 const MAX_OUTDONE_BYTES: usize = 4 * 1024;
+
+/// How much is kept of what tells a function's bodies apart, in bytes of JSON: a call's item, which has 400 KB at most, has room for all
+/// else. What is said of the oldest bodies goes first, but for when they were received.
+const MAX_APART_BYTES: usize = 128 * 1024;
 
 /// What all functions together say of a call, or of its conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -465,9 +469,17 @@ fn put_back(
     let Some(last) = bodies.last() else { return };
     let received_at = last.received_at;
     let mut apart = Map::new();
-    for (position, body) in bodies.iter().enumerate() {
-        let at = (position + 1 < bodies.len()).then(|| json!(body.received_at.to_string()));
-        let entry = difference(body, &together, at);
+    let mut room = MAX_APART_BYTES;
+    // The newest first: what is said of the oldest matters least.
+    for (position, body) in bodies.iter().enumerate().rev() {
+        let mut entry = difference(body, &together);
+        room = room.saturating_sub(length(&entry));
+        if room == 0 {
+            entry.clear();
+        }
+        if position + 1 < bodies.len() {
+            entry.insert(AT.to_owned(), body.received_at.to_string().into());
+        }
         if !entry.is_empty() {
             apart.insert(body.digest.clone(), Value::Object(entry));
         }
@@ -500,8 +512,13 @@ fn put_back(
     record.extra.insert(function.to_owned(), extra);
 }
 
+/// The length of an entry as JSON, in bytes.
+fn length(entry: &Map<String, Value>) -> usize {
+    if entry.is_empty() { 0 } else { serde_json::to_vec(entry).map_or(usize::MAX, |json| json.len()) }
+}
+
 /// What tells a body apart from what its function says altogether.
-fn difference(body: &Body, together: &Registers, at: Option<Value>) -> Map<String, Value> {
+fn difference(body: &Body, together: &Registers) -> Map<String, Value> {
     let mut says: Map<_, _> = body
         .says
         .iter()
@@ -515,7 +532,6 @@ fn difference(body: &Body, together: &Registers, at: Option<Value>) -> Map<Strin
         .map(|(register, _)| Value::String(register.clone()))
         .collect();
     let mut entry = Map::new();
-    entry.extend(at.map(|at| (AT.to_owned(), at)));
     if !says.is_empty() {
         entry.insert(SAYS.to_owned(), Value::Object(says));
     }
@@ -819,6 +835,31 @@ mod tests {
         source.bodies = (0..i64::try_from(MAX_BODIES).unwrap()).map(|second| body(second).body).collect();
         assert!(full.is_full_for(&body(-1)));
         assert!(!full.is_full_for(&body(0)), "a repeat is none too many");
+    }
+
+    #[test]
+    fn what_tells_bodies_apart_has_a_bound_and_the_record_is_the_same_in_any_order() {
+        let long = |second: i64, field: i64| format!("{second:04}{field}").repeat(600);
+        let body = |second: i64| {
+            let extra: Map<_, _> =
+                (0..4).map(|field| (format!("f{field}"), long(second, field).into())).collect();
+            contribution(REPORT, second, json!({"callee": format!("{second}")}), Value::Object(extra))
+        };
+        let bodies: Vec<_> = (0..50).map(body).collect();
+        let expected = merged(&bodies);
+        let source = &expected.sources[REPORT];
+        let apart = serde_json::to_vec(&source.apart).unwrap().len();
+        assert!(apart < MAX_APART_BYTES + 50 * 60, "{apart}");
+        assert_eq!(source.bodies.len(), 50);
+        assert_eq!(expected.facts["callee"], "49");
+        assert_eq!(expected.extra[REPORT]["f3"], long(49, 3));
+        for stride in [7, 49] {
+            let order: Vec<_> = (0..50).map(|step| bodies[step * stride % 50].clone()).collect();
+            assert_eq!(merged(&order), expected, "each {stride}th");
+        }
+        assert_eq!(rebuilt(CALL_WRITERS, &expected, &bodies), expected);
+        assert_eq!(rebuilt(CALL_WRITERS, &expected, &bodies[..25]), expected, "the others are forgotten");
+        assert_eq!(rebuilt(CALL_WRITERS, &expected, &bodies[25..]), expected, "the others are forgotten");
     }
 
     /// As releases before this one stored it: of several bodies only the last one's receipt, and nothing that tells them apart.

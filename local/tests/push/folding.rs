@@ -340,6 +340,13 @@ async fn replaying_what_was_accepted_changes_nothing_and_loses_nothing_even_twic
         let text = format!(r#"{{"callId":"often","callee":"139000000{second:02}","cost":{second}.10}}"#);
         assert!(store(&receiver, &Said { function: REPORT, text, first: at(second) }, at(second)).await);
     }
+    // More than an item has room for.
+    for second in 0..60 {
+        let fields: Vec<_> =
+            (0..4).map(|field| format!(r#""f{field}":"{}""#, format!("{second:04}").repeat(750))).collect();
+        let text = format!(r#"{{"callId":"much","callee":"139000000{second:02}",{}}}"#, fields.join(","));
+        assert!(store(&receiver, &Said { function: REPORT, text, first: at(second) }, at(second)).await);
+    }
     for function in ["ai-voice-call-record", "laaffic-status-report"] {
         let sample = format!("../functions/{function}/test_data/sample.json");
         let sample = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(sample)).unwrap();
