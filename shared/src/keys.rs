@@ -96,6 +96,24 @@ pub fn erased_due_key(key: &CallKey) -> String {
     format!("erased#{}", shard(key))
 }
 
+/// The partition of `by-due` for the tombstone of a reject, by its own partition key.
+pub fn erased_reject_due_key(pk: &str) -> String {
+    format!("erased#{}", shard_of(pk))
+}
+
+/// The partition key of the tombstone of a reject that a person was erased from.
+pub fn erased_reject_pk(function: &str, digest: &str) -> String {
+    format!("rejected#{function}#{digest}")
+}
+
+/// Whether the tombstone of a reject lies under this partition key.
+pub fn is_of_erased_reject(pk: &str) -> bool {
+    pk.starts_with("rejected#")
+}
+
+/// The sort key of the tombstone of a reject.
+pub const ERASED: &str = "erased";
+
 /// All partitions of `by-due` for tombstones.
 pub fn erased_due_keys() -> impl Iterator<Item = String> {
     (0..SHARDS).map(|shard| format!("erased#{shard}"))
@@ -121,7 +139,11 @@ pub fn task_mark_sk(task_id: &str) -> String {
 
 /// Which of the [`SHARDS`] a call belongs to.
 fn shard(key: &CallKey) -> u8 {
-    Sha256::digest(call_pk(key))[0] % SHARDS
+    shard_of(&call_pk(key))
+}
+
+fn shard_of(pk: &str) -> u8 {
+    Sha256::digest(pk)[0] % SHARDS
 }
 
 /// The digest of an element of a push by which a repeat is known: SHA-256, shortened to 64 bits, in hex. It tells the bodies of
@@ -151,11 +173,19 @@ pub fn large_envelope_key(function: &str, text: &str) -> String {
 
 /// Where a rejected element, or a rejected body, is kept in the bucket.
 pub fn rejected_key(function: &str, received_at: Instant, bytes: &[u8]) -> String {
-    format!(
-        "rejected/{function}/{}/{}.json",
-        received_at.date().replace('-', "/"),
-        hex::encode(Sha256::digest(bytes))
-    )
+    rejected_key_of(function, received_at, &hex::encode(Sha256::digest(bytes)))
+}
+
+/// Where what has this digest is kept.
+pub fn rejected_key_of(function: &str, received_at: Instant, digest: &str) -> String {
+    format!("rejected/{function}/{}/{digest}.json", received_at.date().replace('-', "/"))
+}
+
+/// The function that kept a reject, and the digest of what came, as the reject's key in the bucket tells them.
+pub fn reject_of_key(key: &str) -> Option<(&str, &str)> {
+    let (function, dated) = key.strip_prefix("rejected/")?.split_once('/')?;
+    let (_, name) = dated.rsplit_once('/')?;
+    Some((function, name.strip_suffix(".json")?))
 }
 
 /// Where the parts of a call's items lie in the bucket that are too large for them.
@@ -221,7 +251,15 @@ mod tests {
         assert_eq!(push_sk("alicom-call-report", "ab"), "push#alicom-call-report#ab");
         assert_eq!(task_key(Provider::Laaffic, "7"), "laaffic#7");
         assert!(day_key(at(), &call).starts_with("2025-06-01#"));
-        assert!(rejected_key("f", at(), b"x").starts_with("rejected/f/2025/06/01/2d711642b726b044"));
+        let rejected = rejected_key("f", at(), b"x");
+        assert!(rejected.starts_with("rejected/f/2025/06/01/2d711642b726b044"));
+        let (function, digest) = reject_of_key(&rejected).unwrap();
+        assert_eq!((function, digest.len()), ("f", 64));
+        assert!(
+            ["rejected/.keep", "rejected/f/x", "large/f/1.json"]
+                .iter()
+                .all(|key| reject_of_key(key).is_none())
+        );
         assert_eq!(
             recording_key(&call, at(), "main", "wav"),
             "recordings/provider=alicom/date=2025-06-01/10000161%2A%2A%2A%2A%5E1000018%2A%2A%2A%2A/main.wav"

@@ -5,6 +5,7 @@
 pub mod alibaba;
 pub mod body;
 pub mod config;
+pub mod erased_reject;
 pub mod fields;
 pub mod inquiry;
 pub mod item;

@@ -16,6 +16,9 @@ use crate::aws::{Account, Patience};
 use crate::body::{self, Elements, NoElements};
 use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, expiry, process_environment};
 use crate::deadline::{Deadline, unless_silent};
+use crate::erased_reject;
+use crate::item::Item;
+use crate::keys;
 use crate::metrics::{Metrics, PushCounts};
 use crate::model::{CallKey, Instant, Provider};
 use crate::normalized::{Context, PushType, Rejection};
@@ -399,8 +402,17 @@ impl Receiver {
     async fn keep_rejected(&self, rejected: Rejected) -> Result<(), StoreError> {
         // Text, times and names: there is nothing in it that could not be written as JSON.
         let json = serde_json::to_vec(&rejected).unwrap_or_default();
-        self.store.bucket().put_json_if_absent(&rejected.key(), json).await?;
+        let key = rejected.key();
+        self.store.bucket().put_json_if_absent(&key, json).await?;
         self.kept.fetch_add(1, Ordering::Relaxed);
+        // Afterwards: an erasure that is under way sees either the object, or to it that this sees the tombstone.
+        if let Some((function, digest)) = keys::reject_of_key(&key) {
+            let pk = keys::erased_reject_pk(function, digest);
+            let arm = |stone: Option<Item>| {
+                Ok(stone.map(|stone| erased_reject::armed(stone, &pk, &key, Instant::now())))
+            };
+            self.store.table().update(&pk, keys::ERASED, arm).await?;
+        }
         Ok(())
     }
 }

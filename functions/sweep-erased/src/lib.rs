@@ -3,10 +3,11 @@
 //! Scheduled. An erased call's item is a tombstone (`shared::tombstone`). Whoever merges meets it and stores nothing, but some
 //! writes take no condition, and some were under way when the call was erased. A run reads the tombstones that are due from the
 //! index `by-due`, removes what lies beside each ([`Remover`]), and sets when to look again (`schedule`). It is the only
-//! role that may delete.
+//! role that may delete. Rejects that a person was erased from have tombstones, too (`shared::erased_reject`, `rejects`).
 //!
 //! `callvault erase` uses the same [`Remover`]: to erase a call is to put its tombstone and to sweep at once.
 
+mod rejects;
 mod remover;
 mod schedule;
 mod summary;
@@ -28,7 +29,7 @@ use shared::table::{Table, TableError};
 
 pub use remover::{Removed, Remover, SweepError, prefixes};
 pub use summary::Summary;
-pub use versions::{Version, VersionsError, kept_versions, remove_version, versions};
+pub use versions::{Version, VersionsError, kept_versions, read_version, remove_version, versions};
 
 /// The function's name.
 pub const FUNCTION: &str = "sweep-erased";
@@ -104,12 +105,16 @@ pub async fn handle(sweeper: &Sweeper, now: Instant, deadline: Deadline) -> Resu
     }
     let mut summary = Summary::default();
     let (mut failures, mut first) = (0, None);
-    let mut looks = stream::iter(due.into_iter().filter_map(|pk| keys::call_of_pk(&pk)))
-        .map(|key| async move {
-            match tokio::time::Instant::now() < begin_until {
-                true => Some(remover.sweep(&key, now).await),
-                false => None,
+    let mut looks = stream::iter(due)
+        .map(|pk| async move {
+            if tokio::time::Instant::now() >= begin_until {
+                return None;
             }
+            Some(match keys::call_of_pk(&pk) {
+                Some(key) => remover.sweep(&key, now).await,
+                None if keys::is_of_erased_reject(&pk) => remover.sweep_reject(&pk, now).await,
+                None => Ok(None),
+            })
         })
         .buffer_unordered(CONCURRENCY);
     while let Some(look) = looks.next().await {

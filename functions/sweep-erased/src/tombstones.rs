@@ -187,7 +187,7 @@ pub(crate) async fn note(
     }
 }
 
-fn is_refusal(error: &SdkError<UpdateItemError>) -> bool {
+pub(crate) fn is_refusal(error: &SdkError<UpdateItemError>) -> bool {
     let error = error.as_service_error();
     error.is_some_and(UpdateItemError::is_conditional_check_failed_exception)
 }

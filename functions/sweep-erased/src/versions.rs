@@ -2,6 +2,7 @@
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::delete_object::DeleteObjectError;
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsError;
 use aws_sdk_s3::operation::list_object_versions::builders::ListObjectVersionsFluentBuilder;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
@@ -17,6 +18,12 @@ pub enum VersionsError {
     /// A version could not be removed.
     #[error("a version of an object can't be removed: {}", brief(.0))]
     Delete(#[source] Box<SdkError<DeleteObjectError>>),
+    /// A version could not be read.
+    #[error("a version of an object can't be read: {}", brief(.0))]
+    Read(#[source] Box<SdkError<GetObjectError>>),
+    /// A version's bytes broke off.
+    #[error("the bytes of an object's version broke off")]
+    Bytes(#[source] aws_sdk_s3::primitives::ByteStreamError),
 }
 
 /// A version of an object. Delete markers are none: they hold nothing, and the bucket's lifecycle removes them.
@@ -59,6 +66,17 @@ pub fn versions<'a>(
         Ok(Some((stream::iter(versions), next)))
     });
     pages.try_flatten()
+}
+
+/// Reads a version of an object whole.
+///
+/// # Errors
+/// [`VersionsError`], when S3 fails.
+pub async fn read_version(bucket: &Bucket, version: &Version) -> Result<Vec<u8>, VersionsError> {
+    let Bucket { client, name } = bucket;
+    let get = client.get_object().bucket(name).key(&version.key).version_id(&version.id);
+    let object = get.send().await.map_err(|error| VersionsError::Read(Box::new(error)))?;
+    Ok(object.body.collect().await.map_err(VersionsError::Bytes)?.to_vec())
 }
 
 /// Removes a version for good; `false` where it stays, since it is locked, or the permission to remove it is missing: S3 does

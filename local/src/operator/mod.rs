@@ -1,5 +1,6 @@
 //! The operator's commands. They work on the local stack and, with the operator's own credentials, on AWS.
 
+mod compressed;
 mod erase;
 mod redrive;
 mod replay;

@@ -12,7 +12,7 @@ use shared::normalized::{Context as PushContext, PushType};
 use shared::push::Receiver;
 use shared::rejected::Rejected;
 
-use super::Target;
+use super::{Target, compressed};
 use crate::functions::stored_type;
 
 /// What to redrive.
@@ -83,6 +83,10 @@ async fn redrive_one(receiver: &Receiver, key: &str, dry_run: bool) -> anyhow::R
     let push = stored_type(&rejected.function);
     let push = push.with_context(|| format!("there is no function {}", rejected.function))?;
     let bytes = rejected.bytes().context("its base64 is damaged")?;
+    let bytes = match compressed::plain(bytes, rejected.body.is_some(), &rejected.reason) {
+        Ok(bytes) => bytes,
+        Err(reason) => return Ok(Redriven::Rejected(reason.to_owned())),
+    };
     if dry_run {
         return Ok(tried(&push, &bytes, &rejected, receiver.utc_offset(push.provider)));
     }

@@ -1,12 +1,16 @@
 //! The operator's commands, as processes of their own on a served stack's stores.
 
+use std::io::Write;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use callvault::functions::PUSH_FUNCTIONS;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use shared::model::{CallFacts, Instant, Outcome};
 use shared::normalized::{Context, Normalized, PushType, Rejection};
 
-use crate::support::{Served, all_items_in, post, rejected_in};
+use crate::support::{Served, all_items_in, post, post_with, rejected_in};
 
 #[tokio::test]
 async fn what_was_rejected_is_stored_by_redriving_once_the_cause_is_mended_and_then_gone() {
@@ -50,6 +54,27 @@ async fn what_was_rejected_is_stored_by_redriving_once_the_cause_is_mended_and_t
     let (succeeded, said) = served.operate(&["redrive"]);
     assert!(succeeded && said.ends_with("stored 0, still rejected 1, failed 0\n"), "{said}");
     assert_eq!(all_items_in(&store).await, items, "a second redrive changes nothing");
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_redriven_as_what_it_says() {
+    let served = Served::start_with(&["--memory"], &[]);
+    let url = format!("{}/push/alicom-call-report/canary-token", served.url);
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(br#"[{"callId":"a","duration":1},{"callId":"b"}]"#).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let cut = gzip[..gzip.len() - 9].to_vec();
+    for body in [gzip, cut] {
+        assert_eq!(post_with(&url, body, &[("content-encoding", "gzip")]).await.0, 415);
+    }
+    let told = "would be stored 1, still rejected 1, failed 0\n";
+    let (succeeded, said) = served.operate(&["redrive", "--dry-run"]);
+    assert!(succeeded && said.ends_with(told), "{said}");
+    let (succeeded, said) = served.operate(&["redrive"]);
+    assert!(succeeded && said.ends_with("stored 1, still rejected 1, failed 0\n"), "{said}");
+    assert!(said.contains("still rejected: its compressed body can't be read to its end"), "{said}");
+    assert_eq!(all_items_in(&served.store()).await.len(), 4, "two calls, and what was pushed of each");
+    assert_eq!(rejected_in(&served.store()).await.len(), 1, "what can't be read stays");
 }
 
 /// A mapping with a fault: whatever the report says, the line was busy; neither callee nor status is read.

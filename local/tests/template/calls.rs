@@ -130,6 +130,7 @@ fn s3_call(parts: &http::request::Parts, _: &[u8]) -> Vec<Call> {
         (&Method::GET, "") if query.contains("uploads") => "s3:ListBucketMultipartUploads",
         (&Method::GET, "") if query.contains("versions") => "s3:ListBucketVersions",
         (&Method::GET, "") => "s3:ListBucket",
+        (&Method::GET | &Method::HEAD, _) if query.contains("versionId") => "s3:GetObjectVersion",
         (&Method::GET | &Method::HEAD, _) => "s3:GetObject",
         // The parts of an upload, its start and its completion too.
         (&Method::PUT | &Method::POST, _) => "s3:PutObject",

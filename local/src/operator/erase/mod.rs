@@ -26,13 +26,14 @@ use serde_json::Value;
 use shared::attributes::{from_attributes, to_attributes};
 use shared::aws::brief;
 use shared::bucket::Bucket;
-use shared::item::VERSION;
+use shared::erased_reject;
+use shared::item::{Item, VERSION};
 use shared::keys;
 use shared::model::{CallKey, Instant};
 use shared::push::Receiver;
 use shared::table::Table;
 use shared::tombstone::{PREFIXES, is_tombstone};
-use sweep_erased::{Removed, Remover, Version, prefixes, remove_version, versions};
+use sweep_erased::{Removed, Remover, Version, prefixes, read_version, remove_version, versions};
 
 use super::Target;
 use crate::functions::stored_type;
@@ -345,7 +346,7 @@ impl Erasure<'_> {
     }
 
     async fn clean(&self, version: &Version) -> anyhow::Result<Cleaned> {
-        let bytes = search::read(self.bucket, version).await?;
+        let bytes = read_version(self.bucket, version).await?;
         let Ok(Value::Object(reject)) = serde_json::from_slice(&bytes) else {
             return Ok(Cleaned::Unreadable("not a reject of ours"));
         };
@@ -359,14 +360,40 @@ impl Erasure<'_> {
         if self.dry_run {
             return Ok(Cleaned::Rewritten { elements, is_removed: true, is_mentioned: held.any() });
         }
+        // Before it is rewritten, lest an erasure that breaks off leaves a reject that may come again; a repeat meets the tombstone.
+        self.mark_reject(version, false).await?;
         // Even where no element is left: a repeat of the push on the same day finds it there, and is not kept again.
         let is_removed = self.replace(version, serde_json::to_vec(&rewritten)?).await?;
+        self.mark_reject(version, true).await?;
         Ok(Cleaned::Rewritten { elements, is_removed, is_mentioned: held.any() && version.is_latest })
+    }
+
+    /// Puts the tombstone of a reject, by which what came is known when it comes again. Once the reject `is_rewritten`, the tombstone is due:
+    /// what came may have been kept again since the rejects were listed.
+    async fn mark_reject(&self, version: &Version, is_rewritten: bool) -> anyhow::Result<()> {
+        let Some((function, digest)) = keys::reject_of_key(&version.key) else { return Ok(()) };
+        let pk = keys::erased_reject_pk(function, digest);
+        let now = Instant::now();
+        let mark = |stored: Option<Item>| {
+            let stone = match (stored, is_rewritten) {
+                (Some(_), false) => return Ok(None),
+                (stored, _) => stored.unwrap_or_else(|| erased_reject::tombstone(&pk, now)),
+            };
+            Ok(Some(match is_rewritten {
+                true => {
+                    let stone = erased_reject::rewritten(stone, &pk, &version.key, now);
+                    let today = keys::rejected_key_of(function, now, digest);
+                    erased_reject::armed(stone, &pk, &today, now)
+                }
+                false => stone,
+            }))
+        };
+        Ok(self.table.update(&pk, keys::ERASED, mark).await?)
     }
 
     /// Blacks the numbers out of a version of an object: whether the version that held them is gone.
     async fn blacken_object(&self, version: &Version) -> anyhow::Result<bool> {
-        let bytes = search::read(self.bucket, version).await?;
+        let bytes = read_version(self.bucket, version).await?;
         match blacked_out(&bytes, self.numbers) {
             Some(black) if !self.dry_run => self.replace(version, black).await,
             _ => Ok(true),

@@ -1,19 +1,14 @@
 //! Numbers in what was rejected: a reject as it is kept, without the elements that hold one. Pure.
 
-use std::io::Read;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use serde_json::{Map, Value};
 
 use super::blackout::{blacked_out, blacked_out_text};
 use super::divide;
 use super::holds::Held;
 use super::number::Numbers;
-
-/// What a compressed body may come to, in bytes. Lambda takes no body of more than 6 MB; what comes to more is made to.
-const MAX_DECODED_BYTES: u64 = 256 * 1024 * 1024;
+use crate::operator::compressed;
 
 const BODY: &str = "body";
 const BODY_BASE64: &str = "body_base64";
@@ -49,15 +44,9 @@ pub(crate) fn verdict(reject: &Map<String, Value>, list_name: Option<&str>, numb
     if reject.get("function").and_then(Value::as_str).is_none() {
         return Verdict::Unreadable("not a reject of ours");
     }
-    let decoded = if is_text { Decoded::Plain } else { decoded(&bytes) };
-    let is_encoded = text("reason").is_some_and(|reason| reason.contains("Content-Encoding"));
-    let plain = match decoded {
-        Decoded::Plain if is_encoded && !is_text && !is_text_of_its_own(&bytes) => {
-            return Verdict::Unreadable("its compressed body can't be decoded here");
-        }
-        Decoded::Plain => bytes,
-        Decoded::From(plain) => plain,
-        Decoded::Broken => return Verdict::Unreadable("its compressed body can't be read to its end"),
+    let plain = match compressed::plain(bytes, is_text, text("reason").unwrap_or_default()) {
+        Ok(plain) => plain,
+        Err(reason) => return Verdict::Unreadable(reason),
     };
     let mut rewritten = reject.clone();
     let mut is_changed = false;
@@ -122,60 +111,6 @@ fn blacken(value: &mut Value, numbers: &Numbers) -> bool {
         }
         _ => false,
     }
-}
-
-enum Decoded {
-    /// It is not compressed.
-    Plain,
-    /// This is what was compressed.
-    From(Vec<u8>),
-    /// It was compressed, and is damaged, or in a way that is not known here.
-    Broken,
-}
-
-/// What a body says that is no text: gzip and deflate are decoded.
-fn decoded(bytes: &[u8]) -> Decoded {
-    let read = |reader: &mut dyn Read| {
-        let mut plain = Vec::new();
-        let read = reader.take(MAX_DECODED_BYTES + 1).read_to_end(&mut plain);
-        let is_whole =
-            read.is_ok() && u64::try_from(plain.len()).is_ok_and(|length| length <= MAX_DECODED_BYTES);
-        (plain, is_whole)
-    };
-    match bytes {
-        [0x1f, 0x8b, ..] => match read(&mut MultiGzDecoder::new(bytes)) {
-            (plain, true) => Decoded::From(plain),
-            (_, false) => Decoded::Broken,
-        },
-        // Zstandard.
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Decoded::Broken,
-        [first, second, ..]
-            if first & 0x0f == 8 && (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0 =>
-        {
-            match read(&mut ZlibDecoder::new(bytes)) {
-                (plain, true) => Decoded::From(plain),
-                // Text may begin like this, too.
-                (_, false) if is_text_of_its_own(bytes) => Decoded::Plain,
-                (_, false) => Decoded::Broken,
-            }
-        }
-        // Without any mark: it is, if all of it can be read and is text then.
-        _ => {
-            let mut decoder = DeflateDecoder::new(bytes);
-            let (plain, is_whole) = read(&mut decoder);
-            let is_all = is_whole && u64::try_from(bytes.len()) == Ok(decoder.total_in());
-            match is_all && !plain.is_empty() && std::str::from_utf8(&plain).is_ok() {
-                true => Decoded::From(plain),
-                false => Decoded::Plain,
-            }
-        }
-    }
-}
-
-/// Whether bytes are text in some encoding, as far as that matters here: mostly ASCII, or ASCII with NULs between.
-fn is_text_of_its_own(bytes: &[u8]) -> bool {
-    let ascii = bytes.iter().filter(|byte| matches!(byte, 0 | b'\t' | b'\n' | b'\r' | b' '..=b'~')).count();
-    ascii * 4 >= bytes.len() * 3
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use shared::keys;
 use shared::model::{CallId, CallKey, Provider};
 use shared::table::Table;
 use shared::tombstone::is_tombstone;
-use sweep_erased::{Version, versions};
+use sweep_erased::{Version, read_version, versions};
 
 use super::holds::Held;
 use super::number::Numbers;
@@ -76,8 +76,10 @@ impl Found {
             self.unreadable.push((format!("{pk} {sk}"), "its compressed text is damaged".to_owned()));
         }
         let Some(key) = keys::call_of_pk(&pk) else {
-            // A body's envelope, or what a release to come keeps beside the calls.
-            if item.values().any(|value| numbers.are_in(json(value).as_bytes())) {
+            // A body's envelope, or what a release to come keeps beside the calls. Of a reject there is a digest, and nothing that was said.
+            if !keys::is_of_erased_reject(&pk)
+                && item.values().any(|value| numbers.are_in(json(value).as_bytes()))
+            {
                 self.to_blacken.push((pk, sk));
             }
             return;
@@ -190,10 +192,11 @@ async fn look_into_large_objects(
         listed
             .map(async |version| {
                 let version = version?;
-                let held = read(bucket, &version).await.map(|bytes| match std::str::from_utf8(&bytes) {
-                    Ok(text) => Held::of_json(text, numbers),
-                    Err(_) => Held { in_text: numbers.are_in(&bytes), ..Held::default() },
-                });
+                let held =
+                    read_version(bucket, &version).await.map(|bytes| match std::str::from_utf8(&bytes) {
+                        Ok(text) => Held::of_json(text, numbers),
+                        Err(_) => Held { in_text: numbers.are_in(&bytes), ..Held::default() },
+                    });
                 Ok::<_, anyhow::Error>((version, held))
             })
             .buffer_unordered(OBJECTS_AT_ONCE),
@@ -211,20 +214,12 @@ async fn look_into_large_objects(
                     .unreadable
                     .push((version.key, "it holds a number, and is of no call that is known".to_owned())),
             },
-            Err(error) => found.unreadable.push((version.key, format!("{error:#}"))),
+            Err(error) => found.unreadable.push((version.key, error.to_string())),
         }
     }
     drop(looks);
     found.objects = progress.end();
     Ok(())
-}
-
-/// Reads a version of an object whole.
-pub(crate) async fn read(bucket: &Bucket, version: &Version) -> anyhow::Result<Vec<u8>> {
-    let Bucket { client, name } = bucket;
-    let get = client.get_object().bucket(name).key(&version.key).version_id(&version.id);
-    let object = get.send().await.map_err(|error| anyhow::anyhow!(shared::aws::brief(&error)))?;
-    Ok(object.body.collect().await?.to_vec())
 }
 
 /// The call whose large objects lie under a prefix, where its id is spelled out there.
