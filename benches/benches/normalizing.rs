@@ -30,11 +30,11 @@ fn merging(criterion: &mut Criterion) {
     let single = |function: &str| {
         cases().into_iter().find(|case: &Case| case.records == 1 && case.push.function == function).unwrap()
     };
-    let report = single(shared::merge::REPORT);
+    let report = single(shared::record::merge::REPORT);
     let stored = report.call_item(&report.first().unwrap(), None).unwrap();
     let mut group = criterion.benchmark_group("merging into a stored call");
     group.throughput(Throughput::Elements(1));
-    for second in [single(shared::merge::RECORD), single(shared::merge::NOTE)] {
+    for second in [single(shared::record::merge::RECORD), single(shared::record::merge::NOTE)] {
         let said = second.first().unwrap();
         group.bench_function(second.push.function, |bencher| {
             bencher.iter_batched(

@@ -6,12 +6,12 @@ use std::slice;
 use jiff::tz::Offset;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::item::{self, Item, UnreadableItem};
-use shared::merge::{CALL_WRITERS, CONVERSATION_WRITERS};
 use shared::model::{CallKey, Instant};
-use shared::normalized::{Context, Normalized, PushType};
+use shared::normalize::{Context, Normalized, PushType};
+use shared::record::item::{self, Item, UnreadableItem};
+use shared::record::merge::{CALL_WRITERS, CONVERSATION_WRITERS};
 
-use shared::parts::{Element, MergeError, Parts, merged, parts, refreshed};
+use shared::record::parts::{Element, MergeError, Parts, merged, parts, refreshed};
 
 /// The pushes, and the sample that each one's document gives.
 const PUSHES: [(&PushType, &str); 5] = [

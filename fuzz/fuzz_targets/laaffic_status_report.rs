@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|body: &[u8]| shared::testing::check_body(&laaffic_status_report::PUSH, body));
+libfuzzer_sys::fuzz_target!(|body: &[u8]| testkit::check_body(&laaffic_status_report::PUSH, body));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use serde_json::{Map, Value};
-use shared::merge::{CALL_WRITERS, Contribution, NOTE, QUERY, RECORD, REPORT, Record, merge, rebuilt};
+use shared::record::merge::{CALL_WRITERS, Contribution, NOTE, QUERY, RECORD, REPORT, Record, merge, rebuilt};
 use shared::model::Instant;
 
 /// Each function's document, as far as it matters here: an attribute that others write too, and one of its own.

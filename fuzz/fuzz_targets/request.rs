@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use shared::request::{Denial, authorize};
+use runtime::ingress::authorize::{Denial, authorize};
 
 const TOKEN: &str = "fuzzed-token";
 /// The network that may push, and its addresses' first three octets.
@@ -67,7 +67,7 @@ libfuzzer_sys::fuzz_target!(|sent: Sent<'_>| {
     // It takes no header's name that isn't one.
     let Ok(request) = lambda_http::request::from_str(&event.to_string()) else { return };
 
-    let mut config = shared::testing::push_config(vec![Sha256::digest(TOKEN).into()]);
+    let mut config = testkit::push_config(vec![Sha256::digest(TOKEN).into()]);
     config.allowed_sources = vec![NETWORK.0.parse().expect("a network")];
     let may_push = match source_ip.parse().map(|address: IpAddr| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => address.octets()[..3] == NETWORK.1,

@@ -13,10 +13,10 @@ use hyper_util::rt::TokioExecutor;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use shared::item::Item;
-use shared::keys;
 use shared::model::{CallKey, Instant};
-use shared::normalized::{Context as PushContext, PushType};
+use shared::normalize::{Context as PushContext, PushType};
+use shared::record::item::Item;
+use shared::record::keys;
 
 use crate::functions::{PUSH_FUNCTIONS, PushFunction};
 use crate::provider::Recording;

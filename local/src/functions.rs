@@ -10,12 +10,12 @@ use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Context;
 use lambda_http::{Body, Request, RequestExt, Response};
+use runtime::credentials::ProviderCredentials;
+use runtime::deadline::Deadline;
+use runtime::ingress::receive::Receiver;
 use serde_json::{Map, Value, json};
-use shared::credentials::ProviderCredentials;
-use shared::deadline::Deadline;
 use shared::model::Instant;
-use shared::normalized::PushType;
-use shared::push::Receiver;
+use shared::normalize::PushType;
 use sweep_erased::Sweeper;
 
 /// A function that catches pushes.
@@ -196,8 +196,8 @@ async fn payload(response: Response<Body>) -> Result<Value, InvokeError> {
 
 #[cfg(test)]
 mod tests {
-    use shared::keys;
     use shared::model::{CallId, CallKey, Provider};
+    use shared::record::keys;
 
     use super::*;
 

@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use shared::bucket::Bucket;
-use shared::keys::{INDEXES, PK, SK, TTL};
-use shared::table::Table;
+use runtime::store::bucket::Bucket;
+use runtime::store::table::Table;
+use shared::record::keys::{INDEXES, PK, SK, TTL};
 
 /// Makes the table with its indexes, unless it is there.
 pub async fn create_table(table: &Table) -> anyhow::Result<()> {

@@ -10,11 +10,11 @@ use anyhow::{Context, bail};
 use archive_recordings::Archiver;
 use clap::Args;
 use fetch_conversations::Conversations;
-use shared::aws::{Account, Patience};
-use shared::config::{Environment, StoreConfig, own_token};
-use shared::outbound::fetch::SystemResolver;
-use shared::push::Receiver;
-use shared::store::Store;
+use runtime::aws::{Account, Patience};
+use runtime::config::{Environment, StoreConfig, own_token};
+use runtime::ingress::receive::Receiver;
+use runtime::outbound::fetch::SystemResolver;
+use runtime::store::Store;
 use sweep_erased::Sweeper;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -311,7 +311,7 @@ async fn run_at_intervals(function: ScheduledFunction, functions: Arc<Functions>
 
 /// Serves until Ctrl-C or SIGTERM.
 pub async fn serve(options: Options) -> anyhow::Result<()> {
-    shared::telemetry::init(std::io::stderr);
+    runtime::telemetry::init(std::io::stderr);
     // From here on a signal ends it cleanly, even while it starts.
     let (mut interrupted, mut terminated) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

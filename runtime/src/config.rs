@@ -12,8 +12,8 @@ use jiff::tz::Offset;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::model::{Instant, Provider};
-use crate::normalized::PushType;
+use shared::model::{Instant, Provider};
+use shared::normalize::PushType;
 
 /// A setting that is missing or wrong.
 #[derive(Debug, thiserror::Error)]
@@ -372,14 +372,14 @@ fn hours_and_minutes(clock: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::normalized::Rejection;
+    use shared::normalize::Rejection;
 
     const PUSH: PushType = PushType {
         function: "alicom-call-report",
         provider: Provider::Alicom,
         envelope: None,
         normalize: |_, _| Err(Rejection::NotAnObject),
-        feeds: crate::merge::Feeds::NONE,
+        feeds: shared::record::merge::Feeds::NONE,
     };
     const DIGEST: &str = "25bf8e1a2393f1108d37029b3df5593236c755742ec93465bbafa9b290bddcf6";
 

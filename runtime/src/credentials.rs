@@ -16,9 +16,9 @@ use serde::Deserialize;
 use crate::aws::{self, Account};
 use crate::config::{self, ConfigError, Environment};
 use crate::metrics::Metrics;
-use crate::model::Instant;
 use crate::outbound::acs3::AccessKey;
 use crate::outbound::laaffic::ApiKey;
+use shared::model::Instant;
 
 /// How long Secrets Manager is waited for: the run has other work to do.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use crate::model::Instant;
+use shared::model::Instant;
 
 /// The time at which Lambda ends the invocation.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::config::{ConfigError, Environment};
-use crate::model::Instant;
+use shared::model::Instant;
 
 /// The target of the events that carry a metrics line, by which [`telemetry`](crate::telemetry) knows them.
 pub(crate) const TARGET: &str = "metrics";

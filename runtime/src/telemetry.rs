@@ -26,7 +26,7 @@ const OURS: [&str; 10] = [
     "callvault",
     "fetch_conversations",
     "laaffic_status_report",
-    "shared",
+    "runtime",
     "sweep_erased",
 ];
 

@@ -1,10 +1,10 @@
 //! A call record in terms of the model.
 
 use serde_json::{Map, Value};
-use shared::fields::{Fields, into_text, scalar_text, texts};
-use shared::merge::Feeds;
 use shared::model::{CallFacts, ConversationFacts, HangupBy, Outcome, RecordingSource, Speaker, Tags, Turn};
-use shared::normalized::{Context, Normalized, Rejection, call_id};
+use shared::normalize::fields::{Fields, into_text, scalar_text, texts};
+use shared::normalize::{Context, Normalized, Rejection, call_id};
+use shared::record::merge::Feeds;
 
 /// The `dataType` of a call record where the engine names it; its others are `ROBOT_CALL_JOB` and `ROBOT_CALL_SMS`.
 const CALL_RECORD: &str = "ROBOT_CALL_RECORD";

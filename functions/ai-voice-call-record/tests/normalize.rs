@@ -5,37 +5,36 @@
 use ai_voice_call_record::PUSH;
 use serde_json::{Value, json};
 use shared::model::{Outcome, Speaker};
-use shared::normalized::{Normalized, Rejection};
-use shared::testing;
+use shared::normalize::{Normalized, Rejection};
 
 const SAMPLE: &str = include_str!("../test_data/sample.json");
 const UPSTREAM: &str = include_str!("../test_data/upstream-wrapped.json");
 const WORDS: &[(&str, &str)] = &[("ROBOT", "agent"), ("PERSON", "callee")];
 
 fn normalized(element: &Value) -> Normalized {
-    PUSH.normalized(&element.to_string(), &testing::context()).unwrap()
+    PUSH.normalized(&element.to_string(), &testkit::context()).unwrap()
 }
 
 #[test]
 fn every_fixture_gives_its_golden_output() {
-    testing::check_golden_outputs(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+    testkit::check_golden_outputs(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
 }
 
 #[test]
 fn every_leaf_of_both_documents_fields_is_kept_outside_the_verbatim_push() {
-    testing::check_leaves_in_other_words(&PUSH, SAMPLE, WORDS);
-    testing::check_leaves_in_other_words(&PUSH, UPSTREAM, WORDS);
+    testkit::check_leaves_in_other_words(&PUSH, SAMPLE, WORDS);
+    testkit::check_leaves_in_other_words(&PUSH, UPSTREAM, WORDS);
 }
 
 #[test]
 fn a_null_takes_back_what_its_field_said_and_nothing_else() {
-    testing::check_nulls(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+    testkit::check_nulls(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
 }
 
 #[test]
 fn nothing_a_push_can_hold_makes_it_panic() {
-    testing::check_no_panic(&PUSH, SAMPLE);
-    testing::check_no_panic(&PUSH, UPSTREAM);
+    testkit::check_no_panic(&PUSH, SAMPLE);
+    testkit::check_no_panic(&PUSH, UPSTREAM);
 }
 
 #[test]
@@ -82,7 +81,7 @@ fn a_wrapped_record_is_the_bare_one_and_its_wrapping_is_kept() {
 fn another_kind_of_message_is_rejected_by_its_name() {
     let message = json!({"dataType": "ROBOT_CALL_SMS", "data": {"callRecordId": 119}}).to_string();
     assert_eq!(
-        PUSH.normalized(&message, &testing::context()),
+        PUSH.normalized(&message, &testkit::context()),
         Err(Rejection::OtherMessage { field: "dataType", kind: "ROBOT_CALL_SMS".to_owned() })
     );
 }

@@ -6,11 +6,11 @@
 mod normalize;
 
 use shared::model::Provider;
-use shared::normalized::PushType;
+use shared::normalize::PushType;
 
 /// The push that this function catches.
 pub const PUSH: PushType = PushType {
-    function: shared::merge::NOTE,
+    function: shared::record::merge::NOTE,
     provider: Provider::Alicom,
     envelope: None,
     normalize: normalize::normalize,
@@ -18,9 +18,9 @@ pub const PUSH: PushType = PushType {
 };
 
 /// Receives a push of call notes.
-#[cfg(feature = "aws")]
+#[cfg(feature = "runtime")]
 pub async fn handle(
-    receiver: &shared::push::Receiver,
+    receiver: &runtime::ingress::receive::Receiver,
     request: lambda_http::Request,
 ) -> lambda_http::Response<lambda_http::Body> {
     receiver.receive(&PUSH, request).await

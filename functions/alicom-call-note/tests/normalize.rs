@@ -2,28 +2,27 @@
 
 use alicom_call_note::PUSH;
 use serde_json::{Value, json};
-use shared::testing;
 
 const SAMPLE: &str = include_str!("../test_data/sample.json");
 
 #[test]
 fn every_fixture_gives_its_golden_output() {
-    testing::check_golden_outputs(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+    testkit::check_golden_outputs(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
 }
 
 #[test]
 fn every_leaf_of_the_documents_fields_is_kept_outside_the_verbatim_push() {
-    testing::check_leaves_in_other_words(&PUSH, SAMPLE, &[("assistant", "agent"), ("user", "callee")]);
+    testkit::check_leaves_in_other_words(&PUSH, SAMPLE, &[("assistant", "agent"), ("user", "callee")]);
 }
 
 #[test]
 fn a_null_takes_back_what_its_field_said_and_nothing_else() {
-    testing::check_nulls(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+    testkit::check_nulls(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
 }
 
 #[test]
 fn nothing_a_push_can_hold_makes_it_panic() {
-    testing::check_no_panic(&PUSH, SAMPLE);
+    testkit::check_no_panic(&PUSH, SAMPLE);
 }
 
 #[test]
@@ -35,7 +34,7 @@ fn a_conversation_that_cannot_be_read_whole_stays_as_it_came() {
         json!([{"content": "您好", "role": "assistant"}, null]),
     ] {
         let element = json!({"callId": "a^1", "conversationRecord": record}).to_string();
-        let normalized = PUSH.normalized(&element, &testing::context()).unwrap();
+        let normalized = PUSH.normalized(&element, &testkit::context()).unwrap();
         assert_eq!(normalized.conversation.turns, None, "{record}");
         assert_eq!(normalized.extra["conversationRecord"], record);
     }
@@ -45,7 +44,7 @@ fn a_conversation_that_cannot_be_read_whole_stays_as_it_came() {
 fn tags_too_large_for_an_attribute_stay_behind() {
     let tags: Value = (0..2000).map(|tag| (format!("tag {tag}"), json!("value"))).collect();
     let element = json!({"callId": "a^1", "outputTags": tags}).to_string();
-    let normalized = PUSH.normalized(&element, &testing::context()).unwrap();
+    let normalized = PUSH.normalized(&element, &testkit::context()).unwrap();
     assert_eq!((normalized.call.tags, normalized.conversation.tags), (None, None));
     assert_eq!(normalized.extra["outputTags"], tags);
 }

@@ -1,9 +1,9 @@
 //! A recording's announcement in terms of the model.
 
-use shared::fields::Fields;
-use shared::merge::Feeds;
 use shared::model::{CallFacts, RecordingSource};
-use shared::normalized::{Context, Normalized, Rejection, call_id};
+use shared::normalize::fields::Fields;
+use shared::normalize::{Context, Normalized, Rejection, call_id};
+use shared::record::merge::Feeds;
 
 /// How long a recording's URL is valid, by the document: seven days, in seconds.
 const URL_LIFETIME_S: i64 = 7 * 24 * 60 * 60;

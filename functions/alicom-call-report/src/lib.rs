@@ -5,11 +5,11 @@
 mod normalize;
 
 use shared::model::Provider;
-use shared::normalized::PushType;
+use shared::normalize::PushType;
 
 /// The push that this function catches.
 pub const PUSH: PushType = PushType {
-    function: shared::merge::REPORT,
+    function: shared::record::merge::REPORT,
     provider: Provider::Alicom,
     envelope: None,
     normalize: normalize::normalize,
@@ -17,9 +17,9 @@ pub const PUSH: PushType = PushType {
 };
 
 /// Receives a push of call reports.
-#[cfg(feature = "aws")]
+#[cfg(feature = "runtime")]
 pub async fn handle(
-    receiver: &shared::push::Receiver,
+    receiver: &runtime::ingress::receive::Receiver,
     request: lambda_http::Request,
 ) -> lambda_http::Response<lambda_http::Body> {
     receiver.receive(&PUSH, request).await

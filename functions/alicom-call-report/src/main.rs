@@ -1,11 +1,11 @@
 //! The Lambda function's process: wiring only.
 
 use lambda_http::{Error, run, service_fn};
-use shared::push::Receiver;
+use runtime::ingress::receive::Receiver;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shared::telemetry::init(std::io::stdout);
+    runtime::telemetry::init(std::io::stdout);
     let receiver = Receiver::from_environment(&alicom_call_report::PUSH).await?;
     run(service_fn(async |request| Ok::<_, Error>(alicom_call_report::handle(&receiver, request).await)))
         .await

@@ -1,10 +1,10 @@
 //! A call report in terms of the model.
 
 use serde_json::Map;
-use shared::fields::Fields;
-use shared::merge::Feeds;
 use shared::model::{CallFacts, HangupBy, Outcome};
-use shared::normalized::{Context, Normalized, Rejection, call_id};
+use shared::normalize::fields::Fields;
+use shared::normalize::{Context, Normalized, Rejection, call_id};
+use shared::record::merge::Feeds;
 
 /// Which field feeds which attribute, as [`normalize`] reads them.
 pub(crate) const FEEDS: Feeds = Feeds {

@@ -1,26 +1,25 @@
 //! What call reports come to.
 
 use alicom_call_report::PUSH;
-use shared::testing;
 
 const SAMPLE: &str = include_str!("../test_data/sample.json");
 
 #[test]
 fn every_fixture_gives_its_golden_output() {
-    testing::check_golden_outputs(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+    testkit::check_golden_outputs(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
 }
 
 #[test]
 fn every_leaf_of_the_documents_sample_is_kept_outside_the_verbatim_push() {
-    testing::check_leaves(&PUSH, SAMPLE);
+    testkit::check_leaves(&PUSH, SAMPLE);
 }
 
 #[test]
 fn a_null_takes_back_what_its_field_said_and_nothing_else() {
-    testing::check_nulls(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+    testkit::check_nulls(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
 }
 
 #[test]
 fn nothing_a_push_can_hold_makes_it_panic() {
-    testing::check_no_panic(&PUSH, SAMPLE);
+    testkit::check_no_panic(&PUSH, SAMPLE);
 }

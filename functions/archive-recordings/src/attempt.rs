@@ -1,7 +1,7 @@
 //! One attempt at one recording that is claimed: every URL of it in turn, and a fresh one where that is to be had.
 
+use runtime::outbound::fetch::FetchError;
 use shared::model::{Instant, SourceUrl};
-use shared::outbound::fetch::FetchError;
 use tokio::time;
 
 use crate::Archiver;

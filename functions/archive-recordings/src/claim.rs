@@ -9,13 +9,13 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use shared::attributes::{from_attributes, to_attributes};
-use shared::aws::brief;
-use shared::item::{self, Item, UnreadableItem, VERSION};
-use shared::keys;
+use runtime::aws::brief;
+use runtime::random;
+use runtime::store::attributes::{from_attributes, to_attributes};
+use runtime::store::table::Table;
 use shared::model::{CallKey, Instant, Recording, RecordingState};
-use shared::random;
-use shared::table::Table;
+use shared::record::item::{self, Item, UnreadableItem, VERSION};
+use shared::record::keys;
 
 use crate::copy::Copied;
 use crate::due::Entry;
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_tombstone_is_known_by_the_attribute_that_it_has() {
-        assert_eq!(TOMBSTONE, format!("attribute_exists(#{})", shared::tombstone::ERASED_AT));
+        assert_eq!(TOMBSTONE, format!("attribute_exists(#{})", shared::record::tombstone::ERASED_AT));
     }
 
     #[test]

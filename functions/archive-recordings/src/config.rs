@@ -5,12 +5,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use aws_sdk_s3::types::ObjectLockMode;
-use shared::config::{ConfigError, Environment};
+use runtime::config::{ConfigError, Environment};
+use runtime::outbound::alibaba;
+use runtime::outbound::api::ApiSettings;
+use runtime::outbound::fetch::FetchSettings;
+use runtime::outbound::laaffic;
 use shared::model::Instant;
-use shared::outbound::alibaba;
-use shared::outbound::api::ApiSettings;
-use shared::outbound::fetch::FetchSettings;
-use shared::outbound::laaffic;
 
 use crate::copy::PART_BYTES;
 

@@ -17,12 +17,12 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use runtime::aws::brief;
+use runtime::outbound::fetch::{Body, FetchError, Fetcher, Prospect};
+use runtime::store::bucket::Bucket;
 use sha2::{Digest, Sha256};
-use shared::aws::brief;
-use shared::bucket::Bucket;
-use shared::keys::recording_key;
 use shared::model::Instant;
-use shared::outbound::fetch::{Body, FetchError, Fetcher, Prospect};
+use shared::record::keys::recording_key;
 use tokio::select;
 use tokio::time::{self, timeout_at};
 

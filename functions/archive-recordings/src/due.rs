@@ -4,13 +4,13 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
+use runtime::aws::brief;
+use runtime::store::attributes::from_attributes;
+use runtime::store::table::Table;
 use serde::Deserialize;
-use shared::attributes::from_attributes;
-use shared::aws::brief;
-use shared::item;
-use shared::keys;
 use shared::model::Instant;
-use shared::table::Table;
+use shared::record::item;
+use shared::record::keys;
 
 /// The most entries that are looked at in a shard: far more than a run can copy, and a few MB of memory.
 const MAX_PER_SHARD: usize = 5_000;

@@ -19,15 +19,15 @@ mod run;
 use std::fmt;
 
 use aws_smithy_runtime_api::client::dns::ResolveDns;
-use shared::aws::{self, Account, Patience};
-use shared::bucket::Bucket;
-use shared::config::{ConfigError, Environment, StoreConfig, process_environment};
-use shared::credentials::KeySource;
-use shared::deadline::Deadline;
-use shared::metrics::Metrics;
+use runtime::aws::{self, Account, Patience};
+use runtime::config::{ConfigError, Environment, StoreConfig, process_environment};
+use runtime::credentials::KeySource;
+use runtime::deadline::Deadline;
+use runtime::metrics::Metrics;
+use runtime::outbound::fetch::{FetchSettings, Fetcher, SystemResolver};
+use runtime::store::bucket::Bucket;
+use runtime::store::table::Table;
 use shared::model::Instant;
-use shared::outbound::fetch::{FetchSettings, Fetcher, SystemResolver};
-use shared::table::Table;
 
 pub use config::{ArchiveConfig, DEFAULT_HOSTS, RecordingLock};
 pub use due::DueError;

@@ -2,13 +2,13 @@
 
 use archive_recordings::{Archiver, handle};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use runtime::deadline::Deadline;
 use serde::de::IgnoredAny;
-use shared::deadline::Deadline;
 use shared::model::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shared::telemetry::init(std::io::stdout);
+    runtime::telemetry::init(std::io::stdout);
     let archiver = Archiver::from_environment().await?;
     run(service_fn(async |event: LambdaEvent<IgnoredAny>| {
         let deadline = Deadline::of_context(event.context.deadline);

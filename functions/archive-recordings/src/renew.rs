@@ -1,14 +1,14 @@
 //! A fresh URL for a recording, from the provider that keeps it.
 
-use shared::credentials::Keys;
+use runtime::credentials::Keys;
+pub(crate) use runtime::outbound::alibaba::FreshUrl;
+use runtime::outbound::alibaba::{Alibaba, DetailIds, RenewalError};
+use runtime::outbound::api::ApiErrorKind;
+use runtime::outbound::laaffic::{Laaffic, SourceType};
+use runtime::store::table::{Table, TableError};
 use shared::model::{CallFacts, CallKey, Instant, Provider, Recording};
-pub(crate) use shared::outbound::alibaba::FreshUrl;
-use shared::outbound::alibaba::{Alibaba, DetailIds, RenewalError};
-use shared::outbound::api::ApiErrorKind;
-use shared::outbound::laaffic::{Laaffic, SourceType};
-use shared::table::{Table, TableError};
-use shared::tombstone::is_tombstone;
-use shared::{item, keys};
+use shared::record::tombstone::is_tombstone;
+use shared::record::{item, keys};
 use tokio::time;
 
 use crate::config::ArchiveConfig;

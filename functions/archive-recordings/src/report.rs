@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use runtime::deadline::Deadline;
+use runtime::metrics::{ArchiveCounts, Metrics};
 use serde::Serialize;
-use shared::deadline::Deadline;
-use shared::metrics::{ArchiveCounts, Metrics};
 use shared::model::Instant;
 
 use crate::claim::ClaimError;
@@ -226,7 +226,7 @@ mod tests {
         }
         let deadline = Deadline::after(Duration::from_secs(60));
         let report = ledger
-            .close(deadline, &Metrics::read(&shared::config::Environment::new(&|_| None)).unwrap())
+            .close(deadline, &Metrics::read(&runtime::config::Environment::new(&|_| None)).unwrap())
             .unwrap();
         let expected = Report {
             archived: 1,
@@ -252,7 +252,7 @@ mod tests {
         for entry in &due {
             ledger.enter(entry, Err(ClaimError::NoCall));
         }
-        let metrics = Metrics::read(&shared::config::Environment::new(&|_| None)).unwrap();
+        let metrics = Metrics::read(&runtime::config::Environment::new(&|_| None)).unwrap();
         let error = ledger.close(Deadline::after(Duration::from_secs(60)), &metrics).unwrap_err();
         let told = "2 recordings could not be claimed or settled, the first since the stored recording is of no call";
         assert_eq!((error.to_string(), format!("{error:?}")), (told.to_owned(), told.to_owned()));

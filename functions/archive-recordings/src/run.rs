@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use shared::deadline::Deadline;
+use runtime::deadline::Deadline;
 use shared::model::{Instant, Recording, RecordingState};
-use shared::recording_url::clean_url;
+use shared::normalize::recording_url::clean_url;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{self, timeout_at};
 

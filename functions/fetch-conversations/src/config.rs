@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 
 use jiff::tz::Offset;
-use shared::config::{ConfigError, Environment, retention_days, utc_offset};
+use runtime::config::{ConfigError, Environment, retention_days, utc_offset};
+use runtime::outbound::alibaba;
+use runtime::outbound::api::ApiSettings;
 use shared::model::Provider;
-use shared::outbound::alibaba;
-use shared::outbound::api::ApiSettings;
 
 /// The settings beside those of the stores, which hold `CONVERSATION_DELAY_SECONDS`.
 #[derive(Clone, Debug)]

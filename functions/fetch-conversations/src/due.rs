@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::{TryStreamExt, stream};
-use shared::item;
-use shared::keys;
-use shared::merge::Record;
+use runtime::outbound::alibaba::DetailIds;
+use runtime::store::table::{MAX_BATCH_GET, TableError};
 use shared::model::{CallFacts, CallKey, Instant};
-use shared::outbound::alibaba::DetailIds;
-use shared::table::{MAX_BATCH_GET, TableError};
+use shared::record::item;
+use shared::record::keys;
+use shared::record::merge::Record;
 
 use crate::run::{Asked, CONCURRENCY, Reason, Run, RunError};
 

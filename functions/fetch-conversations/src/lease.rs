@@ -6,12 +6,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use runtime::random;
+use runtime::store::table::{Table, TableError};
 use serde_json::Value;
-use shared::item::Item;
-use shared::keys;
 use shared::model::Instant;
-use shared::random;
-use shared::table::{Table, TableError};
+use shared::record::item::Item;
+use shared::record::keys;
 
 /// The lease's sort key.
 const LEASE: &str = "lease";

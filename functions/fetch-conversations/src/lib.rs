@@ -5,33 +5,33 @@
 
 mod normalize;
 
-#[cfg(feature = "aws")]
+#[cfg(feature = "runtime")]
 mod config;
-#[cfg(feature = "aws")]
+#[cfg(feature = "runtime")]
 mod due;
-#[cfg(feature = "aws")]
+#[cfg(feature = "runtime")]
 mod lease;
-#[cfg(feature = "aws")]
+#[cfg(feature = "runtime")]
 mod marks;
-#[cfg(feature = "aws")]
+#[cfg(feature = "runtime")]
 mod reconcile;
-#[cfg(feature = "aws")]
+#[cfg(feature = "runtime")]
 mod run;
-#[cfg(feature = "aws")]
+#[cfg(feature = "runtime")]
 mod summary;
 
 use shared::model::Provider;
-use shared::normalized::PushType;
+use shared::normalize::PushType;
 
-#[cfg(feature = "aws")]
+#[cfg(feature = "runtime")]
 pub use config::FetchConfig;
-#[cfg(feature = "aws")]
+#[cfg(feature = "runtime")]
 pub use run::{Conversations, RunError, handle};
-#[cfg(feature = "aws")]
+#[cfg(feature = "runtime")]
 pub use summary::Summary;
 
 /// The function's name.
-pub const FUNCTION: &str = shared::merge::QUERY;
+pub const FUNCTION: &str = shared::record::merge::QUERY;
 
 /// The answer that this function stores: the `Data` of QueryConversationDetailInfo, kept and merged as a push is.
 pub const ANSWER: PushType = PushType {

@@ -2,14 +2,14 @@
 
 use fetch_conversations::Conversations;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use runtime::config::process_environment;
+use runtime::deadline::Deadline;
 use serde_json::Value;
-use shared::config::process_environment;
-use shared::deadline::Deadline;
 use shared::model::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shared::telemetry::init(std::io::stdout);
+    runtime::telemetry::init(std::io::stdout);
     let conversations = Conversations::new(&process_environment())?;
     run(service_fn(async |event: LambdaEvent<Value>| {
         // Read anew each time, so that a key that was replaced needs no restart.

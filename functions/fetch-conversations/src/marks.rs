@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use runtime::store::table::{Table, TableError};
 use serde::{Deserialize, Serialize};
-use shared::item::{self, Item};
-use shared::keys;
 use shared::model::{Instant, Provider};
-use shared::table::{Table, TableError};
+use shared::record::item::{self, Item};
+use shared::record::keys;
 
 /// How far one task's list was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

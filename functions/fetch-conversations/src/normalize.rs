@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use shared::alibaba;
-use shared::fields::{Fields, scalar_text, texts};
-use shared::merge::Feeds;
 use shared::model::{CallFacts, ConversationFacts, HangupBy, Outcome, RecordingSource, Tags};
-use shared::normalized::{Context, Normalized, Rejection, call_id};
+use shared::normalize::alibaba;
+use shared::normalize::fields::{Fields, scalar_text, texts};
+use shared::normalize::{Context, Normalized, Rejection, call_id};
+use shared::record::merge::Feeds;
 
 /// How long a recording's URL is valid, by the document, in seconds.
 const URL_LIFETIME_S: i64 = 7 * 24 * 60 * 60;

@@ -12,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use shared::inquiry::Missing;
-use shared::item;
-use shared::merge::Record;
+use runtime::outbound::alibaba::{CallDetail, DetailIds, DetailPageQuery, DetailStatus, Task, TaskPageQuery};
 use shared::model::{CallFacts, CallId, CallKey, Instant, Provider};
-use shared::outbound::alibaba::{CallDetail, DetailIds, DetailPageQuery, DetailStatus, Task, TaskPageQuery};
+use shared::record::inquiry::Missing;
+use shared::record::item;
+use shared::record::merge::Record;
 
 use crate::marks::{self, Mark, Marks};
 use crate::run::{Asked, CONCURRENCY, Reason, Run, RunError};

@@ -1,7 +1,7 @@
 //! What a run did: its answer, and its line in the log.
 
+use runtime::metrics::ConversationCounts;
 use serde::Serialize;
-use shared::metrics::ConversationCounts;
 
 /// What a run did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -4,8 +4,7 @@
 
 use fetch_conversations::ANSWER;
 use serde_json::{Value, json};
-use shared::normalized::Normalized;
-use shared::testing;
+use shared::normalize::Normalized;
 
 const SAMPLE: &str = include_str!("../test_data/sample.json");
 
@@ -13,35 +12,35 @@ const SAMPLE: &str = include_str!("../test_data/sample.json");
 const INTERRUPTED: &str = "<客户打断>";
 
 fn normalized(data: Value) -> Normalized {
-    ANSWER.normalized(&data.to_string(), &testing::context()).unwrap()
+    ANSWER.normalized(&data.to_string(), &testkit::context()).unwrap()
 }
 
 #[test]
 fn every_fixture_gives_its_golden_output() {
-    testing::check_golden_outputs(&ANSWER, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+    testkit::check_golden_outputs(&ANSWER, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
 }
 
 #[test]
 fn every_leaf_of_the_documents_sample_is_kept_outside_the_verbatim_answer() {
     let sample: Value = serde_json::from_str(SAMPLE).unwrap();
     let mut interrupting = Vec::new();
-    testing::leaves(&sample, "", &mut |_, leaf| {
+    testkit::leaves(&sample, "", &mut |_, leaf| {
         interrupting.extend(leaf.strip_prefix(INTERRUPTED).map(|words| (leaf.to_owned(), words.to_owned())));
     });
     assert_eq!(interrupting.len(), 3);
     let mut words = vec![("assistant", "agent"), ("user", "callee")];
     words.extend(interrupting.iter().map(|(theirs, ours)| (theirs.as_str(), ours.as_str())));
-    testing::check_leaves_in_other_words(&ANSWER, SAMPLE, &words);
+    testkit::check_leaves_in_other_words(&ANSWER, SAMPLE, &words);
 }
 
 #[test]
 fn a_null_takes_back_what_its_field_said_and_nothing_else() {
-    testing::check_nulls(&ANSWER, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+    testkit::check_nulls(&ANSWER, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
 }
 
 #[test]
 fn nothing_an_answer_can_hold_makes_it_panic() {
-    testing::check_no_panic(&ANSWER, SAMPLE);
+    testkit::check_no_panic(&ANSWER, SAMPLE);
 }
 
 #[test]

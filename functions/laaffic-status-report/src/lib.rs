@@ -6,7 +6,7 @@
 mod normalize;
 
 use shared::model::Provider;
-use shared::normalized::PushType;
+use shared::normalize::PushType;
 
 /// The push that this function catches.
 pub const PUSH: PushType = PushType {
@@ -18,9 +18,9 @@ pub const PUSH: PushType = PushType {
 };
 
 /// Receives a push of status reports.
-#[cfg(feature = "aws")]
+#[cfg(feature = "runtime")]
 pub async fn handle(
-    receiver: &shared::push::Receiver,
+    receiver: &runtime::ingress::receive::Receiver,
     request: lambda_http::Request,
 ) -> lambda_http::Response<lambda_http::Body> {
     receiver.receive(&PUSH, request).await

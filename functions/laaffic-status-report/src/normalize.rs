@@ -1,10 +1,10 @@
 //! A status report in terms of the model.
 
 use serde_json::{Map, Value};
-use shared::fields::{Fields, whole};
-use shared::merge::Feeds;
 use shared::model::{CallFacts, HangupBy, Instant, Money, Outcome, RecordingSource};
-use shared::normalized::{Context, Normalized, Rejection, call_id};
+use shared::normalize::fields::{Fields, whole};
+use shared::normalize::{Context, Normalized, Rejection, call_id};
+use shared::record::merge::Feeds;
 
 /// The currency of amounts where the report names none: it names one only if it is another.
 const USUAL_CURRENCY: &str = "USD";

@@ -5,42 +5,41 @@
 use laaffic_status_report::PUSH;
 use serde_json::{Value, json};
 use shared::model::{HangupBy, Outcome};
-use shared::normalized::Normalized;
-use shared::testing;
+use shared::normalize::Normalized;
 
 const SAMPLE: &str = include_str!("../test_data/sample.json");
 
 /// The report with these fields, and an id.
 fn normalized(mut report: Value) -> Normalized {
     report["voiceId"] = json!("1");
-    PUSH.normalized(&report.to_string(), &testing::context()).unwrap()
+    PUSH.normalized(&report.to_string(), &testkit::context()).unwrap()
 }
 
 #[test]
 fn every_fixture_gives_its_golden_output() {
-    testing::check_golden_outputs(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+    testkit::check_golden_outputs(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
 }
 
 #[test]
 fn every_leaf_of_the_documents_sample_is_kept_outside_the_verbatim_push() {
-    testing::check_leaves(&PUSH, SAMPLE);
+    testkit::check_leaves(&PUSH, SAMPLE);
 }
 
 #[test]
 fn a_null_takes_back_what_its_field_said_and_nothing_else() {
-    testing::check_nulls(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+    testkit::check_nulls(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
 }
 
 #[test]
 fn nothing_a_push_can_hold_makes_it_panic() {
-    testing::check_no_panic(&PUSH, SAMPLE);
+    testkit::check_no_panic(&PUSH, SAMPLE);
 }
 
 #[test]
 fn the_envelope_a_bare_list_and_a_bare_object_mean_the_same() {
     let enveloped: Value = serde_json::from_str(SAMPLE).unwrap();
     let list = &enveloped["array"];
-    let outcome_of = |body: &Value| testing::outcome_of(&PUSH, body.to_string().as_bytes());
+    let outcome_of = |body: &Value| testkit::outcome_of(&PUSH, body.to_string().as_bytes());
     assert_eq!(outcome_of(&enveloped)[0]["call_id"], "260326152224160100152");
     assert_eq!(outcome_of(list), outcome_of(&enveloped));
     assert_eq!(outcome_of(&list[0]), outcome_of(&enveloped));

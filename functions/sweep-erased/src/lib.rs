@@ -1,9 +1,9 @@
 //! Removes what came to lie beside the tombstones of erased calls.
 //!
-//! Scheduled. An erased call's item is a tombstone (`shared::tombstone`). Whoever merges meets it and stores nothing, but some
+//! Scheduled. An erased call's item is a tombstone (`shared::record::tombstone`). Whoever merges meets it and stores nothing, but some
 //! writes take no condition, and some were under way when the call was erased. A run reads the tombstones that are due from the
 //! index `by-due`, removes what lies beside each ([`Remover`]), and sets when to look again (`schedule`). It is the only
-//! role that may delete. Rejects that a person was erased from have tombstones, too (`shared::erased_reject`, `rejects`).
+//! role that may delete. Rejects that a person was erased from have tombstones, too (`shared::record::erased_reject`, `rejects`).
 //!
 //! `callvault erase` uses the same [`Remover`]: to erase a call is to put its tombstone and to sweep at once.
 
@@ -18,14 +18,14 @@ use std::fmt;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use shared::aws::{self, Account, Patience};
-use shared::bucket::Bucket;
-use shared::config::{ConfigError, Environment, StoreConfig};
-use shared::deadline::Deadline;
-use shared::keys;
-use shared::metrics::Metrics;
+use runtime::aws::{self, Account, Patience};
+use runtime::config::{ConfigError, Environment, StoreConfig};
+use runtime::deadline::Deadline;
+use runtime::metrics::Metrics;
+use runtime::store::bucket::Bucket;
+use runtime::store::table::{Table, TableError};
 use shared::model::Instant;
-use shared::table::{Table, TableError};
+use shared::record::keys;
 
 pub use remover::{Removed, Remover, SweepError, prefixes};
 pub use summary::Summary;

@@ -1,15 +1,15 @@
 //! The Lambda function's process: wiring only.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use runtime::config::process_environment;
+use runtime::deadline::Deadline;
 use serde::de::IgnoredAny;
-use shared::config::process_environment;
-use shared::deadline::Deadline;
 use shared::model::Instant;
 use sweep_erased::{Sweeper, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shared::telemetry::init(std::io::stdout);
+    runtime::telemetry::init(std::io::stdout);
     let sweeper = Sweeper::new(&process_environment())?;
     run(service_fn(async |event: LambdaEvent<IgnoredAny>| {
         let deadline = Deadline::of_context(event.context.deadline);

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::TryStreamExt;
 use serde_json::Value;
-use shared::erased_reject::{ARMED_AT, DUE, DUE_AT, OBJECTS, REWRITTEN_AT};
-use shared::item::Item;
-use shared::keys;
 use shared::model::Instant;
-use shared::rejected::Rejected;
+use shared::record::erased_reject::{ARMED_AT, DUE, DUE_AT, OBJECTS, REWRITTEN_AT};
+use shared::record::item::Item;
+use shared::record::keys;
+use shared::record::rejected::Rejected;
 
 use crate::remover::{Removed, Remover, SweepError};
 use crate::schedule::next_look;

@@ -1,8 +1,8 @@
 //! What a run did: its answer, and its line in the log.
 
+use runtime::deadline::Deadline;
+use runtime::metrics::{Metrics, SweepCounts};
 use serde::Serialize;
-use shared::deadline::Deadline;
-use shared::metrics::{Metrics, SweepCounts};
 use shared::model::Instant;
 
 use crate::{FUNCTION, Removed};

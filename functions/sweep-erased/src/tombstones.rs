@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
+use runtime::store::table::Table;
 use serde_json::Value;
-use shared::item::{Item, VERSION};
-use shared::keys;
 use shared::model::{CallKey, Instant};
-use shared::table::Table;
-use shared::tombstone::{ERASED_AT, PREFIXES, is_tombstone};
+use shared::record::item::{Item, VERSION};
+use shared::record::keys;
+use shared::record::tombstone::{ERASED_AT, PREFIXES, is_tombstone};
 
 use crate::remover::is_of_calls;
 

@@ -6,8 +6,8 @@ use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsError;
 use aws_sdk_s3::operation::list_object_versions::builders::ListObjectVersionsFluentBuilder;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
-use shared::aws::brief;
-use shared::bucket::Bucket;
+use runtime::aws::brief;
+use runtime::store::bucket::Bucket;
 
 /// Versions could not be listed, or one not be removed.
 #[derive(Debug, thiserror::Error)]

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
+use runtime::store::table::MAX_BATCH;
 use serde_json::Value;
-use shared::item::{self, VERSION};
 use shared::model::{CallId, CallKey, Instant as Moment, Provider as Platform, Recording, RecordingSource};
-use shared::table::MAX_BATCH;
+use shared::record::item::{self, VERSION};
 use tokio::net::TcpListener;
 
 use super::report::{Bound, Ratio, Section, Table};

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use shared::table::MAX_BATCH;
+use runtime::store::table::MAX_BATCH;
 use tempfile::TempDir;
 
 use super::pushes::{Sample, TOKEN, acknowledged};

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use shared::model::Instant;
-use shared::normalized::Context as PushContext;
+use shared::normalize::Context as PushContext;
 
 use crate::functions::{PUSH_FUNCTIONS, PushFunction};
 

@@ -1,9 +1,9 @@
 //! The stores that pushes and recordings go to.
 
 use aws_sdk_dynamodb::Client;
-use shared::aws::{Account, Patience};
-use shared::config::{Environment, StoreConfig};
-use shared::store::Store;
+use runtime::aws::{Account, Patience};
+use runtime::config::{Environment, StoreConfig};
+use runtime::store::Store;
 use tokio::net::TcpListener;
 
 use super::pushes::TOKEN;
@@ -53,5 +53,5 @@ pub(super) fn bare_client(dynamodb: &str) -> anyhow::Result<Client> {
     let environment = Environment::new(&look_up);
     let config = StoreConfig::read(&environment)?;
     let account = Account::of_function(&environment, &config)?;
-    Ok(shared::aws::dynamodb(&account, &config, Patience::Sender))
+    Ok(runtime::aws::dynamodb(&account, &config, Patience::Sender))
 }

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use aws_sdk_dynamodb::Client;
 use lambda_http::Body;
+use runtime::config::Environment;
+use runtime::ingress::receive::Receiver;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
-use shared::config::Environment;
-use shared::push::Receiver;
 
 use super::pushes::{Sample, acknowledged};
 use super::recorder::{Asked, Made, Recorder, send, size};

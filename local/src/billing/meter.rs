@@ -15,7 +15,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use shared::keys;
+use shared::record::keys;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 

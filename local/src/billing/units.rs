@@ -1,7 +1,7 @@
 //! How many units a read or a write takes, by the sizes of the items.
 
 use serde_json::{Map, Value};
-use shared::keys::{self, INDEXES, Index};
+use shared::record::keys::{self, INDEXES, Index};
 
 /// An item in DynamoDB's own JSON: attribute name to `{"S": …}`.
 pub(super) type WireItem = Map<String, Value>;

@@ -9,9 +9,9 @@ mod smoke;
 use anyhow::Context;
 use aws_config::BehaviorVersion;
 use clap::Args;
-use shared::aws::{self, Account};
-use shared::config::{Environment, StoreConfig};
-use shared::push::Receiver;
+use runtime::aws::{self, Account};
+use runtime::config::{Environment, StoreConfig};
+use runtime::ingress::receive::Receiver;
 
 pub(crate) use erase::erase_quietly;
 pub use erase::{EraseOptions, erase};

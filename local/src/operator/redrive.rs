@@ -6,11 +6,11 @@ use std::io::Write;
 use anyhow::{Context, ensure};
 use clap::Args;
 use jiff::tz::Offset;
-use shared::answer::Answer;
-use shared::bucket::Bucket;
-use shared::normalized::{Context as PushContext, PushType};
-use shared::push::Receiver;
-use shared::rejected::Rejected;
+use runtime::ingress::answer::Answer;
+use runtime::ingress::receive::Receiver;
+use runtime::store::bucket::Bucket;
+use shared::normalize::{Context as PushContext, PushType};
+use shared::record::rejected::Rejected;
 
 use super::{Target, compressed};
 use crate::functions::stored_type;

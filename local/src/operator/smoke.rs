@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
+use runtime::store::Store;
+use runtime::store::bucket::Bucket;
+use runtime::store::table::Table;
 use serde_json::{Map, Value, json};
-use shared::bucket::Bucket;
-use shared::keys;
 use shared::model::{CallId, CallKey};
-use shared::normalized::PushType;
-use shared::store::Store;
-use shared::table::Table;
+use shared::normalize::PushType;
+use shared::record::keys;
 use url::Url;
 
 use super::Target;
@@ -196,7 +196,7 @@ async fn remove_item(table: &Table, pk: &str, sk: String) -> anyhow::Result<()> 
 #[cfg(test)]
 mod tests {
     use shared::model::Instant;
-    use shared::normalized::Context;
+    use shared::normalize::Context;
 
     use super::*;
 

@@ -25,8 +25,8 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use jiff::civil::Date;
-use shared::push::Receiver;
-use shared::store::Store;
+use runtime::ingress::receive::Receiver;
+use runtime::store::Store;
 use tokio::net::TcpStream;
 use url::Url;
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use runtime::ingress::receive::Receiver;
 use serde_json::Value;
-use shared::push::Receiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 

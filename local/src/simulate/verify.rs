@@ -7,13 +7,13 @@ use std::fmt;
 use anyhow::Context;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use runtime::store::Store;
+use runtime::store::bucket::BucketError;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use shared::bucket::BucketError;
-use shared::item::Item;
-use shared::keys::{PK, SK};
-use shared::store::Store;
-use shared::tombstone::is_tombstone;
+use shared::record::item::Item;
+use shared::record::keys::{PK, SK};
+use shared::record::tombstone::is_tombstone;
 
 use super::call::{Call, World};
 use super::element::{Element, Recording};
@@ -426,7 +426,7 @@ impl Verifier<'_> {
         let mut others = HashSet::new();
         let mut envelopes = String::new();
         while let Some(key) = keys.next().await {
-            let key = shared::attributes::from_attributes(key.context("the table can't be read")?);
+            let key = runtime::store::attributes::from_attributes(key.context("the table can't be read")?);
             let text = |name: &str| key.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             let pk = text(PK);
             if known.contains(&pk) {

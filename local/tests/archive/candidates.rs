@@ -5,10 +5,10 @@ use callvault::stack::{Options, Stack};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use shared::item::{Item, VERSION, recording_item};
-use shared::keys;
 use shared::model::{CallKey, Instant, Provider as Platform, Recording, RecordingSource, RecordingState};
-use shared::parts::refreshed;
+use shared::record::item::{Item, VERSION, recording_item};
+use shared::record::keys;
+use shared::record::parts::refreshed;
 
 use crate::support::{self, DAY_S, HOUR_S, Rig, alicom, full, source, within_limit};
 
@@ -194,7 +194,7 @@ fn a_url_that_stalls_leaves_time_for_the_others() {
             announce(&rig, &call, &source, rig.at(i64::try_from(n).unwrap())).await;
         }
         let archiver = rig.archiver().await;
-        let deadline = shared::deadline::Deadline::after(std::time::Duration::from_secs(8));
+        let deadline = runtime::deadline::Deadline::after(std::time::Duration::from_secs(8));
         let report = archive_recordings::handle(&archiver, rig.at(60), deadline).await.unwrap();
         assert_eq!(report.archived, 1);
         let (recording, _) = rig.archived(&call).await;
@@ -208,7 +208,7 @@ async fn stored_of_laaffic(stack: &Stack, call: &str) -> Vec<(String, Option<Str
     let items = stack.store().table().query(&pk).await.unwrap();
     let recordings = items.into_iter().filter(|item| item["sk"].as_str().unwrap().starts_with("recording#"));
     recordings
-        .map(|item| shared::item::typed::<Recording>(item).unwrap())
+        .map(|item| shared::record::item::typed::<Recording>(item).unwrap())
         .map(|recording| (recording.slot, recording.source_url, recording.source_id))
         .collect()
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use callvault::provider::{Fault, Recording as Served};
-use shared::item::VERSION;
-use shared::keys;
 use shared::model::CallKey;
-use shared::tombstone::{is_tombstone, tombstone};
+use shared::record::item::VERSION;
+use shared::record::keys;
+use shared::record::tombstone::{is_tombstone, tombstone};
 
 use crate::support::{Rig, alicom, within_limit};
 

@@ -8,12 +8,12 @@ use archive_recordings::handle;
 use callvault::provider::Recording as Served;
 use fetch_conversations::Conversations;
 use jiff::{SignedDuration, Timestamp};
+use runtime::config::Environment;
+use runtime::credentials::ProviderCredentials;
+use runtime::deadline::Deadline;
+use runtime::outbound::acs3::AccessKey;
 use serde_json::json;
-use shared::config::Environment;
-use shared::credentials::ProviderCredentials;
-use shared::deadline::Deadline;
 use shared::model::{Provider, RecordingSource, RecordingState};
-use shared::outbound::acs3::AccessKey;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -84,7 +84,7 @@ impl Write for Log {
 fn listen() -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = shared::telemetry::subscriber(move || writer.clone());
+    let subscriber = runtime::telemetry::subscriber(move || writer.clone());
     (log, tracing::subscriber::set_default(subscriber))
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use archive_recordings::handle;
 use callvault::provider::{Fault, Recording as Served};
 use futures_util::future::join_all;
-use shared::deadline::Deadline;
-use shared::item;
-use shared::keys;
+use runtime::deadline::Deadline;
 use shared::model::{Recording, RecordingState};
+use shared::record::item;
+use shared::record::keys;
 
 use crate::support::{DAY_S, Rig, alicom, full, source, within_limit};
 

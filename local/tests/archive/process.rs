@@ -12,9 +12,9 @@ use archive_recordings::{Archiver, handle};
 use callvault::lambda::{Lambda, Process};
 use callvault::provider::Recording as Served;
 use lambda_http::lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use runtime::deadline::Deadline;
 use serde_json::Value;
-use shared::deadline::Deadline;
-use shared::testing::leaks;
+use testkit::leaks;
 
 use crate::object::aws_cli;
 use crate::support::{Rig, alicom, full, within_limit};
@@ -29,7 +29,7 @@ fn lambda_process() {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let served: Result<(), Error> = runtime.block_on(async {
-        shared::telemetry::init(std::io::stderr);
+        runtime::telemetry::init(std::io::stderr);
         let archiver = Archiver::from_environment().await?;
         run(service_fn(async |event: LambdaEvent<Value>| {
             let deadline = Deadline::of_context(event.context.deadline);

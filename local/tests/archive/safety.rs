@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns};
 use callvault::provider::{Fault, Recording as Served};
-use shared::deadline::Deadline;
+use runtime::deadline::Deadline;
+use runtime::outbound::address::refusal;
+use runtime::outbound::fetch::Fetcher;
 use shared::model::RecordingState;
-use shared::outbound::address::refusal;
-use shared::outbound::fetch::Fetcher;
 use tokio::net::TcpListener;
 
 use crate::support::{Names, Rig, alicom, source, within_limit};
@@ -138,8 +138,9 @@ fn a_name_that_leads_elsewhere_the_second_time_leads_nobody_there() {
             rig.announce(vec![(alicom(name), source(Some(url), None, rig.start))]).await;
             let names = names.clone();
             // A new one each time: it has no connection yet, and has to look the name up.
-            let archiver =
-                rig.archiver_that_fetches_by(|settings| Fetcher::for_test(settings, names, check)).await;
+            let archiver = rig
+                .archiver_that_fetches_by(|settings| Fetcher::with_address_check(settings, names, check))
+                .await;
             let deadline = Deadline::after(std::time::Duration::from_secs(60));
             archive_recordings::handle(&archiver, rig.start, deadline).await.unwrap();
             let recording = rig.recording(&alicom(name)).await;

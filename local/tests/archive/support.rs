@@ -13,16 +13,16 @@ use callvault::s3::{self, S3};
 use callvault::schema;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use runtime::aws::Account;
+use runtime::config::{Environment, StoreConfig};
+use runtime::deadline::Deadline;
+use runtime::outbound::fetch::{FetchSettings, Fetcher, SystemResolver};
+use runtime::store::Store;
 use sha2::{Digest, Sha256};
-use shared::aws::Account;
-use shared::config::{Environment, StoreConfig};
-use shared::deadline::Deadline;
-use shared::item::{self, VERSION};
-use shared::keys;
 use shared::model::{CallId, CallKey, Instant, Provider as Platform, Recording, RecordingSource};
-use shared::outbound::fetch::{FetchSettings, Fetcher, SystemResolver};
-use shared::store::Store;
-use shared::testing::leaks;
+use shared::record::item::{self, VERSION};
+use shared::record::keys;
+use testkit::leaks;
 use tokio::net::TcpListener;
 
 /// What signs requests to the platforms' APIs.
@@ -86,7 +86,7 @@ impl Rig {
         let store = Store::new(
             stores.clone(),
             Account::of_function(&environment, &stores).unwrap(),
-            shared::aws::Patience::Nobody,
+            runtime::aws::Patience::Nobody,
         );
         schema::create_table(store.table()).await.unwrap();
         schema::create_bucket(store.bucket()).await.unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use callvault::provider::{Call, DetailStatus};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use shared::inquiry::Missing;
+use shared::record::inquiry::Missing;
 
 use crate::rig::{Rig, SECRET, SOON, key, note, record, report};
 

@@ -8,17 +8,17 @@ use callvault::provider::{self, Call, Credentials, Provider, Recording, Settings
 use callvault::stack::{Options, Stack};
 use fetch_conversations::{Conversations, Summary};
 use jiff::{SignedDuration, Timestamp};
+use runtime::config::Environment;
+use runtime::credentials::ProviderCredentials;
+use runtime::deadline::Deadline;
+use runtime::ingress::receive::Receiver;
+use runtime::outbound::acs3::AccessKey;
+use runtime::outbound::fetch::SystemResolver;
 use serde_json::{Value, json};
-use shared::config::Environment;
-use shared::credentials::ProviderCredentials;
-use shared::deadline::Deadline;
-use shared::item::Item;
-use shared::keys;
 use shared::model::{CallId, CallKey, Instant};
-use shared::outbound::acs3::AccessKey;
-use shared::outbound::fetch::SystemResolver;
-use shared::push::Receiver;
-use shared::testing::leaks;
+use shared::record::item::Item;
+use shared::record::keys;
+use testkit::leaks;
 use tokio::net::TcpListener;
 
 /// Longer than the pause after which a call is asked for first, in seconds.

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use runtime::store::Store;
 use serde_json::{Value, json};
-use shared::item::Item;
-use shared::keys;
 use shared::model::Provider;
-use shared::store::Store;
+use shared::record::item::Item;
+use shared::record::keys;
 use tokio::net::TcpListener;
 
 use crate::merging::{push, receiver};

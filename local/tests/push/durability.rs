@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use callvault::dynamodb;
 use callvault::stack::{Options, Stack};
 use serde_json::{Value, json};
-use shared::item::Item;
+use shared::record::item::Item;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;

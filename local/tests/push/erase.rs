@@ -4,12 +4,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::ObjectLockMode;
 use futures_util::TryStreamExt;
+use runtime::store::Store;
 use serde_json::{Value, json};
-use shared::item::Item;
-use shared::keys;
 use shared::model::{Instant, Provider};
-use shared::store::Store;
-use shared::tombstone::is_tombstone;
+use shared::record::item::Item;
+use shared::record::keys;
+use shared::record::tombstone::is_tombstone;
 use sweep_erased::Remover;
 
 use crate::support::{Served, all_items_in, call, post, post_with, rejected_in};
@@ -73,7 +73,7 @@ async fn erasing_leaves_nothing_of_the_person_and_everything_of_the_others() {
     let bucket = store.bucket();
     let erased = call(Provider::Alicom, "a^1");
     let recording = store.table().get(&keys::call_pk(&erased), &keys::recording_sk("main")).await.unwrap();
-    let recording: shared::model::Recording = shared::item::typed(recording.unwrap()).unwrap();
+    let recording: shared::model::Recording = shared::record::item::typed(recording.unwrap()).unwrap();
     let key = keys::recording_key(&erased, recording.call_at, "main", "wav");
     for version in ["first", "second"] {
         let body = format!("{version} recording of {PERSON}").into_bytes();
@@ -122,7 +122,7 @@ async fn erasing_names_what_is_locked_and_removes_it_once_it_is_not() {
         let key = call(Provider::Alicom, id);
         let (pk, sk) = (keys::call_pk(&key), keys::recording_sk("main"));
         let mut item = store.table().get(&pk, &sk).await.unwrap().unwrap();
-        let recording: shared::model::Recording = shared::item::typed(item.clone()).unwrap();
+        let recording: shared::model::Recording = shared::record::item::typed(item.clone()).unwrap();
         let object_key = keys::recording_key(&key, recording.call_at, "main", "wav");
         let put = bucket.client.put_object().bucket(&bucket.name).key(&object_key);
         let put = put.body(PERSON.as_bytes().to_vec().into()).object_lock_mode(mode);

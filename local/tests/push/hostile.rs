@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use shared::rejected::Rejected;
-use shared::testing::{arbitrary_json, leaks, mutated};
+use shared::record::rejected::Rejected;
+use testkit::{arbitrary_json, leaks, mutated};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
-use shared::keys::SHARDS;
+use shared::record::keys::SHARDS;
 
 use crate::support::{post, stack};
 

@@ -3,11 +3,11 @@
 use callvault::stack::Stack;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use runtime::config::Environment;
+use runtime::ingress::receive::Receiver;
 use serde_json::{Value, json};
-use shared::config::Environment;
-use shared::item::{self, Item};
 use shared::model::{Recording, RecordingState};
-use shared::push::Receiver;
+use shared::record::item::{self, Item};
 
 use crate::faults::{Fault, FaultyDynamoDb};
 use crate::support::{TOKEN, all_items, items, post, stack, without_stamps};

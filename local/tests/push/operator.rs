@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use shared::model::{CallFacts, Instant, Outcome};
-use shared::normalized::{Context, Normalized, PushType, Rejection};
+use shared::normalize::{Context, Normalized, PushType, Rejection};
 
 use crate::support::{Served, all_items_in, post, post_with, rejected_in};
 
@@ -78,8 +78,8 @@ async fn a_compressed_body_is_redriven_as_what_it_says() {
 }
 
 /// A mapping with a fault: whatever the report says, the line was busy; neither callee nor status is read.
-fn faulty(mut report: shared::fields::Fields, _: &Context) -> Result<Normalized, Rejection> {
-    let call_id = shared::normalized::call_id(&mut report, "callId")?;
+fn faulty(mut report: shared::normalize::fields::Fields, _: &Context) -> Result<Normalized, Rejection> {
+    let call_id = shared::normalize::call_id(&mut report, "callId")?;
     let call = CallFacts {
         task_id: report.text("taskId"),
         outcome: report.take("smartStatusCode", |_| Some(Outcome::Busy)),

@@ -13,7 +13,7 @@ async fn stored(served: &Served) -> i32 {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::from_keys("any", "any", None))
-        .http_client(shared::aws::http_client())
+        .http_client(runtime::aws::http_client())
         .endpoint_url(&served.dynamodb)
         .build();
     let client = aws_sdk_dynamodb::Client::from_conf(config);

@@ -3,9 +3,9 @@
 use callvault::dynamodb;
 use callvault::stack::{Options, Stack};
 use serde_json::{Value, json};
-use shared::item;
-use shared::keys;
 use shared::model::{CallFacts, HangupBy, Outcome};
+use shared::record::item;
+use shared::record::keys;
 use tokio::net::TcpListener;
 
 use crate::support::{

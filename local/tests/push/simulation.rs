@@ -8,11 +8,11 @@ use std::time::Duration;
 use callvault::provider::{self, Provider};
 use callvault::simulate::{Options, Simulation, Verification};
 use clap::Parser;
+use runtime::store::Store;
+use runtime::store::attributes::to_attributes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use shared::attributes::to_attributes;
-use shared::item::Item;
-use shared::store::Store;
+use shared::record::item::Item;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 

@@ -9,15 +9,15 @@ use callvault::stack::{Options, Stack};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use runtime::aws::{Account, Patience};
+use runtime::config::{Environment, StoreConfig};
+use runtime::ingress::receive::Receiver;
+use runtime::store::Store;
 use serde_json::Value;
-use shared::aws::{Account, Patience};
-use shared::config::{Environment, StoreConfig};
-use shared::item::Item;
-use shared::keys;
 use shared::model::{CallId, CallKey, Provider};
-use shared::push::Receiver;
-use shared::store::Store;
-use shared::testing::leaks;
+use shared::record::item::Item;
+use shared::record::keys;
+use testkit::leaks;
 
 /// The document's own sample.
 pub(crate) const SAMPLE: &str = include_str!("../../../functions/alicom-call-report/test_data/sample.json");
@@ -131,7 +131,7 @@ pub(crate) async fn all_items_in(store: &Store) -> Vec<Item> {
     let mut pages = client.scan().table_name(table).into_paginator().items().send();
     let mut items = Vec::new();
     while let Some(item) = pages.next().await {
-        items.push(shared::attributes::from_attributes(item.unwrap()));
+        items.push(runtime::store::attributes::from_attributes(item.unwrap()));
     }
     items
 }

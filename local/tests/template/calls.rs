@@ -14,8 +14,8 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use runtime::config::StoreConfig;
 use serde_json::Value;
-use shared::config::StoreConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 

@@ -9,15 +9,15 @@ use archive_recordings::Archiver;
 use callvault::functions::PUSH_FUNCTIONS;
 use callvault::stack::{Options, Stack};
 use callvault::token;
+use runtime::config::Environment;
+use runtime::deadline::Deadline;
+use runtime::ingress::receive::Receiver;
+use runtime::metrics::{self, ConversationCounts, Metrics, SweepCounts};
+use runtime::outbound::fetch::SystemResolver;
 use serde_json::{Value, json};
-use shared::config::Environment;
-use shared::deadline::Deadline;
-use shared::keys::INDEXES;
-use shared::metrics::{self, ConversationCounts, Metrics, SweepCounts};
 use shared::model::Instant;
-use shared::outbound::fetch::SystemResolver;
-use shared::push::Receiver;
-use shared::testing::leaks;
+use shared::record::keys::INDEXES;
+use testkit::leaks;
 
 use crate::template::{Template, read, read_json};
 
@@ -172,7 +172,7 @@ async fn emitted() -> BTreeSet<Watched> {
     let environment = Environment::new(&look_up);
     let receiver = Receiver::new(&environment, &callvault::functions::pushes()).unwrap();
     let log = Log::default();
-    let subscriber = shared::telemetry::subscriber({
+    let subscriber = runtime::telemetry::subscriber({
         let log = log.clone();
         move || log.clone()
     });

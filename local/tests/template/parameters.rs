@@ -11,9 +11,9 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::string::string_regex;
 use proptest::test_runner::TestRunner;
 use regex::Regex;
+use runtime::config::{ConfigError, Environment, PushConfig, StoreConfig};
+use runtime::metrics::Metrics;
 use serde_json::{Value, json};
-use shared::config::{ConfigError, Environment, PushConfig, StoreConfig};
-use shared::metrics::Metrics;
 
 use crate::template::{Template, references};
 

@@ -9,18 +9,18 @@ use callvault::provider::{Call as ProviderCall, Fault, Recording, Speaker, Turn}
 use callvault::stack::{Options, Stack};
 use callvault::token;
 use fetch_conversations::Conversations;
+use runtime::config::Environment;
+use runtime::deadline::Deadline;
+use runtime::ingress::receive::Receiver;
+use runtime::outbound::fetch::SystemResolver;
 use serde_json::{Value, json};
-use shared::config::Environment;
-use shared::deadline::Deadline;
-use shared::erased_reject;
-use shared::keys::{self, INDEXES};
 use shared::model::{CallId, CallKey, Instant, Provider};
-use shared::outbound::fetch::SystemResolver;
-use shared::push::Receiver;
-use shared::rejected::Rejected;
-use shared::testing::leaks;
-use shared::tombstone::tombstone;
+use shared::record::erased_reject;
+use shared::record::keys::{self, INDEXES};
+use shared::record::rejected::Rejected;
+use shared::record::tombstone::tombstone;
 use sweep_erased::Sweeper;
+use testkit::leaks;
 
 use crate::calls::{Call, Observed};
 use crate::template::{Template, list, read_json, target};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use shared::keys::{INDEXES, PK, SK, TTL};
+use shared::record::keys::{INDEXES, PK, SK, TTL};
 
 use crate::template::Template;
 

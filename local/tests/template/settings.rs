@@ -7,10 +7,10 @@ use archive_recordings::{ArchiveConfig, Archiver};
 use callvault::functions::{PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS};
 use callvault::token;
 use fetch_conversations::{Conversations, FetchConfig};
+use runtime::config::{Environment, PushConfig};
+use runtime::ingress::receive::Receiver;
+use runtime::outbound::fetch::SystemResolver;
 use serde_json::json;
-use shared::config::{Environment, PushConfig};
-use shared::outbound::fetch::SystemResolver;
-use shared::push::Receiver;
 use sweep_erased::Sweeper;
 
 use crate::template::{Template, read_json};

@@ -6,7 +6,7 @@ use lambda_http::{Body, Response};
 use serde_json::json;
 use tracing::Level;
 
-use crate::request::Denial;
+use crate::ingress::authorize::Denial;
 use crate::store::StoreError;
 
 /// How a push ended.
@@ -138,7 +138,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::TableError;
+    use crate::store::table::TableError;
 
     #[test]
     fn every_answer_has_its_status_code_and_level() {

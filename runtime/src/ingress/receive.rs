@@ -11,22 +11,22 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::Value;
 use tokio::time::Instant as Moment;
 
-use crate::answer::Answer;
 use crate::aws::{Account, Patience};
-use crate::body::{self, Elements, NoElements};
 use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, expiry, process_environment};
 use crate::deadline::{Deadline, unless_silent};
-use crate::erased_reject;
-use crate::item::Item;
-use crate::keys;
+use crate::ingress::answer::Answer;
+use crate::ingress::authorize::{Authorized, authorize};
 use crate::metrics::{Metrics, PushCounts};
-use crate::model::{CallKey, Instant, Provider};
-use crate::normalized::{Context, PushType, Rejection};
-use crate::parts::Element;
-use crate::rejected::Rejected;
-use crate::request::{Authorized, authorize};
+use crate::store::table::TableError;
 use crate::store::{Store, StoreError, Stored};
-use crate::table::TableError;
+use shared::model::{CallKey, Instant, Provider};
+use shared::normalize::body::{self, Elements, NoElements};
+use shared::normalize::{Context, PushType, Rejection};
+use shared::record::erased_reject;
+use shared::record::item::Item;
+use shared::record::keys;
+use shared::record::parts::Element;
+use shared::record::rejected::Rejected;
 
 /// How many rejected elements are being kept at once: each takes a connection, and a body can hold any number of them.
 const MAX_REJECTIONS_AT_ONCE: usize = 16;

@@ -18,9 +18,9 @@ use tokio::time::Instant;
 use super::acs3::{AccessKey, RpcCall};
 use super::api::{Answer, ApiError, ApiSettings, Caller};
 use super::lenient::Fields;
-use crate::body::read;
 use crate::config::{ConfigError, Environment};
 use crate::random;
+use shared::normalize::body::read;
 
 mod answers;
 mod renewal;

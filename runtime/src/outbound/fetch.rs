@@ -34,7 +34,7 @@ pub use super::connector::SystemResolver;
 use super::address::{self, Refusal};
 use super::connector::{self, NoResponse, USER_AGENT};
 use super::hosts::{AllowedHosts, HostNotAllowed, Permit};
-use crate::recording_url::clean_url;
+use shared::normalize::recording_url::clean_url;
 
 #[cfg(test)]
 mod tests;
@@ -94,17 +94,8 @@ impl Fetcher {
         Self::with_address_check(settings, resolver, address::refusal)
     }
 
-    /// A fetcher for a test, to which other addresses are public: what a test serves is on this machine.
-    #[cfg(feature = "testing")]
-    pub fn for_test(
-        settings: FetchSettings,
-        resolver: impl ResolveDns + 'static,
-        address_check: AddressCheck,
-    ) -> Self {
-        Self::with_address_check(settings, resolver, address_check)
-    }
-
-    fn with_address_check(
+    /// [`Fetcher::new`], but with another rule of which addresses are public. No function has one: what a test serves is on this machine.
+    pub fn with_address_check(
         settings: FetchSettings,
         resolver: impl ResolveDns + 'static,
         address_check: AddressCheck,

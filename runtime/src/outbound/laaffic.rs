@@ -15,7 +15,7 @@ use url::form_urlencoded;
 use super::api::{Answer, ApiError, ApiSettings, Caller};
 use super::lenient::Fields;
 use crate::config::{ConfigError, Environment};
-use crate::recording_url;
+use shared::normalize::recording_url;
 
 /// Where the API is, unless configured otherwise.
 pub const BASE_URL: &str = "https://api.laaffic.com";

@@ -14,7 +14,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::{Map, Number, Value};
 
-use crate::item::Item;
+use shared::record::item::Item;
 
 /// The attribute of a verbatim push that holds its text.
 const BODY: &str = "body";

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{Store, StoreError};
-use crate::item::{ENVELOPES, Item};
-use crate::keys;
-use crate::model::Instant;
-use crate::parts::LARGE_BYTES;
+use shared::model::Instant;
+use shared::record::item::{ENVELOPES, Item};
+use shared::record::keys;
+use shared::record::parts::LARGE_BYTES;
 
 const RECEIVED_AT: &str = "received_at";
 

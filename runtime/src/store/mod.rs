@@ -4,8 +4,11 @@
 //! and under way at the same time; each can be repeated. When one of them is missing after a crash, the repeated push makes up for
 //! it, as of its first receipt.
 
+pub mod attributes;
+pub mod bucket;
 mod envelope;
 mod replay;
+pub mod table;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -18,16 +21,18 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::aws::{self, Account, Patience};
-use crate::bucket::{Bucket, BucketError};
 use crate::config::StoreConfig;
-use crate::inquiry;
-use crate::item::{self, Item, PushItem};
-use crate::keys;
-use crate::merge::{CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record, Writers};
-use crate::model::{CallKey, Instant, RecordingSource};
-use crate::parts::{Element, Merged, Parts, announced_at, former_recording_sk, merged, parts, refreshed};
-use crate::table::{MAX_BATCH, Table, TableError};
-use crate::tombstone::is_tombstone;
+use crate::store::bucket::{Bucket, BucketError};
+use crate::store::table::{MAX_BATCH, Table, TableError};
+use shared::model::{CallKey, Instant, RecordingSource};
+use shared::record::inquiry;
+use shared::record::item::{self, Item, PushItem};
+use shared::record::keys;
+use shared::record::merge::{CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record, Writers};
+use shared::record::parts::{
+    Element, Merged, Parts, announced_at, former_recording_sk, merged, parts, refreshed,
+};
+use shared::record::tombstone::is_tombstone;
 
 pub use replay::Replayed;
 

@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 use super::{BodyWrites, Receipts, Store, StoreError};
-use crate::item::{self, Item};
-use crate::keys;
-use crate::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record, Writers};
-use crate::model::CallKey;
-use crate::parts::{Element, parts, refreshed};
-use crate::table::TableError;
-use crate::tombstone::is_tombstone;
+use crate::store::table::TableError;
+use shared::model::CallKey;
+use shared::record::item::{self, Item};
+use shared::record::keys;
+use shared::record::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record, Writers};
+use shared::record::parts::{Element, parts, refreshed};
+use shared::record::tombstone::is_tombstone;
 
 /// What became of a call that was read anew.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,13 +18,13 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::attributes::{from_attributes, to_attributes};
 use crate::aws;
-use crate::item::{Item, UnreadableItem, VERSION};
-use crate::keys;
-use crate::merge::MAX_BODIES;
-use crate::model::Instant;
-use crate::parts::MergeError;
+use crate::store::attributes::{from_attributes, to_attributes};
+use shared::model::Instant;
+use shared::record::item::{Item, UnreadableItem, VERSION};
+use shared::record::keys;
+use shared::record::merge::MAX_BODIES;
+use shared::record::parts::MergeError;
 
 /// The most items that one BatchWriteItem takes.
 pub const MAX_BATCH: usize = 25;

@@ -9,9 +9,9 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::body::{is_plain, is_plain_object, read};
-use crate::fields::{Fields, into_text, scalar_text, texts};
 use crate::model::{Speaker, Tags, Turn};
+use crate::normalize::body::{is_plain, is_plain_object, read};
+use crate::normalize::fields::{Fields, into_text, scalar_text, texts};
 
 /// Stands inside the text of a turn by which the callee interrupted the agent ("customer interrupted").
 const INTERRUPTED: &str = "<客户打断>";

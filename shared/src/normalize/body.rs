@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::normalized::Rejection;
+use crate::normalize::Rejection;
 
 /// The elements of a body.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use jiff::tz::Offset;
 use serde_json::{Map, Value};
 
 use crate::model::{Instant, Money, PhoneNumber};
-use crate::recording_url;
-use crate::storable::{json_fits, storable_object};
+use crate::normalize::recording_url;
+use crate::record::storable::{json_fits, storable_object};
 
 /// What a field's name ends with where its text is kept as it came, with the white space around it.
 pub const UNTRIMMED: &str = "_untrimmed";

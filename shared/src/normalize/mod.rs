@@ -1,4 +1,9 @@
-//! What a normalizer makes of an element of a push.
+//! Reading pushes: what a normalizer is given ([`body`], [`fields`]), what it makes of an element, and what it shares with others.
+
+pub mod alibaba;
+pub mod body;
+pub mod fields;
+pub mod recording_url;
 
 use std::collections::BTreeSet;
 
@@ -6,10 +11,10 @@ use jiff::tz::Offset;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::body::{self, Elements, NoElements};
-use crate::fields::Fields;
-use crate::merge::Feeds;
+use self::body::{Elements, NoElements};
+use self::fields::Fields;
 use crate::model::{CallFacts, CallId, ConversationFacts, Instant, Provider, RecordingSource};
+use crate::record::merge::Feeds;
 
 /// What a normalizer may know beside the element: no clock, no store.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +121,7 @@ pub enum Rejection {
         kind: String,
     },
     /// The call has as many different bodies of this function as it takes.
-    #[error("the call has {} different bodies of this kind already", crate::merge::MAX_BODIES)]
+    #[error("the call has {} different bodies of this kind already", crate::record::merge::MAX_BODIES)]
     TooManyBodies,
     /// The element would take more memory than a function has: hundreds of thousands of values in one object.
     #[error("too many values to be read by a function: redrive it")]

@@ -8,10 +8,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::item::{Item, VERSION};
-use crate::keys;
 use crate::model::Instant;
-use crate::tombstone::ERASED_AT;
+use crate::record::item::{Item, VERSION};
+use crate::record::keys;
+use crate::record::tombstone::ERASED_AT;
 
 /// Under which keys of the bucket what came may lie.
 pub const OBJECTS: &str = "objects";

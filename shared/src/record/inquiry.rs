@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::merge::{NOTE, QUERY, Record};
 use crate::model::{Instant, Outcome};
+use crate::record::merge::{NOTE, QUERY, Record};
 
 /// The fact that says what else of a call is stored: an object of the names below.
 pub const HAS: &str = "has";
@@ -100,7 +100,7 @@ pub fn ask_at(record: &Record, delay_s: i64) -> Option<Instant> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::merge::{CALL_WRITERS, Contribution, RECORD, REPORT, merge};
+    use crate::record::merge::{CALL_WRITERS, Contribution, RECORD, REPORT, merge};
     use serde_json::json;
 
     fn at(second: i64) -> Instant {

@@ -8,11 +8,11 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::inquiry::{self, Inquiry};
-use crate::keys;
-use crate::merge::{Record, Source};
 use crate::model::{CallFacts, CallKey, Instant, PhoneNumber, Recording};
-use crate::tombstone::is_tombstone;
+use crate::record::inquiry::{self, Inquiry};
+use crate::record::keys;
+use crate::record::merge::{Record, Source};
+use crate::record::tombstone::is_tombstone;
 
 /// An item of the table.
 pub type Item = Map<String, Value>;

@@ -17,11 +17,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::fields::UNTRIMMED;
-use crate::inquiry::{HAS, Inquiry};
-use crate::item::{FOUND_BY, LARGE_KEY};
 use crate::model::Instant;
-use crate::storable::json_fits;
+use crate::normalize::fields::UNTRIMMED;
+use crate::record::inquiry::{HAS, Inquiry};
+use crate::record::item::{FOUND_BY, LARGE_KEY};
+use crate::record::storable::json_fits;
 
 /// AlicomAgentCallReport.
 pub const REPORT: &str = "alicom-call-report";

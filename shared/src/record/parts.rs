@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::inquiry;
-use crate::item::{self, Asked, FOUND_BY, Item, LARGE_KEY, PushItem, TURNS, UnreadableItem, Verbatim};
-use crate::keys;
-use crate::merge::{self, Contribution, Record, Writers};
 use crate::model::{CallKey, Instant, Recording, RecordingSource};
-use crate::normalized::{Normalized, PushType};
-use crate::recording_url;
-use crate::storable::{holds_more_values, json_fits, storable_object};
-use crate::tombstone::is_tombstone;
+use crate::normalize::recording_url;
+use crate::normalize::{Normalized, PushType};
+use crate::record::inquiry;
+use crate::record::item::{
+    self, Asked, FOUND_BY, Item, LARGE_KEY, PushItem, TURNS, UnreadableItem, Verbatim,
+};
+use crate::record::keys;
+use crate::record::merge::{self, Contribution, Record, Writers};
+use crate::record::storable::{holds_more_values, json_fits, storable_object};
+use crate::record::tombstone::is_tombstone;
 
 /// From this size on a part of an item lies in the bucket instead, in bytes.
-pub(crate) const LARGE_BYTES: usize = 64 * 1024;
+pub const LARGE_BYTES: usize = 64 * 1024;
 /// Unknown fields of more values than that lie in the bucket too, however short they are: each is an attribute of the item's, which is
 /// work for DynamoDB and memory for everybody who reads it.
 const MAX_VALUES: usize = 1_000;

@@ -11,9 +11,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::item::{Item, VERSION};
-use crate::keys;
 use crate::model::{CallKey, Instant};
+use crate::record::item::{Item, VERSION};
+use crate::record::keys;
 
 /// The attribute by which a tombstone is known: when the call was erased.
 pub const ERASED_AT: &str = "erased_at";
@@ -58,8 +58,8 @@ pub fn tombstone(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item;
     use crate::model::{CallId, Provider};
+    use crate::record::item;
 
     #[test]
     fn a_tombstone_is_known_and_can_be_read_as_an_empty_record() {

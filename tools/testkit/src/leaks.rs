@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::process::abort;
 
-use crate::telemetry;
+use runtime::telemetry;
 
 /// What every made-up secret holds.
 pub const CANARY: &str = "canary";

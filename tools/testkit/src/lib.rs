@@ -13,14 +13,14 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
 
-use crate::config::{PushConfig, Tokens, Zones};
-use crate::inquiry::HAS;
-use crate::item;
-use crate::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS};
-use crate::model::{CallFacts, CallKey, ConversationFacts, Instant};
-use crate::normalized::{Context, PushType};
-use crate::parts::{Element, parts};
-use crate::storable::storable_object;
+use runtime::config::{PushConfig, Tokens, Zones};
+use shared::model::{CallFacts, CallKey, ConversationFacts, Instant};
+use shared::normalize::{Context, PushType};
+use shared::record::inquiry::HAS;
+use shared::record::item;
+use shared::record::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS};
+use shared::record::parts::{Element, parts};
+use shared::record::storable::storable_object;
 
 /// The context of every fixture: received on 2025-06-01 at 10:05:33.120 in China.
 pub fn context() -> Context {

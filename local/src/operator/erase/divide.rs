@@ -1,7 +1,7 @@
 //! A body less the elements that hold a number. Pure.
 
 use serde_json::value::RawValue;
-use shared::body::RawFields;
+use shared::normalize::body::RawFields;
 
 use super::blackout::blacked_out_text;
 use super::holds::Held;

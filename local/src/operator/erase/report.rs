@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::bail;
-use shared::keys;
 use shared::model::CallKey;
+use shared::record::keys;
 use sweep_erased::Removed;
 
 use super::holds::Held;

@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use super::super::api::ApiError;
 use super::Alibaba;
-use crate::model::{self, CallFacts};
-use crate::recording_url;
+use shared::model::{self, CallFacts};
+use shared::normalize::recording_url;
 
 /// By what the API knows a call. When the callee is called again, the same ids stand for the later call.
 #[derive(Clone, Debug, PartialEq, Eq)]
