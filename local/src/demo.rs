@@ -1,6 +1,7 @@
 //! The demonstration: the sample of every document, pushed through a stack in memory, and what is stored of it; then a call whose
 //! recording can be fetched, and its way into the bucket.
 
+use runtime::clock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
@@ -13,7 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use shared::model::{CallKey, Instant};
+use shared::model::CallKey;
 use shared::normalize::{Context as PushContext, PushType};
 use shared::record::item::Item;
 use shared::record::keys;
@@ -177,7 +178,7 @@ impl Sample {
 
     /// The calls that the push is about. Every element has to be sound.
     fn calls(&self, push: &PushType) -> anyhow::Result<Vec<CallKey>> {
-        let context = PushContext { received_at: Instant::now(), utc_offset: jiff::tz::Offset::constant(8) };
+        let context = PushContext { received_at: clock::now(), utc_offset: jiff::tz::Offset::constant(8) };
         let Ok(elements) = push.elements(self.body.as_bytes()) else { bail!("the sample is not JSON") };
         let calls = elements.texts.iter().map(|text| {
             let normalized = push.normalized(text, &context)?;

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Context;
 use lambda_http::{Body, Request, RequestExt, Response};
+use runtime::clock;
 use runtime::credentials::ProviderCredentials;
 use runtime::deadline::Deadline;
 use runtime::ingress::receive::Receiver;
@@ -148,7 +149,7 @@ impl Functions {
             (Some(function), _) => tokio::spawn(async move { self.push(function, event).await }),
             (None, Some(function)) => {
                 let deadline = Deadline::of_context(0);
-                tokio::spawn(async move { (function.handle)(&self, Instant::now(), deadline).await })
+                tokio::spawn(async move { (function.handle)(&self, clock::now(), deadline).await })
             }
             (None, None) => return Err(InvokeError::NotFound(name.to_owned())),
         };

@@ -142,7 +142,7 @@ async fn next(State(ends): State<Arc<Ends>>) -> Response {
     let Some(event) = ends.invocations.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    let deadline_ms = shared::model::Instant::now().plus_seconds(ends.timeout_s).epoch_millis();
+    let deadline_ms = runtime::clock::now().plus_seconds(ends.timeout_s).epoch_millis();
     let headers = [
         ("lambda-runtime-aws-request-id", "1".to_owned()),
         ("lambda-runtime-deadline-ms", deadline_ms.to_string()),

@@ -1,9 +1,8 @@
 //! How long an invocation may still run.
 
+use crate::clock;
 use std::pin::pin;
 use std::time::Duration;
-
-use shared::model::Instant;
 
 /// The time at which Lambda ends the invocation.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +16,7 @@ impl Deadline {
             0 => 15 * 60 * 1000,
             at => i64::try_from(at)
                 .unwrap_or(i64::MAX)
-                .saturating_sub(Instant::now().epoch_millis())
+                .saturating_sub(clock::now().epoch_millis())
                 .max(0)
                 .unsigned_abs(),
         };

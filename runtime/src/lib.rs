@@ -3,12 +3,13 @@
 //! - [`ingress`]: the way of a push, from the HTTP request to the answer.
 //! - [`store`]: the table and the bucket.
 //! - [`outbound`]: what is asked of others, recordings and the platforms' APIs.
-//! - [`config`], [`credentials`], [`aws`], [`deadline`], [`random`]: what a process finds around it.
+//! - [`config`], [`credentials`], [`aws`], [`clock`], [`deadline`], [`random`]: what a process finds around it.
 //! - [`telemetry`], [`metrics`]: what it tells of itself.
 //!
 //! What is known of calls is in the crate `shared`, which is pure.
 
 pub mod aws;
+pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod deadline;

@@ -2,9 +2,9 @@
 
 use archive_recordings::{Archiver, handle};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use runtime::clock;
 use runtime::deadline::Deadline;
 use serde::de::IgnoredAny;
-use shared::model::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Error> {
     let archiver = Archiver::from_environment().await?;
     run(service_fn(async |event: LambdaEvent<IgnoredAny>| {
         let deadline = Deadline::of_context(event.context.deadline);
-        let ended = handle(&archiver, Instant::now(), deadline).await;
+        let ended = handle(&archiver, clock::now(), deadline).await;
         // The runtime would log it with all that is in it.
         ended.inspect_err(|error| tracing::error!(error = %error, "run failed")).map_err(Error::from)
     }))

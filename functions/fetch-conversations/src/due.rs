@@ -91,12 +91,14 @@ async fn ask_for_call(
 
 #[cfg(test)]
 mod tests {
+    use runtime::clock;
+
     use super::*;
 
     #[test]
     fn every_shard_is_the_first_in_its_turn() {
         let shards: Vec<_> = keys::conversation_due_keys().collect();
-        let start = Instant::now();
+        let start = clock::now();
         let firsts = (0_i64..).take(shards.len()).map(|run| {
             let turns = in_turn(shards.clone(), start.plus_seconds(run * RUN_EVERY_MS / 1_000));
             assert_eq!(turns.iter().collect::<BTreeSet<_>>(), shards.iter().collect(), "none is left out");

@@ -2,10 +2,10 @@
 
 use fetch_conversations::Conversations;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use runtime::clock;
 use runtime::config::process_environment;
 use runtime::deadline::Deadline;
 use serde_json::Value;
-use shared::model::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Error> {
         let run = async {
             let credentials = conversations.credentials(&process_environment()).await?;
             let deadline = Deadline::of_context(event.context.deadline);
-            let now = Instant::now();
+            let now = clock::now();
             Ok::<_, Error>(fetch_conversations::handle(&conversations, &credentials, deadline, now).await?)
         };
         // The runtime would log it with all that is in it.

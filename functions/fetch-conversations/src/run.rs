@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use runtime::aws::{Account, Patience};
+use runtime::clock;
 use runtime::config::{ConfigError, Environment, StoreConfig, expiry};
 use runtime::credentials::{KeySource, ProviderCredentials};
 use runtime::deadline::Deadline;
@@ -80,7 +81,7 @@ impl Conversations {
         environment: &Environment<'_>,
     ) -> Result<ProviderCredentials, ConfigError> {
         let keys = KeySource::read(environment, &self.account)?.keys().await;
-        keys.report(FUNCTION, &self.metrics, Instant::now());
+        keys.report(FUNCTION, &self.metrics, clock::now());
         Ok(keys.credentials)
     }
 }

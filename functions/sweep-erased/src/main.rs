@@ -1,10 +1,10 @@
 //! The Lambda function's process: wiring only.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use runtime::clock;
 use runtime::config::process_environment;
 use runtime::deadline::Deadline;
 use serde::de::IgnoredAny;
-use shared::model::Instant;
 use sweep_erased::{Sweeper, handle};
 
 #[tokio::main(flavor = "current_thread")]
@@ -13,7 +13,7 @@ async fn main() -> Result<(), Error> {
     let sweeper = Sweeper::new(&process_environment())?;
     run(service_fn(async |event: LambdaEvent<IgnoredAny>| {
         let deadline = Deadline::of_context(event.context.deadline);
-        handle(&sweeper, Instant::now(), deadline).await.map_err(Error::from)
+        handle(&sweeper, clock::now(), deadline).await.map_err(Error::from)
     }))
     .await
 }

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
+use runtime::clock;
 use runtime::store::table::MAX_BATCH;
 use serde_json::Value;
-use shared::model::{CallId, CallKey, Instant as Moment, Provider as Platform, Recording, RecordingSource};
+use shared::model::{CallId, CallKey, Provider as Platform, Recording, RecordingSource};
 use shared::record::item::{self, VERSION};
 use tokio::net::TcpListener;
 
@@ -143,7 +144,7 @@ impl Rig {
 
     /// Stores recordings as a push that announces them does.
     async fn announce(&self, names: &[String], bytes: u64) -> anyhow::Result<()> {
-        let now = Moment::now();
+        let now = clock::now();
         let items = names.iter().map(|name| {
             self.provider.add_recording(Served::new(name.as_str()).bytes(bytes));
             let call_id = CallId::new(name.clone()).context("the name is an id")?;

@@ -1,8 +1,8 @@
 //! Pushes about calls that nobody knows yet, as many as it takes, made of a function's sample.
 
 use anyhow::{Context, bail};
+use runtime::clock;
 use serde_json::{Value, json};
-use shared::model::Instant;
 use shared::normalize::Context as PushContext;
 
 use crate::functions::{PUSH_FUNCTIONS, PushFunction};
@@ -34,7 +34,7 @@ impl Sample {
         let element = *elements.texts.first().context("the sample has no element")?;
         // As platforms write it: on one line.
         let element = serde_json::from_str::<Value>(element)?.to_string();
-        let context = PushContext { received_at: Instant::now(), utc_offset: jiff::tz::Offset::constant(8) };
+        let context = PushContext { received_at: clock::now(), utc_offset: jiff::tz::Offset::constant(8) };
         let call_id = push.normalized(&element, &context)?.call_id.as_str().to_owned();
         Ok(Self { function: push.function, event, element, call_id, envelope: push.envelope })
     }
@@ -83,7 +83,7 @@ mod tests {
         for function in PUSH_FUNCTIONS {
             let push = function.push;
             let sample = Sample::of(push.function).unwrap();
-            let context = PushContext { received_at: Instant::now(), utc_offset: jiff::tz::Offset::UTC };
+            let context = PushContext { received_at: clock::now(), utc_offset: jiff::tz::Offset::UTC };
             let ids = |name: &str| -> Vec<String> {
                 let body = sample.body(name, 3);
                 let elements = push.elements(body.as_bytes()).unwrap();

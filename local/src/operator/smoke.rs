@@ -195,14 +195,14 @@ async fn remove_item(table: &Table, pk: &str, sk: String) -> anyhow::Result<()> 
 
 #[cfg(test)]
 mod tests {
-    use shared::model::Instant;
+    use runtime::clock;
     use shared::normalize::Context;
 
     use super::*;
 
     #[test]
     fn a_made_up_call_is_one_of_each_push_function_and_announces_nothing() {
-        let context = Context { received_at: Instant::now(), utc_offset: jiff::tz::Offset::UTC };
+        let context = Context { received_at: clock::now(), utc_offset: jiff::tz::Offset::UTC };
         for function in PUSH_FUNCTIONS {
             let push = function.push;
             let key = CallKey { provider: push.provider, call_id: made_up_id().unwrap() };

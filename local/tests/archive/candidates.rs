@@ -4,6 +4,7 @@ use callvault::provider::{Fault, Recording as Served};
 use callvault::stack::{Options, Stack};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use runtime::clock;
 use serde_json::json;
 use shared::model::{CallKey, Instant, Provider as Platform, Recording, RecordingSource, RecordingState};
 use shared::record::item::{Item, VERSION, recording_item};
@@ -233,7 +234,7 @@ fn laaffics_recording_is_one_by_url_and_by_id_and_where_it_was_named_by_its_id_b
 
         // As the release before stored it.
         let old = support::call(Platform::Laaffic, "old");
-        let now = Instant::now();
+        let now = clock::now();
         let by_id = RecordingSource {
             slot: id.to_owned(),
             url: None,

@@ -33,7 +33,7 @@ fn lambda_process() {
         let archiver = Archiver::from_environment().await?;
         run(service_fn(async |event: LambdaEvent<Value>| {
             let deadline = Deadline::of_context(event.context.deadline);
-            handle(&archiver, shared::model::Instant::now(), deadline).await.map_err(Error::from)
+            handle(&archiver, runtime::clock::now(), deadline).await.map_err(Error::from)
         }))
         .await
     });

@@ -14,6 +14,7 @@ use callvault::schema;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use runtime::aws::Account;
+use runtime::clock;
 use runtime::config::{Environment, StoreConfig};
 use runtime::deadline::Deadline;
 use runtime::outbound::fetch::{FetchSettings, Fetcher, SystemResolver};
@@ -90,7 +91,7 @@ impl Rig {
         );
         schema::create_table(store.table()).await.unwrap();
         schema::create_bucket(store.bucket()).await.unwrap();
-        Self { _dynamodb: dynamodb, s3, provider, store, settings, start: Instant::now() }
+        Self { _dynamodb: dynamodb, s3, provider, store, settings, start: clock::now() }
     }
 
     /// Changes a setting of the archivers to come.

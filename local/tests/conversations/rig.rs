@@ -8,6 +8,7 @@ use callvault::provider::{self, Call, Credentials, Provider, Recording, Settings
 use callvault::stack::{Options, Stack};
 use fetch_conversations::{Conversations, Summary};
 use jiff::{SignedDuration, Timestamp};
+use runtime::clock;
 use runtime::config::Environment;
 use runtime::credentials::ProviderCredentials;
 use runtime::deadline::Deadline;
@@ -72,7 +73,7 @@ impl Rig {
         let environment = Environment::new(&look_up);
         let receiver = Receiver::new(&environment, &callvault::functions::pushes()).unwrap();
         let conversations = Arc::new(Conversations::new(&environment).unwrap());
-        Self { stack, provider, conversations, receiver, start: Instant::now() }
+        Self { stack, provider, conversations, receiver, start: clock::now() }
     }
 
     /// Runs the function so many seconds after the rig was set up.

@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::ObjectLockMode;
 use futures_util::TryStreamExt;
+use runtime::clock;
 use runtime::store::Store;
 use serde_json::{Value, json};
 use shared::model::{Instant, Provider};
@@ -151,7 +152,7 @@ async fn erasing_names_what_is_locked_and_removes_it_once_it_is_not() {
     // However long ago that was: a tombstone with something locked under it stays due.
     let remover = Remover { table: store.table(), bucket, bypass_governance: false };
     let key = call(Provider::Alicom, "compliant");
-    let years_later = Instant::now().plus_seconds(3 * 365 * 86_400);
+    let years_later = clock::now().plus_seconds(3 * 365 * 86_400);
     let removed = remover.sweep(&key, years_later).await.unwrap().unwrap();
     assert_eq!((removed.versions, removed.kept.len()), (0, 1));
     let stone = store.table().get(&keys::call_pk(&key), keys::CALL).await.unwrap().unwrap();
@@ -300,7 +301,7 @@ async fn what_comes_to_lie_beside_a_tombstone_is_swept_and_the_tombstone_made_cl
     // An archiver that was at work all the time.
     store.bucket().put_json_if_absent(&object, PERSON.into()).await.unwrap();
     let remover = Remover { table: store.table(), bucket: store.bucket(), bypass_governance: false };
-    let removed = remover.sweep(&key, Instant::now()).await.unwrap().unwrap();
+    let removed = remover.sweep(&key, clock::now()).await.unwrap().unwrap();
     assert_eq!((removed.items, removed.versions), (0, 1));
 }
 
@@ -313,7 +314,7 @@ async fn a_tombstone_that_is_armed_again_while_it_is_swept_stays_due() {
     let key = call(Provider::Alicom, "1");
     let remover = Remover { table: store.table(), bucket: store.bucket(), bypass_governance: false };
     let stone = async || store.table().get(&keys::call_pk(&key), keys::CALL).await.unwrap().unwrap();
-    let now = Instant::now();
+    let now = clock::now();
     let (mut looks, mut at) = (0, now);
     while stone().await.contains_key("due_at") {
         at = stone().await["due_at"].as_str().unwrap().parse().unwrap();

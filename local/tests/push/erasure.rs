@@ -20,12 +20,13 @@ use fetch_conversations::Conversations;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use runtime::clock;
 use runtime::config::Environment;
 use runtime::deadline::Deadline;
 use runtime::ingress::receive::Receiver;
 use runtime::store::Store;
 use serde_json::{Value, json};
-use shared::model::{CallKey, Instant, Provider};
+use shared::model::{CallKey, Provider};
 use shared::record::item::Item;
 use shared::record::keys;
 use shared::record::tombstone::is_tombstone;
@@ -325,7 +326,7 @@ impl Town {
         let setting = |variable: &str| self.setting(variable);
         let conversations = Conversations::new(&Environment::new(&setting)).unwrap();
         let credentials = conversations.credentials(&Environment::new(&setting)).await.unwrap();
-        let (deadline, later) = (Deadline::after(Duration::from_secs(60)), Instant::now().plus_seconds(400));
+        let (deadline, later) = (Deadline::after(Duration::from_secs(60)), clock::now().plus_seconds(400));
         fetch_conversations::handle(&conversations, &credentials, deadline, later).await.unwrap();
     }
 
@@ -335,7 +336,7 @@ impl Town {
         let sweeper = Sweeper::new(&Environment::new(&setting)).unwrap();
         for minutes in [5, 10] {
             let (deadline, then) =
-                (Deadline::after(Duration::from_secs(60)), Instant::now().plus_seconds(minutes * 60));
+                (Deadline::after(Duration::from_secs(60)), clock::now().plus_seconds(minutes * 60));
             sweep_erased::handle(&sweeper, then, deadline).await.unwrap();
         }
     }
@@ -545,9 +546,8 @@ async fn a_reject_that_a_person_was_erased_from_stays_erased_on_whatever_day_it_
     let receiver = town.receiver();
     let push = alicom_call_report::PUSH;
     let body = r#"[{"callId":"1"},{"x":"13912345678","y":1},{"x":"13912345679"}]"#;
-    let came = |days: i64| {
-        receiver.receive_again(&push, body.as_bytes(), Instant::now().plus_seconds(days * 86_400))
-    };
+    let came =
+        |days: i64| receiver.receive_again(&push, body.as_bytes(), clock::now().plus_seconds(days * 86_400));
     came(0).await;
     came(1).await;
     assert_eq!(rejected_in(store).await.len(), 4, "two rejects on each of two days");

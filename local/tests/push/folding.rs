@@ -13,6 +13,7 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use runtime::aws::Account;
+use runtime::clock;
 use runtime::config::Environment;
 use runtime::ingress::answer::Answer;
 use runtime::ingress::receive::Receiver;
@@ -617,7 +618,7 @@ async fn forty_pushes_for_one_call_at_once_are_all_stored_in_a_bounded_number_of
         let body =
             json!([{"callId": "crowded", field: number, format!("field {number}"): number}]).to_string();
         let push = stored_type(function).unwrap();
-        receiver.receive_again(&push, body.as_bytes(), Instant::now()).await
+        receiver.receive_again(&push, body.as_bytes(), clock::now()).await
     });
     let answers = join_all(pushes).await;
     let requests = counting.requests() - connecting;

@@ -1,5 +1,6 @@
 //! The operator's commands, as processes of their own on a served stack's stores.
 
+use runtime::clock;
 use std::io::Write;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -7,7 +8,7 @@ use callvault::functions::PUSH_FUNCTIONS;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
-use shared::model::{CallFacts, Instant, Outcome};
+use shared::model::{CallFacts, Outcome};
 use shared::normalize::{Context, Normalized, PushType, Rejection};
 
 use crate::support::{Served, all_items_in, post, post_with, rejected_in};
@@ -93,7 +94,7 @@ async fn replaying_after_a_mapping_was_mended_changes_just_what_it_should() {
     let served = Served::start(&["--memory"]);
     let store = served.store();
     let receiver = served.receiver();
-    let received_at = Instant::now();
+    let received_at = clock::now();
     let report = |call: &str| json!([{"callId": call, "taskId": "1", "callee": "13900000001", "smartStatusCode": "ANSWERED"}]);
     let faulty = PushType { normalize: faulty, ..alicom_call_report::PUSH };
     for call in ["a", "b"] {

@@ -9,13 +9,13 @@ use archive_recordings::Archiver;
 use callvault::functions::PUSH_FUNCTIONS;
 use callvault::stack::{Options, Stack};
 use callvault::token;
+use runtime::clock;
 use runtime::config::Environment;
 use runtime::deadline::Deadline;
 use runtime::ingress::receive::Receiver;
 use runtime::metrics::{self, ConversationCounts, Metrics, SweepCounts};
 use runtime::outbound::fetch::SystemResolver;
 use serde_json::{Value, json};
-use shared::model::Instant;
 use shared::record::keys::INDEXES;
 use testkit::leaks;
 
@@ -200,11 +200,11 @@ async fn emitted() -> BTreeSet<Watched> {
     stack.functions().invoke("alicom-call-record", event).await.unwrap();
     let archiver = Archiver::new(&environment, SystemResolver).await.unwrap();
     let deadline = Deadline::after(Duration::from_secs(60));
-    archive_recordings::handle(&archiver, Instant::now(), deadline).await.unwrap();
+    archive_recordings::handle(&archiver, clock::now(), deadline).await.unwrap();
     let metrics = Metrics::read(&environment).unwrap();
-    metrics.conversation_run(Instant::now(), &ConversationCounts::default());
-    metrics.secret_unreadable(Instant::now());
-    metrics.sweep_run(Instant::now(), &SweepCounts::default());
+    metrics.conversation_run(clock::now(), &ConversationCounts::default());
+    metrics.secret_unreadable(clock::now());
+    metrics.sweep_run(clock::now(), &SweepCounts::default());
 
     drop(listening);
     stack.stop().await.unwrap();

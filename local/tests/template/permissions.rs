@@ -9,12 +9,13 @@ use callvault::provider::{Call as ProviderCall, Fault, Recording, Speaker, Turn}
 use callvault::stack::{Options, Stack};
 use callvault::token;
 use fetch_conversations::Conversations;
+use runtime::clock;
 use runtime::config::Environment;
 use runtime::deadline::Deadline;
 use runtime::ingress::receive::Receiver;
 use runtime::outbound::fetch::SystemResolver;
 use serde_json::{Value, json};
-use shared::model::{CallId, CallKey, Instant, Provider};
+use shared::model::{CallId, CallKey, Provider};
 use shared::record::erased_reject;
 use shared::record::keys::{self, INDEXES};
 use shared::record::rejected::Rejected;
@@ -166,12 +167,12 @@ async fn calls_of_archiving(lock_days: u32) -> BTreeSet<Call> {
     let table = stack.store().table();
     let mut pending = table.get(&pk, &sk).await.unwrap().unwrap();
     let deadline = || Deadline::after(Duration::from_secs(120));
-    let report = archive_recordings::handle(&archiver, Instant::now(), deadline()).await.unwrap();
+    let report = archive_recordings::handle(&archiver, clock::now(), deadline()).await.unwrap();
     assert_eq!((report.archived, report.retried), (2, 3));
     // As if the run had died before it noted what it had copied.
     pending.insert("attempts".to_owned(), 1.into());
     table.put(pending).await.unwrap();
-    let tomorrow = Instant::now().plus_seconds(86_400);
+    let tomorrow = clock::now().plus_seconds(86_400);
     let report = archive_recordings::handle(&archiver, tomorrow, deadline()).await.unwrap();
     assert_eq!((report.archived, report.retried), (1, 3));
     stack.stop().await.unwrap();
@@ -217,7 +218,7 @@ async fn calls_of_fetching() -> BTreeSet<Call> {
     let environment = Environment::new(&look_up);
     let conversations = Conversations::new(&environment).unwrap();
     let credentials = conversations.credentials(&environment).await.unwrap();
-    let (deadline, later) = (Deadline::after(Duration::from_secs(120)), Instant::now().plus_seconds(400));
+    let (deadline, later) = (Deadline::after(Duration::from_secs(120)), clock::now().plus_seconds(400));
     let summary = fetch_conversations::handle(&conversations, &credentials, deadline, later).await.unwrap();
     assert_eq!((summary.fetched, summary.reconciled), (2, 1));
     stack.stop().await.unwrap();
@@ -237,7 +238,7 @@ async fn calls_of_sweeping() -> BTreeSet<Call> {
     let stack = Stack::start(&Options::in_memory()).await.unwrap();
     let key = CallKey { provider: Provider::Alicom, call_id: CallId::new("erased".to_owned()).unwrap() };
     // An hour ago, so that it is due.
-    let erased_at = Instant::now().plus_seconds(-3_600);
+    let erased_at = clock::now().plus_seconds(-3_600);
     let folder = keys::recording_prefix(&key, erased_at);
     let table = stack.store().table();
     let stone = tombstone(&key, erased_at, [folder.clone()], Some(erased_at), 1);
@@ -259,7 +260,7 @@ async fn calls_of_sweeping() -> BTreeSet<Call> {
     let look_up = |variable: &str| observed.setting(variable);
     let sweeper = Sweeper::new(&Environment::new(&look_up)).unwrap();
     let deadline = Deadline::after(Duration::from_secs(60));
-    let summary = sweep_erased::handle(&sweeper, Instant::now(), deadline).await.unwrap();
+    let summary = sweep_erased::handle(&sweeper, clock::now(), deadline).await.unwrap();
     assert_eq!((summary.looked_at, summary.items, summary.versions), (2, 1, 3));
     stack.stop().await.unwrap();
     observed.calls()

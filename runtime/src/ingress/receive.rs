@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::time::Instant as Moment;
 
 use crate::aws::{Account, Patience};
+use crate::clock;
 use crate::config::{ConfigError, Environment, PushConfig, StoreConfig, expiry, process_environment};
 use crate::deadline::{Deadline, unless_silent};
 use crate::ingress::answer::Answer;
@@ -165,7 +166,7 @@ impl Receiver {
 
     /// Receives a push: checks who sends it, stores what it says, answers. A 200 means that every element of it is durable.
     pub async fn receive(&self, push: &PushType, request: Request) -> Response<Body> {
-        let received_at = Instant::now();
+        let received_at = clock::now();
         let request_id =
             request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
         let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
@@ -409,7 +410,7 @@ impl Receiver {
         if let Some((function, digest)) = keys::reject_of_key(&key) {
             let pk = keys::erased_reject_pk(function, digest);
             let arm = |stone: Option<Item>| {
-                Ok(stone.map(|stone| erased_reject::armed(stone, &pk, &key, Instant::now())))
+                Ok(stone.map(|stone| erased_reject::armed(stone, &pk, &key, clock::now())))
             };
             self.store.table().update(&pk, keys::ERASED, arm).await?;
         }
@@ -464,7 +465,7 @@ fn log(push: &PushType, answer: &Answer, tally: &Tally, received_at: Instant, re
         Answer::NotStored(error) => Some(error.to_string()),
         _ => None,
     };
-    let duration_ms = Instant::now().epoch_millis() - received_at.epoch_millis();
+    let duration_ms = clock::now().epoch_millis() - received_at.epoch_millis();
     // By kind: a list of names would be as long as the body.
     let counts = |counts: &BTreeMap<&'static str, usize>| {
         Value::Object(counts.iter().map(|(name, count)| ((*name).to_owned(), (*count).into())).collect())

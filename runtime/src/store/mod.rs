@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::aws::{self, Account, Patience};
+use crate::clock;
 use crate::config::StoreConfig;
 use crate::store::bucket::{Bucket, BucketError};
 use crate::store::table::{MAX_BATCH, Table, TableError};
@@ -384,7 +385,7 @@ impl Store {
         let due = |stored: Option<Item>| {
             let Some(mut tombstone) = stored.filter(is_tombstone) else { return Ok(None) };
             tombstone.insert("due".to_owned(), keys::erased_due_key(key).into());
-            tombstone.insert("due_at".to_owned(), Instant::now().to_string().into());
+            tombstone.insert("due_at".to_owned(), clock::now().to_string().into());
             Ok(Some(tombstone))
         };
         self.table.update(&keys::call_pk(key), keys::CALL, due).await

@@ -20,16 +20,6 @@ const EARLIEST_MS: i64 = 946_684_800_000; // 2000-01-01T00:00:00Z
 const LATEST_MS: i64 = 4_102_444_800_000; // 2100-01-01T00:00:00Z
 
 impl Instant {
-    /// The current time.
-    ///
-    /// # Panics
-    /// If the system's clock stands outside the years 2000 to 2100.
-    #[expect(clippy::expect_used, reason = "a clock that is off by decades must not date a record")]
-    pub fn now() -> Self {
-        Self::from_epoch_millis(Timestamp::now().as_millisecond())
-            .expect("the system clock is between 2000 and 2100")
-    }
-
     /// Milliseconds since 1970-01-01T00:00:00Z; `None` outside the range of [`Instant`].
     pub fn from_epoch_millis(millis: i64) -> Option<Self> {
         if !(EARLIEST_MS..LATEST_MS).contains(&millis) {

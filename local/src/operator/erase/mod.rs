@@ -23,6 +23,7 @@ use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockMode};
 use clap::Args;
 use futures_util::stream::{StreamExt, TryStreamExt};
 use runtime::aws::brief;
+use runtime::clock;
 use runtime::ingress::receive::Receiver;
 use runtime::store::attributes::{from_attributes, to_attributes};
 use runtime::store::bucket::Bucket;
@@ -103,7 +104,7 @@ async fn erase_from(receiver: &Receiver, options: &EraseOptions) -> anyhow::Resu
         numbers: &numbers,
         bypass_governance: options.bypass_governance,
         dry_run: options.dry_run,
-        now: Instant::now(),
+        now: clock::now(),
     };
     let mut report = Report { is_indexed: options.indexed, dry_run: options.dry_run, ..Report::default() };
     let found = match options.indexed {
@@ -251,7 +252,7 @@ impl Erasure<'_> {
         let mode = object.object_lock_mode()?;
         let until = Instant::from_epoch_seconds(object.object_lock_retain_until_date()?.secs())?;
         let bypassed = self.bypass_governance && *mode == ObjectLockMode::Governance;
-        (until > Instant::now() && !bypassed).then(|| format!("locked until {until}, mode {mode}"))
+        (until > clock::now() && !bypassed).then(|| format!("locked until {until}, mode {mode}"))
     }
 
     /// Blacks the numbers out of an item that is of no call in particular, or out of a push's `envelope`: whether there were any.
@@ -373,7 +374,7 @@ impl Erasure<'_> {
     async fn mark_reject(&self, version: &Version, is_rewritten: bool) -> anyhow::Result<()> {
         let Some((function, digest)) = keys::reject_of_key(&version.key) else { return Ok(()) };
         let pk = keys::erased_reject_pk(function, digest);
-        let now = Instant::now();
+        let now = clock::now();
         let mark = |stored: Option<Item>| {
             let stone = match (stored, is_rewritten) {
                 (Some(_), false) => return Ok(None),
