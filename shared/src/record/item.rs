@@ -1,6 +1,6 @@
 //! The table's items as JSON objects, and the records as items.
 //!
-//! An item is built and read here as a JSON object with exact numbers; [`crate::table`] turns it into DynamoDB's attribute values.
+//! An item is built and read here as a JSON object with exact numbers; the store turns it into DynamoDB's attribute values.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What an element of a push comes to in the table and the bucket. Pure: [`crate::store`] writes it.
+//! What an element of a push comes to in the table and the bucket. Pure: the store writes it.
 
 use std::collections::BTreeMap;
 
