@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use archive_recordings::Archiver;
 use clap::Args;
 use fetch_conversations::Conversations;
+use platforms::Provider;
 use shared::aws::{Account, Patience};
 use shared::config::{Environment, StoreConfig, own_token};
 use shared::outbound::fetch::SystemResolver;
@@ -24,7 +25,6 @@ use tokio::time::MissedTickBehavior;
 
 use crate::dynamodb::{self, DynamoDb};
 use crate::functions::{self, Functions, PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS, ScheduledFunction};
-use crate::provider::{self, Provider};
 use crate::s3::{self, S3};
 use crate::{gateway, schema, token};
 
@@ -153,7 +153,7 @@ impl Stack {
         let endpoint =
             |address: Option<SocketAddr>| address.map(|address| format!("http://{}", reachable(address)));
         let listener = listen(options, options.provider_port, "--provider-port").await?;
-        let provider = provider::start(listener, provider::Settings::default())?;
+        let provider = platforms::start(listener, platforms::Settings::default())?;
         let simulator = reachable(provider.address());
         let dynamodb_endpoint = endpoint(dynamodb.as_ref().map(DynamoDb::local_addr));
         let s3_endpoint = endpoint(s3.as_ref().map(S3::local_addr));
@@ -329,7 +329,7 @@ pub async fn serve_provider(options: ProviderOptions) -> anyhow::Result<()> {
     let (mut interrupted, mut terminated) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let listener = listen_on(options.host, options.port, "--port").await?;
-    let provider = provider::start(listener, provider::Settings::default())?;
+    let provider = platforms::start(listener, platforms::Settings::default())?;
     {
         let mut out = std::io::stdout().lock();
         writeln!(out, "the provider simulator is ready")?;

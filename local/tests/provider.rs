@@ -3,10 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
-use callvault::provider::{
-    Call, Credentials, DetailStatus, Fault, Provider, Recording, Settings, Speaker, Tag, Task, TaskStatus,
-    Turn, Variable, sha256_of, start,
-};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION, RANGE};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -15,6 +11,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use jiff::{SignedDuration, Timestamp};
 use md5::Md5;
+use platforms::{
+    Call, Credentials, DetailStatus, Fault, Provider, Recording, Settings, Speaker, Tag, Task, TaskStatus,
+    Turn, Variable, sha256_of, start,
+};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::num::NonZeroU32;

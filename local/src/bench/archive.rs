@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
+use platforms::{Provider, Recording as Served, Settings};
 use serde_json::Value;
 use shared::item::{self, VERSION};
 use shared::model::{CallId, CallKey, Instant as Moment, Provider as Platform, Recording, RecordingSource};
@@ -17,7 +18,6 @@ use super::report::{Bound, Ratio, Section, Table};
 use super::stats::Sampled;
 use super::stores::Stores;
 use crate::lambda::{Lambda, Process};
-use crate::provider::{self, Provider, Recording as Served, Settings};
 
 /// How long a run may take.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -37,7 +37,7 @@ pub(super) async fn run(programs: &Path, large_mib: u64) -> anyhow::Result<Secti
     }
     let rig = Rig {
         stores: Stores::start().await?,
-        provider: provider::start(TcpListener::bind("127.0.0.1:0").await?, Settings::default())?,
+        provider: platforms::start(TcpListener::bind("127.0.0.1:0").await?, Settings::default())?,
         program: program.clone(),
     };
     let missing = ["curl", "aws"].into_iter().find(|tool| !available(tool));

@@ -2,13 +2,13 @@
 
 use anyhow::{Context, ensure};
 use jiff::{SignedDuration, Timestamp};
+use platforms::{Provider, Recording};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{Bill, Meter};
 use crate::dynamodb;
 use crate::functions::PUSH_FUNCTIONS;
-use crate::provider::{Provider, Recording};
 use crate::stack::{Options, Stack};
 
 /// What was said in a call of twelve turns, in sentences as the document's sample has them.

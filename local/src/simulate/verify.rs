@@ -20,7 +20,6 @@ use super::element::{Element, Recording};
 use super::plan::kinds;
 use super::sender::Sent;
 use super::truth;
-use crate::provider;
 
 /// How many calls are looked at side by side.
 const SIDE_BY_SIDE: usize = 24;
@@ -373,9 +372,9 @@ impl Verifier<'_> {
             return Ok(archive);
         }
         archive.archived = true;
-        let source = provider::Recording::new(recording.name.clone()).public();
+        let source = platforms::Recording::new(recording.name.clone()).public();
         let bytes = source.length();
-        let sha256 = tokio::task::spawn_blocking(move || provider::sha256_of(&source)).await?;
+        let sha256 = tokio::task::spawn_blocking(move || platforms::sha256_of(&source)).await?;
         if text("sha256") != Some(&sha256) {
             archive.wrong.push(format!("sha256: expected {sha256}, stored {:?}", text("sha256")));
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use callvault::provider::{Fault, Recording as Served};
+use platforms::{Fault, Recording as Served};
 use shared::item::VERSION;
 use shared::keys;
 use shared::model::CallKey;

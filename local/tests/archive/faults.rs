@@ -1,6 +1,6 @@
 //! Every way in which a source misbehaves, many at a time, among sound recordings.
 
-use callvault::provider::{Fault, Recording};
+use platforms::{Fault, Recording};
 use shared::model::RecordingState::{self, Archived, Expired, Failed, Pending};
 
 use crate::support::{DAY_S, HOUR_S, Rig, alicom, full, within_limit};

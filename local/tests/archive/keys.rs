@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use archive_recordings::handle;
-use callvault::provider::Recording as Served;
 use fetch_conversations::Conversations;
 use jiff::{SignedDuration, Timestamp};
+use platforms::Recording as Served;
 use serde_json::json;
 use shared::config::Environment;
 use shared::credentials::ProviderCredentials;

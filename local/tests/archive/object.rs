@@ -4,7 +4,7 @@ use std::process::Command;
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::ObjectLockMode;
-use callvault::provider::{Fault, Recording as Served};
+use platforms::{Fault, Recording as Served};
 use shared::model::Recording;
 
 use crate::support::{DAY_S, Rig, alicom, full, source, within_limit};

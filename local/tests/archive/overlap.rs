@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use archive_recordings::handle;
-use callvault::provider::{Fault, Recording as Served};
 use futures_util::future::join_all;
+use platforms::{Fault, Recording as Served};
 use shared::deadline::Deadline;
 use shared::item;
 use shared::keys;

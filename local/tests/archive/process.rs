@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use archive_recordings::{Archiver, handle};
 use callvault::lambda::{Lambda, Process};
-use callvault::provider::Recording as Served;
 use lambda_http::lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use platforms::Recording as Served;
 use serde_json::Value;
 use shared::deadline::Deadline;
 use shared::testing::leaks;

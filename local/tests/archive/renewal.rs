@@ -1,7 +1,7 @@
 //! Fresh URLs, from the provider.
 
-use callvault::provider::{Fault, Recording as Served};
 use jiff::{SignedDuration, Timestamp};
+use platforms::{Fault, Recording as Served};
 use shared::model::{CallKey, Provider, RecordingSource, RecordingState};
 
 use crate::support::{DAY_S, HOUR_S, Rig, SECRET, alicom, call, source, within_limit};

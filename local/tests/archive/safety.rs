@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns};
-use callvault::provider::{Fault, Recording as Served};
+use platforms::{Fault, Recording as Served};
 use shared::deadline::Deadline;
 use shared::model::RecordingState;
 use shared::outbound::address::refusal;

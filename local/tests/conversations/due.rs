@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callvault::provider::Call;
+use platforms::Call;
 use serde_json::json;
 
 use crate::rig::{Rig, SECRET, SOON, note, record, report};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use callvault::provider::{Call, DetailStatus};
 use jiff::{SignedDuration, Timestamp};
+use platforms::{Call, DetailStatus};
 use serde_json::{Value, json};
 use shared::inquiry::Missing;
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archive_recordings::{Archiver, Report};
-use callvault::provider::{self, Call, Credentials, Provider, Recording, Settings, Speaker, Tag, Turn};
 use callvault::stack::{Options, Stack};
 use fetch_conversations::{Conversations, Summary};
 use jiff::{SignedDuration, Timestamp};
+use platforms::{Call, Credentials, Provider, Recording, Settings, Speaker, Tag, Turn};
 use serde_json::{Value, json};
 use shared::config::Environment;
 use shared::credentials::ProviderCredentials;
@@ -52,7 +52,7 @@ impl Rig {
         leaks::watch();
         let stack = Stack::start(&Options::in_memory()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let provider = provider::start(listener, settings_of_the_platform()).unwrap();
+        let provider = platforms::start(listener, settings_of_the_platform()).unwrap();
         let stores = stack.stores().clone();
         let look_up = |variable: &str| {
             let set =

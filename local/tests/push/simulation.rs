@@ -5,9 +5,9 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callvault::provider::{self, Provider};
 use callvault::simulate::{Options, Simulation, Verification};
 use clap::Parser;
+use platforms::Provider;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shared::attributes::to_attributes;
@@ -37,7 +37,7 @@ fn simulation(arguments: &[&str]) -> Simulation {
 /// A platform that serves the recordings.
 async fn recordings() -> Provider {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    provider::start(listener, provider::Settings::default()).unwrap()
+    platforms::start(listener, platforms::Settings::default()).unwrap()
 }
 
 /// Where the functions fetch recordings, and ask for the URLs of those that are known by an id.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use archive_recordings::Archiver;
 use callvault::functions::PUSH_FUNCTIONS;
-use callvault::provider::{Call as ProviderCall, Fault, Recording, Speaker, Turn};
 use callvault::stack::{Options, Stack};
 use callvault::token;
 use fetch_conversations::Conversations;
+use platforms::{Call as ProviderCall, Fault, Recording, Speaker, Turn};
 use serde_json::{Value, json};
 use shared::config::Environment;
 use shared::deadline::Deadline;
