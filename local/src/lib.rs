@@ -9,7 +9,6 @@ pub mod functions;
 pub mod gateway;
 pub mod lambda;
 pub mod operator;
-pub mod s3;
 pub mod schema;
 pub mod simulate;
 pub mod stack;

@@ -11,6 +11,7 @@ use archive_recordings::Archiver;
 use clap::Args;
 use fetch_conversations::Conversations;
 use platforms::Provider;
+use s3_emulator::S3;
 use shared::aws::{Account, Patience};
 use shared::config::{Environment, StoreConfig, own_token};
 use shared::outbound::fetch::SystemResolver;
@@ -25,7 +26,6 @@ use tokio::time::MissedTickBehavior;
 
 use crate::dynamodb::{self, DynamoDb};
 use crate::functions::{self, Functions, PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS, ScheduledFunction};
-use crate::s3::{self, S3};
 use crate::{gateway, schema, token};
 
 /// How to serve.
@@ -140,7 +140,7 @@ impl Stack {
             Some(_) => None,
             None => {
                 let listener = listen(options, options.s3_port, "--s3-port").await?;
-                Some(s3::start(listener, data.map(|data| data.join("s3")).as_deref()).await?)
+                Some(s3_emulator::start(listener, data.map(|data| data.join("s3")).as_deref()).await?)
             }
         };
         let dynamodb = match &options.dynamodb_endpoint {

@@ -1,6 +1,7 @@
 //! The stores that pushes and recordings go to.
 
 use aws_sdk_dynamodb::Client;
+use s3_emulator::S3;
 use shared::aws::{Account, Patience};
 use shared::config::{Environment, StoreConfig};
 use shared::store::Store;
@@ -8,7 +9,6 @@ use tokio::net::TcpListener;
 
 use super::pushes::TOKEN;
 use crate::dynamodb::{self, DynamoDb};
-use crate::s3::{self, S3};
 use crate::{schema, token};
 
 /// Embedded stores in memory, with table and bucket.
@@ -23,7 +23,7 @@ impl Stores {
     /// Starts them on free ports.
     pub(super) async fn start() -> anyhow::Result<Self> {
         let dynamodb = dynamodb::start(TcpListener::bind("127.0.0.1:0").await?, None).await?;
-        let s3 = s3::start(TcpListener::bind("127.0.0.1:0").await?, None).await?;
+        let s3 = s3_emulator::start(TcpListener::bind("127.0.0.1:0").await?, None).await?;
         let look_up = settings(&dynamodb.endpoint(), &s3.endpoint());
         let environment = Environment::new(&look_up);
         let config = StoreConfig::read(&environment)?;

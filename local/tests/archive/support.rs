@@ -8,11 +8,11 @@ use std::time::Duration;
 use archive_recordings::{Archiver, Report, handle};
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
 use callvault::dynamodb::{self, DynamoDb};
-use callvault::s3::{self, S3};
 use callvault::schema;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Credentials, Provider, Recording as Served, Settings};
+use s3_emulator::S3;
 use sha2::{Digest, Sha256};
 use shared::aws::Account;
 use shared::config::{Environment, StoreConfig};
@@ -63,7 +63,7 @@ impl Rig {
         let settings = Settings { alibaba: key.clone(), laaffic: key, ..Settings::default() };
         let free_port = || TcpListener::bind("127.0.0.1:0");
         let dynamodb = dynamodb::start(free_port().await.unwrap(), None).await.unwrap();
-        let s3 = s3::start(free_port().await.unwrap(), None).await.unwrap();
+        let s3 = s3_emulator::start(free_port().await.unwrap(), None).await.unwrap();
         let provider = platforms::start(free_port().await.unwrap(), settings).unwrap();
         let settings = BTreeMap::from(
             [

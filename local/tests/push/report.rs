@@ -180,7 +180,7 @@ async fn while_dynamodb_is_down_nothing_is_acknowledged_and_pushing_again_is_saf
 async fn while_s3_is_down_nothing_rejected_is_acknowledged() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let s3 = callvault::s3::start(listener, None).await.unwrap();
+    let s3 = s3_emulator::start(listener, None).await.unwrap();
     let options = Options { s3_endpoint: Some(format!("http://{address}")), ..options() };
     let stack = Stack::start(&options).await.unwrap();
     s3.stop().await.unwrap();

@@ -67,8 +67,8 @@ fn s3_client(endpoint: &str) -> aws_sdk_s3::Client {
 }
 
 /// Starts S3 with the bucket `bucket`.
-async fn s3_with_bucket(data: Option<&Path>) -> (callvault::s3::S3, aws_sdk_s3::Client) {
-    let server = callvault::s3::start(free_port().await, data).await.unwrap();
+async fn s3_with_bucket(data: Option<&Path>) -> (s3_emulator::S3, aws_sdk_s3::Client) {
+    let server = s3_emulator::start(free_port().await, data).await.unwrap();
     let client = s3_client(&server.endpoint());
     client.create_bucket().bucket("bucket").send().await.unwrap();
     (server, client)

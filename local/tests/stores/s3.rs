@@ -1010,7 +1010,7 @@ fn a_restart_keeps_objects_versions_and_uploads() {
         server.stop().await.unwrap();
 
         std::fs::write(data.path().join("s3/blobs/left-behind"), b"by a killed process").unwrap();
-        let server = callvault::s3::start(free_port().await, Some(data.path())).await.unwrap();
+        let server = s3_emulator::start(free_port().await, Some(data.path())).await.unwrap();
         let client = s3_client(&server.endpoint());
         assert_eq!(get(&client, "key").await, b"two");
         let old = client.get_object().bucket("bucket").key("key").version_id(one).send().await.unwrap();
@@ -1027,11 +1027,11 @@ fn a_data_directory_serves_one_process_at_a_time() {
     within_limit(async {
         let data = tempfile::tempdir().unwrap();
         let (server, client) = s3_with_bucket(Some(data.path())).await;
-        let second = callvault::s3::start(free_port().await, Some(data.path())).await;
-        assert!(matches!(second.unwrap_err(), callvault::s3::S3Error::InUse));
+        let second = s3_emulator::start(free_port().await, Some(data.path())).await;
+        assert!(matches!(second.unwrap_err(), s3_emulator::S3Error::InUse));
         put(&client, "key", b"still there").await;
         server.stop().await.unwrap();
-        let server = callvault::s3::start(free_port().await, Some(data.path())).await.unwrap();
+        let server = s3_emulator::start(free_port().await, Some(data.path())).await.unwrap();
         assert_eq!(get(&s3_client(&server.endpoint()), "key").await, b"still there");
         server.stop().await.unwrap();
     });

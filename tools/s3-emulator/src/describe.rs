@@ -152,7 +152,7 @@ impl KeyEncoding {
 macro_rules! attributes {
     ($input:expr) => {{
         let input = &$input;
-        $crate::s3::store::Attributes {
+        $crate::store::Attributes {
             content_type: input.content_type.clone(),
             content_encoding: input.content_encoding.clone(),
             content_language: input.content_language.clone(),
@@ -207,14 +207,14 @@ macro_rules! object_answer {
 /// Sets the one of an answer's five checksum fields that the checksum belongs to.
 macro_rules! set_checksum {
     ($output:expr, $checksum:expr) => {{
-        let checksum: &$crate::s3::checksum::Checksum = $checksum;
+        let checksum: &$crate::checksum::Checksum = $checksum;
         let value = Some(checksum.value.clone());
         match checksum.algorithm {
-            $crate::s3::checksum::Algorithm::Crc32 => $output.checksum_crc32 = value,
-            $crate::s3::checksum::Algorithm::Crc32c => $output.checksum_crc32c = value,
-            $crate::s3::checksum::Algorithm::Crc64Nvme => $output.checksum_crc64nvme = value,
-            $crate::s3::checksum::Algorithm::Sha1 => $output.checksum_sha1 = value,
-            $crate::s3::checksum::Algorithm::Sha256 => $output.checksum_sha256 = value,
+            $crate::checksum::Algorithm::Crc32 => $output.checksum_crc32 = value,
+            $crate::checksum::Algorithm::Crc32c => $output.checksum_crc32c = value,
+            $crate::checksum::Algorithm::Crc64Nvme => $output.checksum_crc64nvme = value,
+            $crate::checksum::Algorithm::Sha1 => $output.checksum_sha1 = value,
+            $crate::checksum::Algorithm::Sha256 => $output.checksum_sha256 = value,
         }
     }};
 }
@@ -223,11 +223,11 @@ macro_rules! set_checksum {
 macro_rules! get_checksum {
     ($input:expr, $algorithm:expr) => {
         match $algorithm {
-            $crate::s3::checksum::Algorithm::Crc32 => $input.checksum_crc32.as_deref(),
-            $crate::s3::checksum::Algorithm::Crc32c => $input.checksum_crc32c.as_deref(),
-            $crate::s3::checksum::Algorithm::Crc64Nvme => $input.checksum_crc64nvme.as_deref(),
-            $crate::s3::checksum::Algorithm::Sha1 => $input.checksum_sha1.as_deref(),
-            $crate::s3::checksum::Algorithm::Sha256 => $input.checksum_sha256.as_deref(),
+            $crate::checksum::Algorithm::Crc32 => $input.checksum_crc32.as_deref(),
+            $crate::checksum::Algorithm::Crc32c => $input.checksum_crc32c.as_deref(),
+            $crate::checksum::Algorithm::Crc64Nvme => $input.checksum_crc64nvme.as_deref(),
+            $crate::checksum::Algorithm::Sha1 => $input.checksum_sha1.as_deref(),
+            $crate::checksum::Algorithm::Sha256 => $input.checksum_sha256.as_deref(),
         }
     };
 }

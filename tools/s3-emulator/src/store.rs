@@ -941,7 +941,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::s3::checksum::Digester;
+    use crate::checksum::Digester;
 
     fn stage(store: &Store, bytes: &[u8]) -> (StagedBlob, Digest) {
         let (blob, mut file) = store.stage().unwrap();
