@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use anyhow::{Context, bail, ensure};
+use catalog::{PUSH_FUNCTIONS, PushFunction};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, ContentArrangement, Table};
 use http_body_util::{BodyExt, Full};
@@ -19,7 +20,6 @@ use shared::keys;
 use shared::model::{CallKey, Instant};
 use shared::normalized::{Context as PushContext, PushType};
 
-use crate::functions::{PUSH_FUNCTIONS, PushFunction};
 use crate::stack::{Options, Stack};
 
 /// The call's attributes in the order in which they are shown: what it was, when, how it ended, what it came to.

@@ -4,61 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archive_recordings::Archiver;
+use catalog::{PUSH_FUNCTIONS, PushFunction};
 use fetch_conversations::Conversations;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Context;
-use lambda_http::{Body, Request, RequestExt, Response};
+use lambda_http::{Body, RequestExt, Response};
 use serde_json::{Map, Value, json};
 use shared::credentials::ProviderCredentials;
 use shared::deadline::Deadline;
 use shared::model::Instant;
-use shared::normalized::PushType;
 use shared::push::Receiver;
 use sweep_erased::Sweeper;
-
-/// A function that catches pushes.
-#[derive(Clone, Copy)]
-pub struct PushFunction {
-    /// What it catches.
-    pub push: PushType,
-    /// Its sample event, of `events/`.
-    pub event: &'static str,
-    handle: for<'a> fn(&'a Receiver, Request) -> BoxFuture<'a, Response<Body>>,
-}
-
-impl PushFunction {
-    /// Has the function take a push.
-    pub async fn receive(&self, receiver: &Receiver, request: Request) -> Response<Body> {
-        (self.handle)(receiver, request).await
-    }
-}
-
-/// A function's row: what it catches, its sample event, and its handler.
-macro_rules! push_function {
-    ($name:literal, $crate_:ident) => {
-        PushFunction {
-            push: $crate_::PUSH,
-            event: include_str!(concat!("../../events/", $name, ".json")),
-            handle: |receiver, request| $crate_::handle(receiver, request).boxed(),
-        }
-    };
-}
-
-/// Every function that catches pushes.
-pub const PUSH_FUNCTIONS: [PushFunction; 5] = [
-    push_function!("alicom-call-report", alicom_call_report),
-    push_function!("alicom-call-record", alicom_call_record),
-    push_function!("alicom-call-note", alicom_call_note),
-    push_function!("ai-voice-call-record", ai_voice_call_record),
-    push_function!("laaffic-status-report", laaffic_status_report),
-];
-
-/// Every push that is caught.
-pub fn pushes() -> [PushType; 5] {
-    PUSH_FUNCTIONS.map(|function| function.push)
-}
 
 /// A function that runs at intervals.
 #[derive(Clone, Copy)]
@@ -95,12 +53,6 @@ pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 3] = [
         },
     },
 ];
-
-/// What is kept verbatim under a function's name: a push, or an answer.
-pub fn stored_type(function: &str) -> Option<PushType> {
-    let pushes = PUSH_FUNCTIONS.into_iter().map(|known| known.push);
-    pushes.chain([fetch_conversations::ANSWER]).find(|push| push.function == function)
-}
 
 /// Why an invocation brought no answer.
 #[derive(Debug, thiserror::Error)]
@@ -192,21 +144,4 @@ async fn payload(response: Response<Body>) -> Result<Value, InvokeError> {
         "isBase64Encoded": false,
         "cookies": [],
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use shared::keys;
-    use shared::model::{CallId, CallKey, Provider};
-
-    use super::*;
-
-    #[test]
-    fn whoever_pushes_is_a_platform_whose_calls_are_found_again_by_their_keys() {
-        for PushType { function, provider, .. } in pushes() {
-            assert!(Provider::ALL.contains(&provider), "{function}: {provider} is not among all platforms");
-            let key = CallKey { provider, call_id: CallId::new("a#1".to_owned()).unwrap() };
-            assert_eq!(keys::call_of_pk(&keys::call_pk(&key)), Some(key), "{function}");
-        }
-    }
 }

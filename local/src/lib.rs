@@ -12,4 +12,3 @@ pub mod operator;
 pub mod schema;
 pub mod simulate;
 pub mod stack;
-pub mod token;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use callvault::stack::Options;
-use callvault::{bench, demo, operator, simulate, stack, token};
+use callvault::{bench, demo, operator, simulate, stack};
 use clap::{Parser, Subcommand};
 
 /// Catches what AI outbound-call platforms push about each call. Without a command: serve.
@@ -54,7 +54,7 @@ async fn main() -> ExitCode {
         Some(Command::Smoke(options)) => operator::smoke(options).await,
         Some(Command::Simulate(options)) => simulate::run(options).await,
         Some(Command::Bench(options)) => bench::run(options).await,
-        Some(Command::Token) => token::run(),
+        Some(Command::Token) => operator::token(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use archive_recordings::Archiver;
+use catalog::{PUSH_FUNCTIONS, token};
 use clap::Args;
 use fetch_conversations::Conversations;
 use platforms::Provider;
@@ -25,8 +26,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use crate::dynamodb::{self, DynamoDb};
-use crate::functions::{self, Functions, PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS, ScheduledFunction};
-use crate::{gateway, schema, token};
+use crate::functions::{Functions, SCHEDULED_FUNCTIONS, ScheduledFunction};
+use crate::{gateway, schema};
 
 /// How to serve.
 #[derive(Args, Clone, Debug)]
@@ -197,7 +198,7 @@ impl Stack {
         let archiver = Archiver::new(&environment, SystemResolver).await?;
         let conversations = Conversations::new(&environment)?;
         let credentials = conversations.credentials(&environment).await?;
-        let receiver = Receiver::new(&environment, &functions::pushes())?;
+        let receiver = Receiver::new(&environment, &catalog::pushes())?;
         let sweeper = Sweeper::new(&environment)?;
         let functions = Functions::new(receiver, archiver, conversations, credentials, sweeper);
         let functions = Arc::new(functions);

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use catalog::token;
 use shared::table::MAX_BATCH;
 use tempfile::TempDir;
 
@@ -17,7 +18,6 @@ use super::stores::Stores;
 use super::tls::TlsFront;
 use super::warm;
 use crate::lambda::{Lambda, Process};
-use crate::token;
 
 /// How long a process is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,11 +1,10 @@
 //! Pushes about calls that nobody knows yet, as many as it takes, made of a function's sample.
 
 use anyhow::{Context, bail};
+use catalog::{PUSH_FUNCTIONS, PushFunction};
 use serde_json::{Value, json};
 use shared::model::Instant;
 use shared::normalized::Context as PushContext;
-
-use crate::functions::{PUSH_FUNCTIONS, PushFunction};
 
 /// The token that the pushes carry, as the samples' do.
 pub(super) const TOKEN: &str = "local";

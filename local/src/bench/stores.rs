@@ -1,6 +1,7 @@
 //! The stores that pushes and recordings go to.
 
 use aws_sdk_dynamodb::Client;
+use catalog::token;
 use s3_emulator::S3;
 use shared::aws::{Account, Patience};
 use shared::config::{Environment, StoreConfig};
@@ -9,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::pushes::TOKEN;
 use crate::dynamodb::{self, DynamoDb};
-use crate::{schema, token};
+use crate::schema;
 
 /// Embedded stores in memory, with table and bucket.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use aws_sdk_dynamodb::Client;
+use catalog::PUSH_FUNCTIONS;
 use lambda_http::Body;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
@@ -17,7 +18,6 @@ use super::recorder::{Asked, Made, Recorder, send, size};
 use super::report::{Bound, Ratio, Section, Table};
 use super::stats::Times;
 use super::stores::{Stores, bare_client, settings};
-use crate::functions::{self, PUSH_FUNCTIONS};
 
 /// How many elements the pushes have, and how many pushes of each size there are for one round.
 const SIZES: [(usize, usize); 4] = [(1, 40), (10, 16), (100, 6), (500, 2)];
@@ -66,7 +66,7 @@ async fn run_sizes(function: &str, rounds: usize, sizes: &[(usize, usize)]) -> a
     let endpoints = (stores.dynamodb.endpoint(), stores.s3.endpoint());
     let measured = alone(move || async move {
         let look_up = settings(&endpoints.0, &endpoints.1);
-        let receiver = Receiver::new(&Environment::new(&look_up), &functions::pushes())?;
+        let receiver = Receiver::new(&Environment::new(&look_up), &catalog::pushes())?;
         let bare = bare_client(&endpoints.0)?;
         for round in 0..=rounds {
             for pushes in &mut pushes {
@@ -104,7 +104,7 @@ async fn observe(stores: &Stores, sample: &Sample, size: usize) -> anyhow::Resul
     let sample = sample.clone();
     alone(move || async move {
         let look_up = settings(&endpoint, &s3);
-        let receiver = Receiver::new(&Environment::new(&look_up), &functions::pushes())?;
+        let receiver = Receiver::new(&Environment::new(&look_up), &catalog::pushes())?;
         let name = name(size, 0, 0);
         push(&sample, &receiver, &sample.event(&name, size), size).await
     })

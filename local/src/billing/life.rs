@@ -1,6 +1,7 @@
 //! Calls from their first push to their archived recording, and what each step costs.
 
 use anyhow::{Context, ensure};
+use catalog::PUSH_FUNCTIONS;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Provider, Recording};
 use serde_json::{Value, json};
@@ -8,7 +9,6 @@ use tokio::net::TcpListener;
 
 use super::{Bill, Meter};
 use crate::dynamodb;
-use crate::functions::PUSH_FUNCTIONS;
 use crate::stack::{Options, Stack};
 
 /// What was said in a call of twelve turns, in sentences as the document's sample has them.

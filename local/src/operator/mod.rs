@@ -5,6 +5,7 @@ mod erase;
 mod redrive;
 mod replay;
 mod smoke;
+mod token;
 
 use anyhow::Context;
 use aws_config::BehaviorVersion;
@@ -18,6 +19,7 @@ pub use erase::{EraseOptions, erase};
 pub use redrive::{RedriveOptions, redrive};
 pub use replay::{ReplayOptions, replay};
 pub use smoke::{SmokeOptions, smoke};
+pub use token::token;
 
 /// Which stores a command works on.
 #[derive(Args, Clone, Debug, Default)]

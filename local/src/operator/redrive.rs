@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Write;
 
 use anyhow::{Context, ensure};
+use catalog::stored_type;
 use clap::Args;
 use jiff::tz::Offset;
 use shared::answer::Answer;
@@ -13,7 +14,6 @@ use shared::push::Receiver;
 use shared::rejected::Rejected;
 
 use super::{Target, compressed};
-use crate::functions::stored_type;
 
 /// What to redrive.
 #[derive(Args, Clone, Debug)]

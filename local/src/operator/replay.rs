@@ -5,6 +5,7 @@ use std::io::Write;
 
 use anyhow::{Context, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
+use catalog::stored_type;
 use clap::Args;
 use serde_json::Value;
 use shared::attributes::from_attributes;
@@ -18,7 +19,6 @@ use shared::store::Replayed;
 use shared::table::Table;
 
 use super::Target;
-use crate::functions::stored_type;
 
 /// What to replay.
 #[derive(Args, Clone, Debug)]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
+use catalog::PUSH_FUNCTIONS;
 use clap::Args;
 use serde_json::{Map, Value, json};
 use shared::bucket::Bucket;
@@ -16,7 +17,6 @@ use shared::table::Table;
 use url::Url;
 
 use super::Target;
-use crate::functions::PUSH_FUNCTIONS;
 use crate::simulate::http::Http;
 
 /// What a made-up call's id begins with.

@@ -62,7 +62,7 @@ impl Rig {
                 "BUCKET_NAME" => Some(stores.bucket_name.clone()),
                 "DYNAMODB_ENDPOINT" => stores.dynamodb_endpoint.clone(),
                 "S3_ENDPOINT" => stores.s3_endpoint.clone(),
-                "PUSH_TOKEN_SHA256" => Some(callvault::token::digest("local")),
+                "PUSH_TOKEN_SHA256" => Some(catalog::token::digest("local")),
                 "ALIBABA_ENDPOINT" => Some(provider.base_url().to_owned()),
                 "METRICS_NAMESPACE" => Some("callvault".to_owned()),
                 "ALIBABA_REQUESTS_PER_SECOND" => Some("1000".to_owned()),
@@ -70,7 +70,7 @@ impl Rig {
             })
         };
         let environment = Environment::new(&look_up);
-        let receiver = Receiver::new(&environment, &callvault::functions::pushes()).unwrap();
+        let receiver = Receiver::new(&environment, &catalog::pushes()).unwrap();
         let conversations = Arc::new(Conversations::new(&environment).unwrap());
         Self { stack, provider, conversations, receiver, start: Instant::now() }
     }
@@ -128,10 +128,8 @@ impl Rig {
 
     /// Pushes elements through a function.
     pub(crate) async fn push(&self, function: &str, elements: &[Value]) {
-        let function = callvault::functions::PUSH_FUNCTIONS
-            .into_iter()
-            .find(|known| known.push.function == function)
-            .unwrap();
+        let function =
+            catalog::PUSH_FUNCTIONS.into_iter().find(|known| known.push.function == function).unwrap();
         for elements in elements.chunks(50) {
             let mut event: Value = serde_json::from_str(function.event).unwrap();
             event["body"] = json!(elements).to_string().into();

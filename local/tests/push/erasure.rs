@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use callvault::functions::pushes;
 use callvault::stack::Stack;
-use callvault::token;
+use catalog::pushes;
+use catalog::token;
 use fastrand::Rng;
 use fetch_conversations::Conversations;
 use flate2::Compression;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use callvault::functions::stored_type;
 use callvault::stack::Stack;
+use catalog::stored_type;
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::sample::Index;

@@ -56,18 +56,15 @@ pub(crate) fn receiver(stack: &Stack, dynamodb_endpoint: &str, s3_endpoint: &str
         "BUCKET_NAME" => Some(stores.bucket_name.clone()),
         "DYNAMODB_ENDPOINT" => Some(dynamodb_endpoint.to_owned()),
         "S3_ENDPOINT" => Some(s3_endpoint.to_owned()),
-        "PUSH_TOKEN_SHA256" => Some(callvault::token::digest(TOKEN)),
+        "PUSH_TOKEN_SHA256" => Some(catalog::token::digest(TOKEN)),
         _ => None,
     };
-    Receiver::new(&Environment::new(&look_up), &callvault::functions::pushes()).unwrap()
+    Receiver::new(&Environment::new(&look_up), &catalog::pushes()).unwrap()
 }
 
 /// Pushes through the function, past the HTTP socket.
 pub(crate) async fn push(receiver: &Receiver, function: &str, body: &str) -> u16 {
-    let function = callvault::functions::PUSH_FUNCTIONS
-        .into_iter()
-        .find(|known| known.push.function == function)
-        .unwrap();
+    let function = catalog::PUSH_FUNCTIONS.into_iter().find(|known| known.push.function == function).unwrap();
     let mut event: Value = serde_json::from_str(function.event).unwrap();
     event["body"] = body.into();
     event["pathParameters"]["token"] = TOKEN.into();

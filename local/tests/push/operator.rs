@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use callvault::functions::PUSH_FUNCTIONS;
+use catalog::PUSH_FUNCTIONS;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};

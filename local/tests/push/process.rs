@@ -134,7 +134,7 @@ fn a_token_is_minted_with_the_digest_to_configure() {
     let value = |name: &str| {
         shown.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned()).unwrap()
     };
-    assert_eq!(callvault::token::digest(&value("token")), value("PUSH_TOKEN_SHA256"));
+    assert_eq!(catalog::token::digest(&value("token")), value("PUSH_TOKEN_SHA256"));
 }
 
 #[tokio::test]

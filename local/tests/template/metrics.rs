@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use archive_recordings::Archiver;
-use callvault::functions::PUSH_FUNCTIONS;
 use callvault::stack::{Options, Stack};
-use callvault::token;
+use catalog::PUSH_FUNCTIONS;
+use catalog::token;
 use serde_json::{Value, json};
 use shared::config::Environment;
 use shared::deadline::Deadline;
@@ -170,7 +170,7 @@ async fn emitted() -> BTreeSet<Watched> {
         _ => None,
     };
     let environment = Environment::new(&look_up);
-    let receiver = Receiver::new(&environment, &callvault::functions::pushes()).unwrap();
+    let receiver = Receiver::new(&environment, &catalog::pushes()).unwrap();
     let log = Log::default();
     let subscriber = shared::telemetry::subscriber({
         let log = log.clone();

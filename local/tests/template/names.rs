@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use callvault::functions::{PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS};
+use callvault::functions::SCHEDULED_FUNCTIONS;
+use catalog::PUSH_FUNCTIONS;
 
 use crate::template::{Template, list, read, read_json, references, root};
 

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use archive_recordings::ArchiveConfig;
-use callvault::functions::{PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS};
-use callvault::token;
+use callvault::functions::SCHEDULED_FUNCTIONS;
+use catalog::PUSH_FUNCTIONS;
+use catalog::token;
 use fetch_conversations::FetchConfig;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::string::string_regex;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use archive_recordings::Archiver;
-use callvault::functions::PUSH_FUNCTIONS;
 use callvault::stack::{Options, Stack};
-use callvault::token;
+use catalog::PUSH_FUNCTIONS;
+use catalog::token;
 use fetch_conversations::Conversations;
 use platforms::{Call as ProviderCall, Fault, Recording, Speaker, Turn};
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ async fn calls_of_pushes() -> BTreeSet<Call> {
     };
     let environment = Environment::new(&look_up);
 
-    let receiver = Receiver::new(&environment, &callvault::functions::pushes()).unwrap();
+    let receiver = Receiver::new(&environment, &catalog::pushes()).unwrap();
     // As `Receiver::from_environment` does while the function starts.
     receiver.store().table().connect().await.unwrap();
     let large = json!([{"callId": "large", "unknown": "x".repeat(100_000)}]).to_string();

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use archive_recordings::{ArchiveConfig, Archiver};
-use callvault::functions::{PUSH_FUNCTIONS, SCHEDULED_FUNCTIONS};
-use callvault::token;
+use callvault::functions::SCHEDULED_FUNCTIONS;
+use catalog::PUSH_FUNCTIONS;
+use catalog::token;
 use fetch_conversations::{Conversations, FetchConfig};
 use serde_json::json;
 use shared::config::{Environment, PushConfig};

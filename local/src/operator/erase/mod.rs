@@ -20,6 +20,7 @@ use anyhow::anyhow;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockMode};
+use catalog::stored_type;
 use clap::Args;
 use futures_util::stream::{StreamExt, TryStreamExt};
 use serde_json::Value;
@@ -36,7 +37,6 @@ use shared::tombstone::{PREFIXES, is_tombstone};
 use sweep_erased::{Removed, Remover, Version, prefixes, read_version, remove_version, versions};
 
 use super::Target;
-use crate::functions::stored_type;
 
 use blackout::blacked_out;
 use number::Numbers;

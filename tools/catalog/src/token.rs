@@ -1,10 +1,8 @@
 //! Minting push tokens.
 
-use std::io::Write;
-
 use sha2::{Digest, Sha256};
 
-use crate::functions::PUSH_FUNCTIONS;
+use crate::PUSH_FUNCTIONS;
 
 /// A push token of 256 random bits, in hex: nothing in it that a provider's console could escape or cut.
 pub fn mint() -> anyhow::Result<String> {
@@ -36,20 +34,6 @@ pub fn parse_own(option: &str) -> Result<(String, String), String> {
         true => Ok((function.to_owned(), parse(token)?)),
         false => Err(format!("there is no function {function} that is pushed to")),
     }
-}
-
-/// Mints a token and shows it.
-pub fn run() -> anyhow::Result<()> {
-    let token = mint()?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "token              {token}")?;
-    writeln!(out, "PUSH_TOKEN_SHA256  {}", digest(&token))?;
-    writeln!(out)?;
-    writeln!(
-        out,
-        "The token goes into the URL that the provider pushes to, and nowhere else; its SHA-256 into the function's settings."
-    )?;
-    Ok(())
 }
 
 #[cfg(test)]
