@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use jiff::{SignedDuration, Timestamp};
+use local_stack::{Options, Stack};
 use platforms::Recording;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -19,8 +20,6 @@ use shared::item::Item;
 use shared::keys;
 use shared::model::{CallKey, Instant};
 use shared::normalized::{Context as PushContext, PushType};
-
-use crate::stack::{Options, Stack};
 
 /// The call's attributes in the order in which they are shown: what it was, when, how it ended, what it came to.
 const SHOWN: [&str; 28] = [

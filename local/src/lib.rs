@@ -4,11 +4,5 @@
 pub mod bench;
 pub mod billing;
 pub mod demo;
-pub mod dynamodb;
-pub mod functions;
-pub mod gateway;
-pub mod lambda;
 pub mod operator;
-pub mod schema;
 pub mod simulate;
-pub mod stack;

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use callvault::stack::Options;
-use callvault::{bench, demo, operator, simulate, stack};
+use callvault::{bench, demo, operator, simulate};
 use clap::{Parser, Subcommand};
+use local_stack::Options;
 
 /// Catches what AI outbound-call platforms push about each call. Without a command: serve.
 #[derive(Parser)]
@@ -23,7 +23,7 @@ enum Command {
     /// Push the sample of every document through a stack in memory, archive a recording, and show the calls that result.
     Demo,
     /// Run the provider simulator alone.
-    Provider(stack::ProviderOptions),
+    Provider(local_stack::ProviderOptions),
     /// Store what was rejected, once the cause is mended.
     Redrive(operator::RedriveOptions),
     /// Read stored pushes anew, after a mapping was mended.
@@ -44,10 +44,10 @@ enum Command {
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        None => stack::serve(cli.serve).await,
-        Some(Command::Serve(options)) => stack::serve(options).await,
+        None => local_stack::serve(cli.serve).await,
+        Some(Command::Serve(options)) => local_stack::serve(options).await,
         Some(Command::Demo) => demo::run().await,
-        Some(Command::Provider(options)) => stack::serve_provider(options).await,
+        Some(Command::Provider(options)) => local_stack::serve_provider(options).await,
         Some(Command::Redrive(options)) => operator::redrive(options).await,
         Some(Command::Replay(options)) => operator::replay(options).await,
         Some(Command::Erase(options)) => operator::erase(options).await,

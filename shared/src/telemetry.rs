@@ -17,7 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::metrics;
 
 /// The crates that are heard, from information on. One that is not named is silent: what a dependency logs, nobody here has read.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "ai_voice_call_record",
     "alicom_call_note",
     "alicom_call_record",
@@ -26,6 +26,7 @@ const OURS: [&str; 11] = [
     "callvault",
     "fetch_conversations",
     "laaffic_status_report",
+    "local_stack",
     "s3_emulator",
     "shared",
     "sweep_erased",

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
+use local_stack::lambda::{Lambda, Process};
 use platforms::{Provider, Recording as Served, Settings};
 use serde_json::Value;
 use shared::item::{self, VERSION};
@@ -17,7 +18,6 @@ use tokio::net::TcpListener;
 use super::report::{Bound, Ratio, Section, Table};
 use super::stats::Sampled;
 use super::stores::Stores;
-use crate::lambda::{Lambda, Process};
 
 /// How long a run may take.
 const PATIENCE: Duration = Duration::from_secs(600);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use catalog::token;
+use local_stack::lambda::{Lambda, Process};
 use shared::table::MAX_BATCH;
 use tempfile::TempDir;
 
@@ -17,7 +18,6 @@ use super::stats::Times;
 use super::stores::Stores;
 use super::tls::TlsFront;
 use super::warm;
-use crate::lambda::{Lambda, Process};
 
 /// How long a process is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -6,11 +6,11 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use local_stack::lambda::{Lambda, Process};
 
 use super::pushes::Sample;
 use super::report::{Bound, Ratio, Section, Table};
 use super::stores::{Stores, settings};
-use crate::lambda::{Lambda, Process};
 
 /// How large bodies are by default, in bytes: the default of `MAX_BODY_BYTES`.
 const BODY_BYTES: usize = 4 * 1024 * 1024;

@@ -2,6 +2,8 @@
 
 use aws_sdk_dynamodb::Client;
 use catalog::token;
+use local_stack::dynamodb::{self, DynamoDb};
+use local_stack::schema;
 use s3_emulator::S3;
 use shared::aws::{Account, Patience};
 use shared::config::{Environment, StoreConfig};
@@ -9,8 +11,6 @@ use shared::store::Store;
 use tokio::net::TcpListener;
 
 use super::pushes::TOKEN;
-use crate::dynamodb::{self, DynamoDb};
-use crate::schema;
 
 /// Embedded stores in memory, with table and bucket.
 #[derive(Debug)]

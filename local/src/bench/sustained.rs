@@ -10,6 +10,7 @@ use futures_util::future::try_join_all;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
+use local_stack::{Options, Stack};
 use serde_json::{Value, json};
 
 use super::pushes::{Sample, TOKEN, acknowledged};
@@ -18,7 +19,6 @@ use super::report::{Ratio, Section, Table};
 use super::stats::Sampled;
 use super::stores::bare_client;
 use super::warm;
-use crate::stack::{Options, Stack};
 
 /// How many senders there are.
 const SENDERS: usize = 16;

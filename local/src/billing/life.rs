@@ -3,13 +3,12 @@
 use anyhow::{Context, ensure};
 use catalog::PUSH_FUNCTIONS;
 use jiff::{SignedDuration, Timestamp};
+use local_stack::{Options, Stack, dynamodb};
 use platforms::{Provider, Recording};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{Bill, Meter};
-use crate::dynamodb;
-use crate::stack::{Options, Stack};
 
 /// What was said in a call of twelve turns, in sentences as the document's sample has them.
 const LINES: [&str; 12] = [

@@ -1,8 +1,8 @@
 //! Recordings that are announced more than once: every order of processing, repeats and crashes, and which of the URLs is archived.
 
-use callvault::stack::{Options, Stack};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use local_stack::{Options, Stack};
 use platforms::{Fault, Recording as Served};
 use serde_json::json;
 use shared::item::{Item, VERSION, recording_item};

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use archive_recordings::{Archiver, handle};
-use callvault::lambda::{Lambda, Process};
 use lambda_http::lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use local_stack::lambda::{Lambda, Process};
 use platforms::Recording as Served;
 use serde_json::Value;
 use shared::deadline::Deadline;

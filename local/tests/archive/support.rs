@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use archive_recordings::{Archiver, Report, handle};
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
-use callvault::dynamodb::{self, DynamoDb};
-use callvault::schema;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use local_stack::dynamodb::{self, DynamoDb};
+use local_stack::schema;
 use platforms::{Credentials, Provider, Recording as Served, Settings};
 use s3_emulator::S3;
 use sha2::{Digest, Sha256};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archive_recordings::{Archiver, Report};
-use callvault::stack::{Options, Stack};
 use fetch_conversations::{Conversations, Summary};
 use jiff::{SignedDuration, Timestamp};
+use local_stack::{Options, Stack};
 use platforms::{Call, Credentials, Provider, Recording, Settings, Speaker, Tag, Turn};
 use serde_json::{Value, json};
 use shared::config::Environment;

@@ -1,7 +1,7 @@
 //! Who may push what, from HTTP on.
 
-use callvault::stack::{Options, Stack};
 use catalog::PUSH_FUNCTIONS;
+use local_stack::{Options, Stack};
 use serde_json::Value;
 
 use crate::support::{self, TOKEN, post};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callvault::dynamodb;
-use callvault::stack::{Options, Stack};
+use local_stack::dynamodb;
+use local_stack::{Options, Stack};
 use serde_json::{Value, json};
 use shared::item::Item;
 use tokio::io::AsyncWriteExt;

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use callvault::stack::Stack;
 use catalog::pushes;
 use catalog::token;
 use fastrand::Rng;
@@ -19,6 +18,7 @@ use fetch_conversations::Conversations;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use local_stack::Stack;
 use platforms::{Call as ProviderCall, Recording};
 use serde_json::{Value, json};
 use shared::config::Environment;

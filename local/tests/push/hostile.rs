@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use callvault::stack::{Options, Stack};
 use futures_util::future::join_all;
+use local_stack::{Options, Stack};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Several pushes about one call: whatever the order, the repetition or the crash, the same items.
 
-use callvault::stack::Stack;
+use local_stack::Stack;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};

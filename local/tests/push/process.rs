@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-use callvault::stack::{Options, Stack};
+use local_stack::{Options, Stack};
 use serde_json::{Value, json};
 
 use crate::support::{self, SAMPLE, SAMPLE_ID, Served, TOKEN, post, post_with};

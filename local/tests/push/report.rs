@@ -1,7 +1,7 @@
 //! A call report, end to end.
 
-use callvault::dynamodb;
-use callvault::stack::{Options, Stack};
+use local_stack::dynamodb;
+use local_stack::{Options, Stack};
 use serde_json::{Value, json};
 use shared::item;
 use shared::keys;

@@ -5,10 +5,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use callvault::stack::{Options, Stack};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use local_stack::{Options, Stack};
 use serde_json::Value;
 use shared::aws::{Account, Patience};
 use shared::config::{Environment, StoreConfig};

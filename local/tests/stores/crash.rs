@@ -20,7 +20,7 @@ fn serve_until_killed() {
     let Some(data) = std::env::var_os(DATA) else { return };
     within_limit(async {
         let data = Path::new(&data);
-        let dynamodb = callvault::dynamodb::start(free_port().await, Some(data)).await.unwrap();
+        let dynamodb = local_stack::dynamodb::start(free_port().await, Some(data)).await.unwrap();
         let s3 = s3_emulator::start(free_port().await, Some(data)).await.unwrap();
         writeln!(std::io::stdout(), "\nserving {} {}", dynamodb.endpoint(), s3.endpoint()).unwrap();
         std::future::pending::<()>().await;

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
     Projection, ProjectionType, ReturnValuesOnConditionCheckFailure, ScalarAttributeType,
     TimeToLiveSpecification,
 };
-use callvault::dynamodb::{self, DynamoDb};
+use local_stack::dynamodb::{self, DynamoDb};
 use tokio::task::JoinSet;
 
 use crate::{dynamodb_client, free_port, within_limit};

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use archive_recordings::Archiver;
-use callvault::stack::{Options, Stack};
 use catalog::PUSH_FUNCTIONS;
 use catalog::token;
+use local_stack::{Options, Stack};
 use serde_json::{Value, json};
 use shared::config::Environment;
 use shared::deadline::Deadline;

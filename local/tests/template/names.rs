@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use callvault::functions::SCHEDULED_FUNCTIONS;
 use catalog::PUSH_FUNCTIONS;
+use local_stack::functions::SCHEDULED_FUNCTIONS;
 
 use crate::template::{Template, list, read, read_json, references, root};
 

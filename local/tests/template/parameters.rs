@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use archive_recordings::ArchiveConfig;
-use callvault::functions::SCHEDULED_FUNCTIONS;
 use catalog::PUSH_FUNCTIONS;
 use catalog::token;
 use fetch_conversations::FetchConfig;
+use local_stack::functions::SCHEDULED_FUNCTIONS;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::string::string_regex;
 use proptest::test_runner::TestRunner;

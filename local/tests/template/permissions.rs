@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use archive_recordings::Archiver;
-use callvault::stack::{Options, Stack};
 use catalog::PUSH_FUNCTIONS;
 use catalog::token;
 use fetch_conversations::Conversations;
+use local_stack::{Options, Stack};
 use platforms::{Call as ProviderCall, Fault, Recording, Speaker, Turn};
 use serde_json::{Value, json};
 use shared::config::Environment;

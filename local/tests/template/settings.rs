@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use archive_recordings::{ArchiveConfig, Archiver};
-use callvault::functions::SCHEDULED_FUNCTIONS;
 use catalog::PUSH_FUNCTIONS;
 use catalog::token;
 use fetch_conversations::{Conversations, FetchConfig};
+use local_stack::functions::SCHEDULED_FUNCTIONS;
 use serde_json::json;
 use shared::config::{Environment, PushConfig};
 use shared::outbound::fetch::SystemResolver;

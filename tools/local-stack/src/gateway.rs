@@ -48,7 +48,7 @@ struct Gateway {
 ///
 /// A sender that takes longer than `read_timeout` for a request's head, or then for its body, loses its connection: the latter is
 /// told 408. So does one that leaves a connection unused for as long.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     functions: Arc<Functions>,
     read_timeout: Duration,
