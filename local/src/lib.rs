@@ -4,5 +4,4 @@
 pub mod bench;
 pub mod billing;
 pub mod demo;
-pub mod operator;
 pub mod simulate;

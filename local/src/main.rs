@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use callvault::{bench, demo, operator, simulate};
+use callvault::{bench, demo, simulate};
 use clap::{Parser, Subcommand};
 use local_stack::Options;
 

@@ -4,9 +4,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use operator::http::Http;
 use serde_json::Value;
-
-use super::http::Http;
 
 /// How long one run may take: Lambda's longest.
 const RUN_TIMEOUT: Duration = Duration::from_secs(900);

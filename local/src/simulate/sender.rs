@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use operator::erase_quietly;
+use operator::http::{Http, NoAnswer};
 use serde_json::Value;
 use shared::push::Receiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::call::{Call, World};
-use super::http::{Http, NoAnswer};
 use super::laaffic::callee_of;
 use super::plan::{Kind, Message, Push, kinds};
 use super::report::Figures;
-use crate::operator::erase_quietly;
 
 /// How many requests are under way at once.
 const MAX_IN_FLIGHT: usize = 64;

@@ -2,6 +2,7 @@
 
 mod compressed;
 mod erase;
+pub mod http;
 mod redrive;
 mod replay;
 mod smoke;
@@ -14,8 +15,7 @@ use shared::aws::{self, Account};
 use shared::config::{Environment, StoreConfig};
 use shared::push::Receiver;
 
-pub(crate) use erase::erase_quietly;
-pub use erase::{EraseOptions, erase};
+pub use erase::{EraseOptions, erase, erase_quietly};
 pub use redrive::{RedriveOptions, redrive};
 pub use replay::{ReplayOptions, replay};
 pub use smoke::{SmokeOptions, smoke};
@@ -42,7 +42,7 @@ impl Target {
     }
 
     /// What stores again what was received before, and the stores themselves.
-    pub(crate) async fn receiver(&self) -> anyhow::Result<Receiver> {
+    pub async fn receiver(&self) -> anyhow::Result<Receiver> {
         let look_up = |variable: &str| self.look_up(variable);
         let environment = Environment::new(&look_up);
         let stores = StoreConfig::read(&environment).context("say where: --local, or the variables")?;

@@ -8,7 +8,7 @@ use super::blackout::{blacked_out, blacked_out_text};
 use super::divide;
 use super::holds::Held;
 use super::number::Numbers;
-use crate::operator::compressed;
+use crate::compressed;
 
 const BODY: &str = "body";
 const BODY_BASE64: &str = "body_base64";

@@ -14,11 +14,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An HTTP client.
 #[derive(Clone, Debug)]
-pub(crate) struct Http(SharedHttpConnector);
+pub struct Http(SharedHttpConnector);
 
 /// Why there was no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoAnswer {
+pub enum NoAnswer {
     /// It took too long.
     #[error("no answer in time")]
     TimedOut,
@@ -32,7 +32,7 @@ pub(crate) enum NoAnswer {
 
 impl Http {
     /// A client with no connection yet.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
         let connector = Connector::builder()
             .connector_settings(settings)
@@ -42,12 +42,7 @@ impl Http {
     }
 
     /// Posts JSON, and gives back the answer's status and body, if both are there in time.
-    pub(crate) async fn post(
-        &self,
-        url: &str,
-        json: String,
-        timeout: Duration,
-    ) -> Result<(u16, Vec<u8>), NoAnswer> {
+    pub async fn post(&self, url: &str, json: String, timeout: Duration) -> Result<(u16, Vec<u8>), NoAnswer> {
         let mut request = HttpRequest::new(SdkBody::from(json));
         request.set_method("POST").map_err(|_| NoAnswer::BadUrl)?;
         request.set_uri(url).map_err(|_| NoAnswer::BadUrl)?;

@@ -17,7 +17,7 @@ use shared::table::Table;
 use url::Url;
 
 use super::Target;
-use crate::simulate::http::Http;
+use crate::http::Http;
 
 /// What a made-up call's id begins with.
 const MARK: &str = "callvault-smoke-";

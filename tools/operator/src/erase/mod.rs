@@ -84,7 +84,7 @@ pub async fn erase(options: EraseOptions) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Where something could not be read or removed.
-pub(crate) async fn erase_quietly(receiver: &Receiver, callee: String) -> anyhow::Result<()> {
+pub async fn erase_quietly(receiver: &Receiver, callee: String) -> anyhow::Result<()> {
     let options = EraseOptions {
         target: Target::default(),
         callee: vec![callee],
