@@ -4,4 +4,3 @@
 pub mod bench;
 pub mod billing;
 pub mod demo;
-pub mod simulate;

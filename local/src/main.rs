@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use callvault::{bench, demo, simulate};
+use callvault::{bench, demo};
 use clap::{Parser, Subcommand};
 use local_stack::Options;
 
@@ -33,7 +33,7 @@ enum Command {
     /// Push a made-up call to each push function, find it in the stores, and remove it.
     Smoke(operator::SmokeOptions),
     /// Play the platforms: push made-up calls, and hold the stores against them.
-    Simulate(simulate::Options),
+    Simulate(load::Options),
     /// Measure what pushes and recordings cost, beside the least that they could cost.
     Bench(bench::Options),
     /// Mint a push token, and the SHA-256 of it to configure.
@@ -52,7 +52,7 @@ async fn main() -> ExitCode {
         Some(Command::Replay(options)) => operator::replay(options).await,
         Some(Command::Erase(options)) => operator::erase(options).await,
         Some(Command::Smoke(options)) => operator::smoke(options).await,
-        Some(Command::Simulate(options)) => simulate::run(options).await,
+        Some(Command::Simulate(options)) => load::run(options).await,
         Some(Command::Bench(options)) => bench::run(options).await,
         Some(Command::Token) => operator::token(),
     };

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callvault::simulate::{Options, Simulation, Verification};
 use clap::Parser;
+use load::{Options, Simulation, Verification};
 use platforms::Provider;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
