@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use callvault::{bench, demo};
+use callvault::demo;
 use clap::{Parser, Subcommand};
 use local_stack::Options;
 

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use callvault::bench::memory::peaks;
+use bench::memory::peaks;
 
 /// A quarter of `MAX_BODY_BYTES`.
 const BODY_BYTES: usize = 1024 * 1024;

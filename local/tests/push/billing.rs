@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use callvault::billing::{Bill, COMPLETE, lives};
+use bench::billing::{Bill, COMPLETE, lives};
 
 /// More would be seen on the monthly bill: `docs/performance.md` tells what each unit is for.
 const MAX_WRITE_UNITS: f64 = 18.0;

@@ -2,7 +2,7 @@
 //! it, and every figure is a ratio to something measured in the same run.
 
 mod archive;
-mod billing;
+pub mod billing;
 mod cold;
 pub mod memory;
 mod pushes;

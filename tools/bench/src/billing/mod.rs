@@ -7,12 +7,14 @@
 
 mod life;
 mod meter;
+mod section;
 mod units;
 
 use std::collections::BTreeMap;
 
 pub use life::{COMPLETE, Life, Step, lives};
 pub use meter::Meter;
+pub(crate) use section::run;
 pub use units::{Written, item_bytes, read_units, write_units};
 
 /// What one request costs, of the table or of an index.

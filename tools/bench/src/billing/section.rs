@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::report::{Bound, Ratio, Section, Table};
-use crate::billing::{Bill, COMPLETE, lives};
+use super::{Bill, COMPLETE, lives};
+use crate::report::{Bound, Ratio, Section, Table};
 
 /// What a complete call of Alibaba's may cost, in write units.
 const MAX_WRITE_UNITS: f64 = 18.0;
 
 /// Runs it.
-pub(super) async fn run() -> anyhow::Result<Section> {
+pub(crate) async fn run() -> anyhow::Result<Section> {
     let lives = lives().await?;
     let bills: Vec<_> = lives.iter().map(|life| (life, life.bill().writes_by_target())).collect();
     let targets: BTreeSet<_> = bills.iter().flat_map(|(_, targets)| targets.keys().cloned()).collect();

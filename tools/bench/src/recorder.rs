@@ -286,7 +286,7 @@ pub(super) fn size(asked: &[Asked]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::stores::{Stores, bare_client};
+    use crate::stores::{Stores, bare_client};
 
     #[tokio::test]
     async fn what_was_asked_is_asked_again_of_another_call() {
