@@ -38,7 +38,7 @@ async fn further_pushes_do_not_move_the_time_at_which_a_call_is_due() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documents_sample_is_stored_whole_with_its_twelve_turns() {
     let rig = Rig::new().await;
-    let sample = include_str!("../../../functions/fetch-conversations/test_data/sample.json");
+    let sample = include_str!("../../../../functions/fetch-conversations/test_data/sample.json");
     let call_id = "1231231231213^11231231231";
     let verbatim = serde_json::value::RawValue::from_string(sample.trim().to_owned()).unwrap();
     let call = Call { call_id: call_id.to_owned(), verbatim: Some(verbatim), ..rig.call("1", 1) };

@@ -20,7 +20,8 @@ use shared::store::Store;
 use shared::testing::leaks;
 
 /// The document's own sample.
-pub(crate) const SAMPLE: &str = include_str!("../../../functions/alicom-call-report/test_data/sample.json");
+pub(crate) const SAMPLE: &str =
+    include_str!("../../../../functions/alicom-call-report/test_data/sample.json");
 /// The call id in it.
 pub(crate) const SAMPLE_ID: &str = "10000161****^1000018****";
 /// Where call reports are pushed to.

@@ -40,7 +40,7 @@ fn lambda_process() {
     served.unwrap();
 }
 
-const EVENT: &str = include_str!("../../../events/archive-recordings.json");
+const EVENT: &str = include_str!("../../../../events/archive-recordings.json");
 
 /// Starts the function's process under a Lambda of its own.
 async fn start(settings: &BTreeMap<String, String>) -> (Lambda, Process) {

@@ -59,7 +59,7 @@ const DEMO_CALL: &str = "demo-call-1";
 const DEMO_RECORDING: &str = "demo-call-1.wav";
 
 /// Runs the demonstration. It fails unless everything that was pushed is stored, and the recording archived bit for bit.
-pub async fn run() -> anyhow::Result<()> {
+pub(crate) async fn run() -> anyhow::Result<()> {
     let stack = Stack::start(&Options::in_memory()).await?;
     let mut out = std::io::stdout().lock();
     let mut calls = BTreeSet::new();

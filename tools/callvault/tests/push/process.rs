@@ -142,7 +142,7 @@ async fn lambdas_invoke_operation_runs_a_function_with_its_event() {
     let served = Served::start(&["--memory"]);
     let invoke = |function: &str| format!("{}/2015-03-31/functions/{function}/invocations", served.url);
     let mut event: Value =
-        serde_json::from_str(include_str!("../../../events/alicom-call-report.json")).unwrap();
+        serde_json::from_str(include_str!("../../../../events/alicom-call-report.json")).unwrap();
     event["pathParameters"]["token"] = TOKEN.into();
     assert_eq!(event["body"], SAMPLE, "the event's body is the document's own sample");
     for name in [

@@ -218,7 +218,7 @@ fn laaffics_recording_is_one_by_url_and_by_id_and_where_it_was_named_by_its_id_b
     within_limit(async {
         let stack = Stack::start(&Options::in_memory()).await.unwrap();
         let push = async |report: serde_json::Value| {
-            let event = include_str!("../../../events/laaffic-status-report.json");
+            let event = include_str!("../../../../events/laaffic-status-report.json");
             let mut event: serde_json::Value = serde_json::from_str(event).unwrap();
             event["body"] = json!({"array": [report]}).to_string().into();
             let answer = stack.functions().invoke("laaffic-status-report", event).await.unwrap();

@@ -348,7 +348,7 @@ async fn replaying_what_was_accepted_changes_nothing_and_loses_nothing_even_twic
         assert!(store(&receiver, &Said { function: REPORT, text, first: at(second) }, at(second)).await);
     }
     for function in ["ai-voice-call-record", "laaffic-status-report"] {
-        let sample = format!("../functions/{function}/test_data/sample.json");
+        let sample = format!("../../functions/{function}/test_data/sample.json");
         let sample = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(sample)).unwrap();
         let url = format!("{}/push/{function}/canary-token", served.url);
         assert_eq!(post(&url, sample).await.0, 200);
