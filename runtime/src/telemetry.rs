@@ -17,7 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::metrics;
 
 /// The crates that are heard, from information on. One that is not named is silent: what a dependency logs, nobody here has read.
-const OURS: [&str; 10] = [
+const OURS: [&str; 12] = [
     "ai_voice_call_record",
     "alicom_call_note",
     "alicom_call_record",
@@ -26,7 +26,9 @@ const OURS: [&str; 10] = [
     "callvault",
     "fetch_conversations",
     "laaffic_status_report",
+    "local_stack",
     "runtime",
+    "s3_emulator",
     "sweep_erased",
 ];
 
@@ -112,7 +114,7 @@ impl Visit for MetricsLine {
 mod tests {
     use std::collections::BTreeSet;
     use std::io;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::sync::{Arc, Mutex};
 
     use super::*;
@@ -166,16 +168,18 @@ mod tests {
     }
 
     #[test]
-    fn every_function_is_heard() {
-        let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions");
-        let functions: BTreeSet<_> = std::fs::read_dir(functions)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_str().unwrap().replace('-', "_"))
-            .collect();
+    fn every_function_is_heard_and_every_tool_that_logs() {
+        let folders = |of: &str| -> Vec<_> {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(of);
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+        };
+        let logs = |tool: &PathBuf| {
+            let manifest = std::fs::read_to_string(tool.join("Cargo.toml")).unwrap();
+            manifest.lines().any(|line| line.starts_with("tracing."))
+        };
+        let ours = folders("functions").into_iter().chain(folders("tools").into_iter().filter(logs));
+        let ours = ours.map(|folder| folder.file_name().unwrap().to_str().unwrap().replace('-', "_"));
         let others = ["callvault", "shared"].map(str::to_owned);
-        assert_eq!(
-            functions.into_iter().chain(others).collect::<BTreeSet<_>>(),
-            OURS.map(str::to_owned).into()
-        );
+        assert_eq!(ours.chain(others).collect::<BTreeSet<_>>(), OURS.map(str::to_owned).into());
     }
 }

@@ -1,0 +1,93 @@
+//! `callvault`: the operator's commands and, with the feature `stack`, the local stack and all that is done with it.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[cfg(feature = "stack")]
+mod demo;
+
+/// Catches what AI outbound-call platforms push about each call.
+#[cfg_attr(feature = "stack", doc = "Without a command: serve.")]
+#[derive(Parser)]
+#[command(version)]
+#[cfg_attr(feature = "stack", command(args_conflicts_with_subcommands = true))]
+struct Cli {
+    #[cfg(feature = "stack")]
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[cfg(feature = "stack")]
+    #[command(flatten)]
+    serve: local_stack::Options,
+    #[cfg(not(feature = "stack"))]
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the functions, with DynamoDB and S3 embedded, until Ctrl-C or SIGTERM.
+    #[cfg(feature = "stack")]
+    Serve(local_stack::Options),
+    /// Push the sample of every document through a stack in memory, archive a recording, and show the calls that result.
+    #[cfg(feature = "stack")]
+    Demo,
+    /// Run the provider simulator alone.
+    #[cfg(feature = "stack")]
+    Provider(local_stack::ProviderOptions),
+    /// Store what was rejected, once the cause is mended.
+    Redrive(operator::RedriveOptions),
+    /// Read stored pushes anew, after a mapping was mended.
+    Replay(operator::ReplayOptions),
+    /// Remove all that is stored of a person.
+    Erase(operator::EraseOptions),
+    /// Push a made-up call to each push function, find it in the stores, and remove it.
+    Smoke(operator::SmokeOptions),
+    /// Play the platforms: push made-up calls, and hold the stores against them.
+    #[cfg(feature = "stack")]
+    Simulate(load::Options),
+    /// Measure what pushes and recordings cost, beside the least that they could cost.
+    #[cfg(feature = "stack")]
+    Bench(bench::Options),
+    /// Mint a push token, and the SHA-256 of it to configure.
+    Token,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    #[cfg(feature = "stack")]
+    let command = cli.command.unwrap_or(Command::Serve(cli.serve));
+    #[cfg(not(feature = "stack"))]
+    let command = cli.command;
+    let result = match command {
+        #[cfg(feature = "stack")]
+        Command::Serve(options) => local_stack::serve(options).await,
+        #[cfg(feature = "stack")]
+        Command::Demo => demo::run().await,
+        #[cfg(feature = "stack")]
+        Command::Provider(options) => local_stack::serve_provider(options).await,
+        Command::Redrive(options) => operator::redrive(options).await,
+        Command::Replay(options) => operator::replay(options).await,
+        Command::Erase(options) => operator::erase(options).await,
+        Command::Smoke(options) => operator::smoke(options).await,
+        #[cfg(feature = "stack")]
+        Command::Simulate(options) => load::run(options).await,
+        #[cfg(feature = "stack")]
+        Command::Bench(options) => bench::run(options).await,
+        Command::Token => operator::token(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One line, causes included.
+#[expect(clippy::print_stderr, reason = "the last word of a command goes to the terminal")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("callvault: {error:#}");
+}

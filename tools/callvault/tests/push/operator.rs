@@ -1,0 +1,179 @@
+//! The operator's commands, as processes of their own on a served stack's stores.
+
+use runtime::clock;
+use std::io::Write;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use catalog::PUSH_FUNCTIONS;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use shared::model::{CallFacts, Outcome};
+use shared::normalize::{Context, Normalized, PushType, Rejection};
+
+use crate::support::{Served, all_items_in, post, post_with, rejected_in};
+
+#[tokio::test]
+async fn what_was_rejected_is_stored_by_redriving_once_the_cause_is_mended_and_then_gone() {
+    let served = Served::start_with(&["--memory"], &[("MAX_BODY_BYTES", "40")]);
+    let url = format!("{}/push/alicom-call-report/canary-token", served.url);
+    for call in 0..10 {
+        let body = json!([{"callId": format!("{call}"), "statusMsg": "longer than the forty bytes allowed"}]);
+        assert_eq!(post(&url, body.to_string()).await.0, 413);
+    }
+    assert_eq!(post(&url, r#"[{"duration":1}]"#).await.1["msg"], "stored 0, rejected 1");
+    let store = served.store();
+    let received: Vec<Value> =
+        rejected_in(&store).await.iter().map(|(_, reject)| reject["received_at"].clone()).collect();
+    assert_eq!(received.len(), 11);
+
+    let (succeeded, said) = served.operate(&["redrive", "--dry-run"]);
+    assert!(succeeded && said.ends_with("would be stored 10, still rejected 1, failed 0\n"), "{said}");
+    assert_eq!(all_items_in(&store).await.len(), 0, "a dry run stores nothing");
+
+    let (succeeded, said) = served.operate(&["redrive", "--prefix", "alicom-call-note/"]);
+    let nothing = "nothing lies under rejected/alicom-call-note/\nstored 0, still rejected 0, failed 0\n";
+    assert!(succeeded && said == nothing, "{said}");
+    for all in ["rejected", "rejected/", "/rejected/alicom-call-report", "alicom-call-report/"] {
+        let (succeeded, said) = served.operate(&["redrive", "--dry-run", "--prefix", all]);
+        assert!(
+            succeeded && said.ends_with("would be stored 10, still rejected 1, failed 0\n"),
+            "{all}: {said}"
+        );
+    }
+    let (succeeded, said) = served.operate(&["redrive"]);
+    assert!(succeeded && said.ends_with("stored 10, still rejected 1, failed 0\n"), "{said}");
+    let items = all_items_in(&store).await;
+    assert_eq!(items.len(), 20);
+    for item in items.iter().filter(|item| item["sk"] == "call") {
+        assert!(received.contains(&item["first_received_at"]), "the original receipt time is kept");
+    }
+    let left = rejected_in(&store).await;
+    assert_eq!(left.len(), 1, "what is stored is gone from rejected/");
+    assert_eq!(left[0].1["reason"], "no usable call id in callId");
+
+    let (succeeded, said) = served.operate(&["redrive"]);
+    assert!(succeeded && said.ends_with("stored 0, still rejected 1, failed 0\n"), "{said}");
+    assert_eq!(all_items_in(&store).await, items, "a second redrive changes nothing");
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_redriven_as_what_it_says() {
+    let served = Served::start_with(&["--memory"], &[]);
+    let url = format!("{}/push/alicom-call-report/canary-token", served.url);
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(br#"[{"callId":"a","duration":1},{"callId":"b"}]"#).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let cut = gzip[..gzip.len() - 9].to_vec();
+    for body in [gzip, cut] {
+        assert_eq!(post_with(&url, body, &[("content-encoding", "gzip")]).await.0, 415);
+    }
+    let told = "would be stored 1, still rejected 1, failed 0\n";
+    let (succeeded, said) = served.operate(&["redrive", "--dry-run"]);
+    assert!(succeeded && said.ends_with(told), "{said}");
+    let (succeeded, said) = served.operate(&["redrive"]);
+    assert!(succeeded && said.ends_with("stored 1, still rejected 1, failed 0\n"), "{said}");
+    assert!(said.contains("still rejected: its compressed body can't be read to its end"), "{said}");
+    assert_eq!(all_items_in(&served.store()).await.len(), 4, "two calls, and what was pushed of each");
+    assert_eq!(rejected_in(&served.store()).await.len(), 1, "what can't be read stays");
+}
+
+/// A mapping with a fault: whatever the report says, the line was busy; neither callee nor status is read.
+fn faulty(mut report: shared::normalize::fields::Fields, _: &Context) -> Result<Normalized, Rejection> {
+    let call_id = shared::normalize::call_id(&mut report, "callId")?;
+    let call = CallFacts {
+        task_id: report.text("taskId"),
+        outcome: report.take("smartStatusCode", |_| Some(Outcome::Busy)),
+        ..CallFacts::default()
+    };
+    Ok(Normalized { call, ..Normalized::new(call_id, report) })
+}
+
+#[tokio::test]
+async fn replaying_after_a_mapping_was_mended_changes_just_what_it_should() {
+    let served = Served::start(&["--memory"]);
+    let store = served.store();
+    let receiver = served.receiver();
+    let received_at = clock::now();
+    let report = |call: &str| json!([{"callId": call, "taskId": "1", "callee": "13900000001", "smartStatusCode": "ANSWERED"}]);
+    let faulty = PushType { normalize: faulty, ..alicom_call_report::PUSH };
+    for call in ["a", "b"] {
+        receiver.receive_again(&faulty, report(call).to_string().as_bytes(), received_at).await;
+    }
+    let record = json!([{"callId": "a", "recordFile": "http://a.aliyuncs.com/1", "duration": 7}]);
+    post(&format!("{}/push/alicom-call-record/canary-token", served.url), record.to_string()).await;
+    // Read soundly from the start.
+    post(&format!("{}/push/alicom-call-report/canary-token", served.url), report("c").to_string()).await;
+    let before = all_items_in(&store).await;
+
+    let (succeeded, said) = served.operate(&["replay", "--dry-run"]);
+    assert!(succeeded && said.ends_with("would be changed 2, unchanged 1, left 0, failed 0\n"), "{said}");
+    assert_eq!(all_items_in(&store).await, before, "a dry run changes nothing");
+
+    let (succeeded, said) = served.operate(&["replay", "--function", "alicom-call-note"]);
+    assert!(succeeded && said == "changed 0, unchanged 0, left 0, failed 0\n", "{said}");
+    let (succeeded, said) = served.operate(&["replay", "--since", "2099-01-01T00:00:00Z"]);
+    assert!(succeeded && said == "changed 0, unchanged 0, left 0, failed 0\n", "{said}");
+
+    let (succeeded, said) = served.operate(&["replay", "--function", "alicom-call-report"]);
+    assert!(succeeded, "{said}");
+    let changed = "callee, outcome, status";
+    let told = format!(
+        "call#alicom#a  {changed}\ncall#alicom#b  {changed}\nchanged 2, unchanged 1, left 0, failed 0\n"
+    );
+    assert_eq!(said, told);
+    let after = all_items_in(&store).await;
+    for (before, after) in before.iter().zip(&after) {
+        if after["sk"] != "call" || after["call_id"] == "c" {
+            assert_eq!(before, after);
+            continue;
+        }
+        assert_eq!((&before["outcome"], &after["outcome"]), (&json!("busy"), &json!("answered")));
+        assert_eq!((before.get("callee"), &after["callee"]), (None, &json!("13900000001")));
+        assert_eq!(before["first_received_at"], after["first_received_at"]);
+        assert_eq!(before.get("duration_s"), after.get("duration_s"), "what other pushes say stays");
+    }
+    let (_, said) = served.operate(&["replay"]);
+    assert!(said.ends_with("changed 0, unchanged 3, left 0, failed 0\n"), "{said}");
+
+    // What a push said that is no longer kept stays: the record holds it.
+    let push = after.iter().find(|item| item["pk"] == "call#alicom#b" && item["sk"] != "call").unwrap();
+    let (client, table) = store.table().client();
+    let key = |name: &str| AttributeValue::S(push[name].as_str().unwrap().to_owned());
+    client.delete_item().table_name(table).key("pk", key("pk")).key("sk", key("sk")).send().await.unwrap();
+    let note = json!([{"callId": "b", "majorIntent": "A"}]);
+    post(&format!("{}/push/alicom-call-note/canary-token", served.url), note.to_string()).await;
+    let (succeeded, said) = served.operate(&["replay"]);
+    assert!(succeeded && said.ends_with("changed 0, unchanged 3, left 0, failed 0\n"), "{said}");
+}
+
+#[tokio::test]
+async fn smoke_tells_what_works_and_leaves_nothing() {
+    let served = Served::start_with(&["--memory"], &[]);
+    let store = served.store();
+    let smoke = |token: &str, more: &[&str]| {
+        let arguments = ["smoke", "--url", &served.url, "--token", token];
+        served.operate(&[&arguments[..], more].concat())
+    };
+    let (succeeded, said) = smoke("canary-token", &[]);
+    assert!(succeeded && said.matches(": stored, in ").count() == PUSH_FUNCTIONS.len(), "{said}");
+    assert_eq!(all_items_in(&store).await.len(), 0, "nothing stays in the table");
+    let versions = || store.bucket().client.list_object_versions().bucket(&store.bucket().name).send();
+    let left = versions().await.unwrap();
+    assert!(left.versions().is_empty() && left.delete_markers().is_empty(), "nothing stays in the bucket");
+
+    let (succeeded, said) = smoke("another-token", &[]);
+    assert!(!succeeded && said.matches("failed: answered 401").count() == PUSH_FUNCTIONS.len(), "{said}");
+
+    let (succeeded, said) = smoke("canary-token", &["--answers-alone"]);
+    assert!(succeeded && said.contains("the made-up calls stay"), "{said}");
+    assert!(!all_items_in(&store).await.is_empty());
+}
+
+#[tokio::test]
+async fn smoke_fails_where_the_stores_are_not_those_of_the_functions() {
+    let (served, other) = (Served::start_with(&["--memory"], &[]), Served::start_with(&["--memory"], &[]));
+    let (succeeded, said) = other.operate(&["smoke", "--url", &served.url, "--token", "canary-token"]);
+    let expected = "failed: acknowledged, but not in this table";
+    assert!(!succeeded && said.matches(expected).count() == PUSH_FUNCTIONS.len(), "{said}");
+}

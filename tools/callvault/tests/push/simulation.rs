@@ -1,0 +1,355 @@
+//! `callvault simulate`: it finds nothing wrong where nothing is, and everything that is; and nothing is lost under load while the
+//! stack is killed and its stores fail.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use load::{Options, Simulation, Verification};
+use platforms::Provider;
+use runtime::store::Store;
+use runtime::store::attributes::to_attributes;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use shared::record::item::Item;
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+
+use crate::faults::{Fault, FaultyDynamoDb};
+use crate::support::{Served, TOKEN, all_items_in, free_port, rejected_in};
+
+/// A platform waits 700 ms: loads that compete for the same processor would only measure each other.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// The options as the command line has them.
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+}
+
+fn simulation(arguments: &[&str]) -> Simulation {
+    let cli = Cli::parse_from([&["simulate", "--token", TOKEN], arguments].concat());
+    Simulation::new(&cli.options).unwrap()
+}
+
+/// A platform that serves the recordings.
+async fn recordings() -> Provider {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    platforms::start(listener, platforms::Settings::default()).unwrap()
+}
+
+/// Where the functions fetch recordings, and ask for the URLs of those that are known by an id.
+fn settings<'a>(hosts: &'a str, platform: &'a str) -> [(&'a str, &'a str); 3] {
+    [
+        ("RECORDING_HOSTS", hosts),
+        ("LAAFFIC_ENDPOINT", platform),
+        // The platform is this machine's: there is no need to spare it.
+        ("LAAFFIC_REQUESTS_PER_SECOND", "100"),
+    ]
+}
+
+fn today() -> String {
+    jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulation_finds_everything_as_it_should_be_on_a_sound_stack() {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let recordings = recordings().await;
+    let hosts = recordings.address().to_string();
+    let served = Served::start_with(&["--memory", "--no-schedule"], &settings(&hosts, recordings.base_url()));
+    let (succeeded, said) = served.operate(&[
+        "simulate",
+        "--token",
+        TOKEN,
+        "--to",
+        &served.url,
+        "--recording-base",
+        recordings.base_url(),
+        "--calls",
+        "200",
+        "--rate",
+        "12",
+        "--time-scale",
+        "0.01",
+        "--verify",
+        "--erase",
+        "3",
+    ]);
+    assert!(succeeded, "{said}");
+    assert!(said.contains("looked at 200 calls: ") && said.contains("3 of them erased"), "{said}");
+    assert!(
+        said.contains("0 differences: what was acknowledged is stored, what is stored was sent"),
+        "{said}"
+    );
+    for kind in ["alicom-call-report", "alicom-call-record", "alicom-call-note", "laaffic-status-report"] {
+        assert!(said.contains(kind), "{kind} in {said}");
+    }
+    assert!(
+        said.contains("ai-voice-call-record  ") && said.contains("ai-voice-call-record, wrapped"),
+        "{said}"
+    );
+}
+
+#[test]
+fn whoever_hangs_up_is_reported_as_given_up_and_is_no_error() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nowhere = format!("http://{}", listener.local_addr().unwrap());
+    // Until the test's process ends.
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_callvault"))
+        .args(["simulate", "--to", &nowhere, "--calls", "20", "--rate", "1000", "--time-scale", "0.00001"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("0.00 % acknowledged"), "{said}");
+    assert!(said.contains("given up after 4 attempts, no connection: alicom-call-report"), "{said}");
+    assert!(said.contains("given up after 11 attempts, no connection: ai-voice-call-record"), "{said}");
+    assert!(said.contains("given up after 2 attempts, no connection: laaffic-status-report"), "{said}");
+}
+
+/// Everything found, as item and what is wrong with it.
+fn found(verification: &Verification) -> Vec<(String, String)> {
+    verification.differences().iter().map(|one| (one.sk.clone(), one.what.clone())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_tampered_with_is_told_exactly_and_fails_the_command() {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let recordings = recordings().await;
+    let hosts = recordings.address().to_string();
+    let served = Served::start_with(&["--memory", "--no-schedule"], &settings(&hosts, recordings.base_url()));
+    let store = served.store();
+    let day = today();
+    let arguments = [
+        "--to",
+        &served.url,
+        "--recording-base",
+        recordings.base_url(),
+        "--calls",
+        "300",
+        "--rate",
+        "20",
+        "--time-scale",
+        "0.01",
+        "--seed",
+        "7",
+        "--day",
+        &day,
+    ];
+    let simulation = simulation(&arguments);
+    let sent = simulation.send(None).await.unwrap();
+    assert_eq!(sent.acknowledged_pushes(), sent.pushes(), "{sent}");
+    let sound = simulation.verify(&store, &sent).await.unwrap();
+    assert_eq!(found(&sound), [], "before anything is tampered with");
+
+    let mut expected = tamper(&store).await;
+    let mut found_now = found(&simulation.verify(&store, &sent).await.unwrap());
+    expected.sort();
+    found_now.sort();
+    assert_eq!(found_now, expected);
+
+    // Sending it all again mends what was deleted, and nothing else: what is stored already is no news.
+    let mut again = vec!["simulate", "--token", TOKEN];
+    again.extend(arguments);
+    again.push("--verify");
+    let (succeeded, said) = served.operate(&again);
+    assert!(!succeeded, "{said}");
+    assert!(said.contains("call  duration_s: expected "), "{said}");
+    assert!(said.contains("callvault: the stores differ from the truth in 6 places"), "{said}");
+}
+
+/// Does to the stores what must not be, each to another call, and tells what has to be found.
+async fn tamper(store: &Store) -> Vec<(String, String)> {
+    let mut items = all_items_in(store).await;
+    let mut touched: Vec<Value> = Vec::new();
+    let mut take = |wanted: &dyn Fn(&Item) -> bool| -> Item {
+        let at = items.iter().position(|item| wanted(item) && !touched.contains(&item["pk"])).unwrap();
+        touched.push(items[at]["pk"].clone());
+        items.swap_remove(at)
+    };
+    let sk = |item: &Item| item["sk"].as_str().unwrap().to_owned();
+    let mut tampered = Vec::new();
+    let mut expected = Vec::new();
+    let mut expect = |sk: &str, what: String| expected.push((sk.to_owned(), what));
+
+    let mut call = take(&|item| item["sk"] == "call" && item.contains_key("duration_s"));
+    let was = call.insert("duration_s".to_owned(), 424_242.into()).unwrap();
+    expect("call", format!("duration_s: expected {was}, stored 424242"));
+    tampered.push(call);
+
+    let mut call = take(&|item| item["sk"] == "call" && item.contains_key("outcome"));
+    let was = call.remove("outcome").unwrap();
+    expect("call", format!("outcome: expected {was}, stored nothing"));
+    tampered.push(call);
+
+    let mut call = take(&|item| item["sk"] == "call");
+    call.insert("rumour".to_owned(), "heard".into());
+    expect("call", "rumour: nothing was said, stored \"heard\"".to_owned());
+    tampered.push(call);
+
+    let mut conversation = take(&|item| item.contains_key("turns"));
+    let was = std::mem::replace(&mut conversation["turns"][0]["text"], "never said".into());
+    expect("conversation", format!("turns[0].text: expected {was}, stored \"never said\""));
+    tampered.push(conversation);
+
+    let alibabas = |item: &Item| item["pk"].as_str().unwrap().starts_with("call#alicom#");
+    // Not one of Alibaba's: the age of its URL would make up for it when it is sent again.
+    let mut recording = take(&|item| sk(item).starts_with("recording#") && !alibabas(item));
+    let was = recording.insert("source_url".to_owned(), "http://elsewhere/".into()).unwrap();
+    expect(&sk(&recording), format!("source_url: expected {}, stored \"http://elsewhere/\"", brief(&was)));
+    tampered.push(recording);
+
+    let mut stray = take(&|item| item["sk"] == "call" && item["provider"] == "laaffic");
+    let pk = stray["pk"].as_str().unwrap().to_owned();
+    stray["pk"] = format!("{}99999", &pk[..pk.len() - 5]).into();
+    expect("call", "stored, but there was no such call".to_owned());
+    tampered.push(stray);
+
+    for item in tampered {
+        store.table().put(item).await.unwrap();
+    }
+
+    let push = take(&|item| sk(item).starts_with("push#"));
+    let (client, table) = store.table().client();
+    let key: Item = ["pk", "sk"].into_iter().map(|name| (name.to_owned(), push[name].clone())).collect();
+    client.delete_item().table_name(table).set_key(Some(to_attributes(key))).send().await.unwrap();
+    expect(&sk(&push), "acknowledged, but not stored".to_owned());
+
+    let (key, reject) = rejected_in(store).await.remove(0);
+    let bucket = store.bucket();
+    bucket.client.delete_object().bucket(&bucket.name).key(key).send().await.unwrap();
+    let digest = hex::encode(&Sha256::digest(reject["body"].as_str().unwrap())[..8]);
+    expect(
+        &format!("push#{}#{digest}", reject["function"].as_str().unwrap()),
+        "acknowledged, but neither stored nor kept as rejected".to_owned(),
+    );
+
+    expected
+}
+
+/// A value as the report has it: no longer than a line.
+fn brief(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() > 80 { format!("{}…", text.chars().take(80).collect::<String>()) } else { text }
+}
+
+/// Five of a hundred writes to DynamoDB go wrong, each in another way.
+fn five_percent(number: u64, _: &str) -> Fault {
+    const WAYS: [Fault; 5] =
+        [Fault::ErrorBefore, Fault::ErrorAfter, Fault::Throttled, Fault::CutAfter, Fault::Late];
+    // A sequence without a pattern that two requests in step could fall into.
+    let chance = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    match chance % 100 {
+        way @ 0..5 => WAYS[way as usize],
+        _ => Fault::None,
+    }
+}
+
+/// The stack as two processes, so that what fails can stand between the functions and the stores.
+struct Killable {
+    stores: Served,
+    functions: Served,
+}
+
+impl Killable {
+    fn start(stores: &[&str], functions: &[&str], hosts: &str, platform: &str) -> Self {
+        let settings = settings(hosts, platform);
+        let stores = Served::start_with(stores, &settings);
+        Self { stores, functions: Served::start_with(functions, &settings) }
+    }
+
+    fn kill(self) {
+        self.functions.end("-KILL");
+        self.stores.end("-KILL");
+    }
+}
+
+/// How long it stays down: long enough that pushes find nobody there.
+const DOWN: Duration = Duration::from_secs(2);
+
+/// `CALLVAULT_FULL=1`: twenty thousand calls and five kills, which takes several minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_fail() {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let full = std::env::var_os("CALLVAULT_FULL").is_some_and(|full| full == "1");
+    let (calls, kills, erasures) = if full { (20_000, 5, 20) } else { (500, 1, 5) };
+    let rate = match std::env::var("CALLVAULT_FULL_RATE") {
+        Ok(rate) if full => rate.parse().unwrap(),
+        _ => 8,
+    };
+    let recordings = recordings().await;
+    let hosts = recordings.address().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let [api, dynamodb, s3] = [free_port(), free_port(), free_port()];
+    let endpoint = |port: &str| format!("http://127.0.0.1:{port}");
+    let faulty = FaultyDynamoDb::start(&endpoint(&dynamodb), five_percent).await;
+    let stores = [
+        "--data",
+        folder.path().to_str().unwrap(),
+        "--no-schedule",
+        "--dynamodb-port",
+        &dynamodb,
+        "--s3-port",
+        &s3,
+    ];
+    let s3_endpoint = endpoint(&s3);
+    let functions = [
+        "--memory",
+        "--no-schedule",
+        "--port",
+        &api,
+        "--dynamodb-endpoint",
+        &faulty.endpoint,
+        "--s3-endpoint",
+        &s3_endpoint,
+    ];
+    let start = || {
+        tokio::task::block_in_place(|| Killable::start(&stores, &functions, &hosts, recordings.base_url()))
+    };
+    let mut stack = start();
+
+    let simulation = Arc::new(simulation(&[
+        "--to",
+        &endpoint(&api),
+        "--recording-base",
+        recordings.base_url(),
+        "--calls",
+        &calls.to_string(),
+        "--rate",
+        &rate.to_string(),
+        "--seed",
+        "11",
+        "--verify",
+        "--erase",
+        &erasures.to_string(),
+        "--time-scale",
+        "0.05",
+    ]));
+    let sending = tokio::spawn({
+        let simulation = Arc::clone(&simulation);
+        let stores = Arc::new(stack.stores.receiver());
+        async move { simulation.send(Some(&stores)).await.unwrap() }
+    });
+    let between = Duration::from_secs(calls / rate / (kills + 1));
+    for _ in 0..kills {
+        tokio::time::sleep(between).await;
+        assert!(!sending.is_finished(), "it is killed under load");
+        stack.kill();
+        tokio::time::sleep(DOWN).await;
+        stack = start();
+    }
+    let sent = sending.await.unwrap();
+    assert!(sent.retried() > 0, "{sent}");
+    assert_eq!(sent.erased(), erasures);
+    assert!(sent.acknowledged_pushes() * 100 >= sent.pushes() * 99, "{sent}");
+    let verification = simulation.verify(&stack.stores.store(), &sent).await.unwrap();
+    assert_eq!(verification.calls(), calls);
+    assert!(verification.differences().is_empty(), "{sent}{verification}");
+    if full {
+        writeln!(std::io::stdout(), "{sent}{verification}").unwrap();
+    }
+}

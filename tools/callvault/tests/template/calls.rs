@@ -1,0 +1,148 @@
+//! Proxies before the stores that note which calls come through: what IAM would be asked for.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::Method;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use local_stack::Stack;
+use runtime::config::StoreConfig;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// A call: its action in IAM, and what it is done to (`Table`, `Table/index/by-due`, `Bucket/rejected/…`).
+pub(crate) type Call = (String, String);
+
+/// What a request to a service comes to for IAM: one call, or more.
+type Read = fn(&http::request::Parts, &[u8]) -> Vec<Call>;
+
+#[derive(Clone, Default)]
+struct Calls(Arc<Mutex<BTreeSet<Call>>>);
+
+/// A stack's stores, and proxies before them.
+pub(crate) struct Observed {
+    stores: StoreConfig,
+    calls: Calls,
+    dynamodb: Proxy,
+    s3: Proxy,
+}
+
+/// A proxy before a service. It ends when dropped.
+struct Proxy {
+    endpoint: String,
+    server: JoinHandle<()>,
+}
+
+#[derive(Clone)]
+struct Forwarding {
+    target: String,
+    read: Read,
+    calls: Calls,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Observed {
+    /// Stands before the stores of a stack.
+    pub(crate) async fn stores_of(stack: &Stack) -> Self {
+        let (stores, calls) = (stack.stores().clone(), Calls::default());
+        let dynamodb =
+            Proxy::start(stores.dynamodb_endpoint.as_deref().unwrap(), dynamodb_call, &calls).await;
+        let s3 = Proxy::start(stores.s3_endpoint.as_deref().unwrap(), s3_call, &calls).await;
+        Self { stores, calls, dynamodb, s3 }
+    }
+
+    /// The settings by which a function finds the stores.
+    pub(crate) fn setting(&self, variable: &str) -> Option<String> {
+        match variable {
+            "TABLE_NAME" => Some(self.stores.table_name.clone()),
+            "BUCKET_NAME" => Some(self.stores.bucket_name.clone()),
+            "DYNAMODB_ENDPOINT" => Some(self.dynamodb.endpoint.clone()),
+            "S3_ENDPOINT" => Some(self.s3.endpoint.clone()),
+            _ => None,
+        }
+    }
+
+    /// The calls that came through.
+    pub(crate) fn calls(&self) -> BTreeSet<Call> {
+        self.calls.0.lock().unwrap().clone()
+    }
+}
+
+impl Proxy {
+    async fn start(target: &str, read: Read, calls: &Calls) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let forwarding = Forwarding {
+            target: target.to_owned(),
+            read,
+            calls: calls.clone(),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        };
+        let app = Router::new().fallback(forward).with_state(forwarding);
+        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { endpoint, server }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn forward(State(forwarding): State<Forwarding>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let calls = (forwarding.read)(&parts, &body);
+    forwarding.calls.0.lock().unwrap().extend(calls);
+    let target = format!("{}{}", forwarding.target, parts.uri.path_and_query().unwrap());
+    let mut forwarded = http::Request::builder().method(parts.method).uri(target);
+    // `host` with the others: it is signed.
+    *forwarded.headers_mut().unwrap() = parts.headers;
+    let answer = forwarding.client.request(forwarded.body(Full::new(body)).unwrap()).await.unwrap();
+    answer.map(Body::new).into_response()
+}
+
+fn dynamodb_call(parts: &http::request::Parts, body: &[u8]) -> Vec<Call> {
+    let operation = parts.headers["x-amz-target"].to_str().unwrap().rsplit('.').next().unwrap();
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let resource = match body["IndexName"].as_str() {
+        Some(index) => format!("Table/index/{index}"),
+        None => "Table".to_owned(),
+    };
+    vec![(format!("dynamodb:{operation}"), resource)]
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
+fn s3_call(parts: &http::request::Parts, _: &[u8]) -> Vec<Call> {
+    let (_, key) = parts.uri.path().trim_start_matches('/').split_once('/').unwrap_or_default();
+    let query = parts.uri.query().unwrap_or_default();
+    let action = match (&parts.method, key) {
+        (&Method::GET, "") if query.contains("uploads") => "s3:ListBucketMultipartUploads",
+        (&Method::GET, "") if query.contains("versions") => "s3:ListBucketVersions",
+        (&Method::GET, "") => "s3:ListBucket",
+        (&Method::GET | &Method::HEAD, _) if query.contains("versionId") => "s3:GetObjectVersion",
+        (&Method::GET | &Method::HEAD, _) => "s3:GetObject",
+        // The parts of an upload, its start and its completion too.
+        (&Method::PUT | &Method::POST, _) => "s3:PutObject",
+        (&Method::DELETE, _) if query.contains("uploadId") => "s3:AbortMultipartUpload",
+        (&Method::DELETE, _) if query.contains("versionId") => "s3:DeleteObjectVersion",
+        (&Method::DELETE, _) => "s3:DeleteObject",
+        (method, _) => panic!("{method} {}", parts.uri),
+    };
+    let resource = if key.is_empty() { "Bucket".to_owned() } else { format!("Bucket/{key}") };
+    let mut actions = vec![action];
+    if parts.headers.contains_key("x-amz-object-lock-mode") {
+        actions.push("s3:PutObjectRetention");
+    }
+    actions.into_iter().map(|action| (action.to_owned(), resource.clone())).collect()
+}

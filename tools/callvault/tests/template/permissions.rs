@@ -1,0 +1,320 @@
+//! What functions do to the stores, against what their roles let them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use archive_recordings::Archiver;
+use catalog::PUSH_FUNCTIONS;
+use catalog::token;
+use fetch_conversations::Conversations;
+use local_stack::{Options, Stack};
+use platforms::{Call as ProviderCall, Fault, Recording, Speaker, Turn};
+use runtime::clock;
+use runtime::config::Environment;
+use runtime::deadline::Deadline;
+use runtime::ingress::receive::Receiver;
+use runtime::outbound::fetch::SystemResolver;
+use serde_json::{Value, json};
+use shared::model::{CallId, CallKey, Provider};
+use shared::record::erased_reject;
+use shared::record::keys::{self, INDEXES};
+use shared::record::rejected::Rejected;
+use shared::record::tombstone::tombstone;
+use sweep_erased::Sweeper;
+use testkit::leaks;
+
+use crate::calls::{Call, Observed};
+use crate::template::{Template, list, read_json, target};
+
+/// What a role lets its function do: (condition, action, resource).
+fn grants(template: &Template, role: &str) -> BTreeSet<(Option<String>, String, String)> {
+    let properties = &template.resource(role)["Properties"];
+    assert!(properties.get("ManagedPolicyArns").is_none(), "{role}: all that it may is in the template");
+    let mut grants = BTreeSet::new();
+    for policy in list(&properties["Policies"]) {
+        for statement in list(&policy["PolicyDocument"]["Statement"]) {
+            let (condition, statement) = match statement.get("Fn::If") {
+                Some(choice) => (choice[0].as_str().map(str::to_owned), choice[1].clone()),
+                None => (None, statement),
+            };
+            assert_eq!(statement["Effect"], "Allow");
+            for action in list(&statement["Action"]) {
+                for resource in list(&statement["Resource"]) {
+                    let action = action.as_str().unwrap().to_owned();
+                    grants.insert((condition.clone(), action, target(&resource)));
+                }
+            }
+        }
+    }
+    grants
+}
+
+fn role(template: &Template, function: &str) -> String {
+    target(&template.functions()[function].definition["Properties"]["Role"])
+}
+
+/// Whether a store's grant is bounded to the table, one of its indexes, the bucket itself, or one folder in it.
+fn is_narrow(resource: &str) -> bool {
+    let indexes = INDEXES.map(|index| format!("Table/index/{}", index.name));
+    indexes.iter().any(|index| index == resource)
+        || ["Table", "Bucket", "Bucket/large/*", "Bucket/recordings/*", "Bucket/rejected/*"]
+            .contains(&resource)
+}
+
+/// Fails unless every call is let where, of all conditions, just these hold, and everything that is let there is called for.
+fn check_calls(template: &Template, role: &str, conditions: &[&str], calls: &BTreeSet<Call>) {
+    let stores = |action: &str| action.starts_with("dynamodb:") || action.starts_with("s3:");
+    let holds = |condition: &Option<String>| match condition {
+        Some(condition) => conditions.contains(&condition.as_str()),
+        None => true,
+    };
+    let granted: BTreeSet<_> = grants(template, role)
+        .into_iter()
+        .filter(|(condition, action, _)| stores(action) && holds(condition))
+        .collect();
+    let covers = |(_, action, pattern): &(Option<String>, String, String), call: &Call| {
+        let matches = match pattern.strip_suffix('*') {
+            Some(prefix) => call.1.starts_with(prefix),
+            None => call.1 == *pattern,
+        };
+        *action == call.0 && matches
+    };
+    for call in calls {
+        assert!(granted.iter().any(|grant| covers(grant, call)), "{role} does not let its function {call:?}");
+    }
+    for grant in &granted {
+        assert!(is_narrow(&grant.2), "{role} lets its function {grant:?}: no more than one folder");
+        let needed = calls.iter().any(|call| covers(grant, call));
+        assert!(needed, "{role} lets its function {grant:?}, which nothing needs");
+    }
+}
+
+/// The calls of push functions, in every way in which a push can end.
+async fn calls_of_pushes() -> BTreeSet<Call> {
+    leaks::watch();
+    let stack = Stack::start(&Options::in_memory()).await.unwrap();
+    let observed = Observed::stores_of(&stack).await;
+    let look_up = |variable: &str| match variable {
+        "PUSH_TOKEN_SHA256" => Some(token::digest("local")),
+        store => observed.setting(store),
+    };
+    let environment = Environment::new(&look_up);
+
+    let receiver = Receiver::new(&environment, &catalog::pushes()).unwrap();
+    // As `Receiver::from_environment` does while the function starts.
+    receiver.store().table().connect().await.unwrap();
+    let large = json!([{"callId": "large", "unknown": "x".repeat(100_000)}]).to_string();
+    // A key of more than 1,024 bytes is what DynamoDB refuses: the others of its batch are put one by one.
+    let refused = json!([{"callId": "sound"}, {"callId": "x".repeat(1_020)}]).to_string();
+    for function in PUSH_FUNCTIONS {
+        let event: Value = serde_json::from_str(function.event).unwrap();
+        let sample = event["body"].as_str().unwrap();
+        for body in [sample, sample, &large, &refused, r#"[{"no": "id"}]"#, "not JSON"] {
+            let mut event = event.clone();
+            event["body"] = body.into();
+            let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+            let status = receiver.receive(&function.push, request).await.status();
+            assert!(matches!(status.as_u16(), 200 | 400), "{}: {status}", function.push.function);
+        }
+    }
+    stack.stop().await.unwrap();
+    observed.calls()
+}
+
+#[tokio::test]
+async fn push_functions_may_do_what_they_do_and_nothing_else() {
+    let template = Template::read();
+    let calls = calls_of_pushes().await;
+    for function in PUSH_FUNCTIONS {
+        check_calls(&template, &role(&template, function.push.function), &[], &calls);
+    }
+}
+
+/// The calls of the archiver, for recordings large and small, sound and broken, found in the bucket already and not. They are
+/// locked for so many days.
+async fn calls_of_archiving(lock_days: u32) -> BTreeSet<Call> {
+    leaks::watch();
+    let stack = Stack::start(&Options::in_memory()).await.unwrap();
+    let simulator = stack.provider();
+    let large = 20 * 1024 * 1024;
+    let recordings = [
+        Recording::new("small.wav"),
+        Recording::new("large.wav").bytes(large),
+        Recording::new("small-broken.wav").fault(Fault::Truncated),
+        Recording::new("large-broken.wav").bytes(large).fault(Fault::Truncated),
+        // Its call is read for what a fresh URL would be asked by.
+        Recording::new("refused.wav").fault(Fault::Expired),
+    ];
+    let urls = recordings.map(|recording| {
+        let name = recording.name().to_owned();
+        simulator.add_recording(recording.public());
+        json!({"callId": name, "recordFile": simulator.recording_url(&name)})
+    });
+    let mut event = read_json("events/alicom-call-record.json");
+    event["body"] = json!(urls).to_string().into();
+    let answer = stack.functions().invoke("alicom-call-record", event).await.unwrap();
+    assert_eq!(answer["statusCode"], 200);
+
+    let observed = Observed::stores_of(&stack).await;
+    let look_up = |variable: &str| match variable {
+        "RECORDING_HOSTS" => Some(simulator.address().to_string()),
+        "RECORDING_LOCK_DAYS" => Some(lock_days.to_string()),
+        store => observed.setting(store),
+    };
+    let archiver = Archiver::new(&Environment::new(&look_up), SystemResolver).await.unwrap();
+    let small = CallKey { provider: Provider::Alicom, call_id: CallId::new("small.wav".to_owned()).unwrap() };
+    let (pk, sk) = (keys::call_pk(&small), keys::recording_sk("main"));
+    let table = stack.store().table();
+    let mut pending = table.get(&pk, &sk).await.unwrap().unwrap();
+    let deadline = || Deadline::after(Duration::from_secs(120));
+    let report = archive_recordings::handle(&archiver, clock::now(), deadline()).await.unwrap();
+    assert_eq!((report.archived, report.retried), (2, 3));
+    // As if the run had died before it noted what it had copied.
+    pending.insert("attempts".to_owned(), 1.into());
+    table.put(pending).await.unwrap();
+    let tomorrow = clock::now().plus_seconds(86_400);
+    let report = archive_recordings::handle(&archiver, tomorrow, deadline()).await.unwrap();
+    assert_eq!((report.archived, report.retried), (1, 3));
+    stack.stop().await.unwrap();
+    observed.calls()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_archiver_may_do_what_it_does_and_nothing_else() {
+    let template = Template::read();
+    let role = role(&template, archive_recordings::FUNCTION);
+    check_calls(&template, &role, &[], &calls_of_archiving(0).await);
+    check_calls(&template, &role, &["HasRecordingLock"], &calls_of_archiving(1).await);
+    let statements = list(
+        &template.resource("ArchiveRecordingsRole")["Properties"]["Policies"][0]["PolicyDocument"]["Statement"],
+    );
+    let lists = statements.iter().find(|statement| statement["Action"] == "s3:ListBucket").unwrap();
+    assert_eq!(lists["Condition"], json!({"StringLike": {"s3:prefix": "recordings/*"}}));
+}
+
+/// What asking for conversations calls, both for a call that is due and for one of which no push came, with turns that are too
+/// large for an item.
+async fn calls_of_fetching() -> BTreeSet<Call> {
+    leaks::watch();
+    let stack = Stack::start(&Options::in_memory()).await.unwrap();
+    let observed = Observed::stores_of(&stack).await;
+    let look_up = |variable: &str| match variable {
+        "ALIBABA_ENDPOINT" => Some(stack.provider().base_url().to_owned()),
+        "ALIBABA_ACCESS_KEY_ID" | "ALIBABA_ACCESS_KEY_SECRET" => Some("local".to_owned()),
+        store => observed.setting(store),
+    };
+    let hour_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+    let turn = Turn { speaker: Speaker::Agent, text: "a".repeat(70_000) };
+    // Neither has a recording: both are postponed.
+    stack.provider().add_call(ProviderCall {
+        turns: vec![turn],
+        ..ProviderCall::answered("1", "2", "3", "known", hour_ago)
+    });
+    stack.provider().add_call(ProviderCall::answered("1", "2", "4", "unknown", hour_ago));
+    let report = json!([{"callId": "known", "taskId": "1", "batchId": "2", "detailId": "3"}]);
+    let mut event = read_json("events/alicom-call-report.json");
+    event["body"] = report.to_string().into();
+    assert_eq!(stack.functions().invoke("alicom-call-report", event).await.unwrap()["statusCode"], 200);
+    let environment = Environment::new(&look_up);
+    let conversations = Conversations::new(&environment).unwrap();
+    let credentials = conversations.credentials(&environment).await.unwrap();
+    let (deadline, later) = (Deadline::after(Duration::from_secs(120)), clock::now().plus_seconds(400));
+    let summary = fetch_conversations::handle(&conversations, &credentials, deadline, later).await.unwrap();
+    assert_eq!((summary.fetched, summary.reconciled), (2, 1));
+    stack.stop().await.unwrap();
+    observed.calls()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fetching_conversations_may_do_what_it_does_and_nothing_else() {
+    let template = Template::read();
+    let calls = calls_of_fetching().await;
+    check_calls(&template, &role(&template, fetch_conversations::FUNCTION), &[], &calls);
+}
+
+/// What sweeping calls, with remains of every kind beside a tombstone.
+async fn calls_of_sweeping() -> BTreeSet<Call> {
+    leaks::watch();
+    let stack = Stack::start(&Options::in_memory()).await.unwrap();
+    let key = CallKey { provider: Provider::Alicom, call_id: CallId::new("erased".to_owned()).unwrap() };
+    // An hour ago, so that it is due.
+    let erased_at = clock::now().plus_seconds(-3_600);
+    let folder = keys::recording_prefix(&key, erased_at);
+    let table = stack.store().table();
+    let stone = tombstone(&key, erased_at, [folder.clone()], Some(erased_at), 1);
+    table.put(stone).await.unwrap();
+    let beside = json!({"pk": keys::call_pk(&key), "sk": "push#alicom-call-report#0"});
+    table.put(beside.as_object().unwrap().clone()).await.unwrap();
+    for object in [keys::large_key(&key, b"{}"), format!("{folder}main.wav")] {
+        stack.store().bucket().put_json_if_absent(&object, b"{}".to_vec()).await.unwrap();
+    }
+    let reject = Rejected::new("alicom-call-report", erased_at, "no id".to_owned(), None, b"{}");
+    let json = serde_json::to_vec(&reject).unwrap();
+    stack.store().bucket().put_json_if_absent(&reject.key(), json).await.unwrap();
+    let (function, digest) =
+        keys::reject_of_key(&reject.key()).map(|(f, d)| (f.to_owned(), d.to_owned())).unwrap();
+    let pk = keys::erased_reject_pk(&function, &digest);
+    let stone = erased_reject::tombstone(&pk, erased_at);
+    table.put(erased_reject::rewritten(stone, &pk, &reject.key(), erased_at)).await.unwrap();
+    let observed = Observed::stores_of(&stack).await;
+    let look_up = |variable: &str| observed.setting(variable);
+    let sweeper = Sweeper::new(&Environment::new(&look_up)).unwrap();
+    let deadline = Deadline::after(Duration::from_secs(60));
+    let summary = sweep_erased::handle(&sweeper, clock::now(), deadline).await.unwrap();
+    assert_eq!((summary.looked_at, summary.items, summary.versions), (2, 1, 3));
+    stack.stop().await.unwrap();
+    observed.calls()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sweeping_may_do_what_it_does_and_nothing_else() {
+    let template = Template::read();
+    check_calls(&template, &role(&template, sweep_erased::FUNCTION), &[], &calls_of_sweeping().await);
+}
+
+#[test]
+fn nobody_else_may_delete() {
+    let template = Template::read();
+    for name in template.functions().keys().filter(|name| *name != sweep_erased::FUNCTION) {
+        let granted = grants(&template, &role(&template, name));
+        let deletes: Vec<_> = granted.iter().filter(|(_, action, _)| action.contains(":Delete")).collect();
+        assert!(deletes.is_empty(), "{name}: {deletes:?}");
+    }
+}
+
+/// What is granted beside the stores: nothing of it shows on the local stack, so it is told here with its reason.
+#[test]
+fn beside_the_stores_only_logs_keys_and_reports_of_failure_are_let() {
+    let template = Template::read();
+    for (name, function) in template.functions() {
+        let mut expected =
+            vec![(None, "logs:CreateLogStream", "FunctionLogs"), (None, "logs:PutLogEvents", "FunctionLogs")];
+        let role = role(&template, &name);
+        if grants(&template, &role).iter().any(|(_, action, _)| action == "s3:PutObject") {
+            // Objects are encrypted with the key that was chosen.
+            expected.push((Some("HasKmsKey"), "kms:GenerateDataKey", "KmsKeyArn"));
+        }
+        if function.definition["Properties"]["EventInvokeConfig"].is_object() {
+            // Lambda reports failures in the function's name.
+            expected.push((None, "sqs:SendMessage", "DeadLetters"));
+        }
+        if template.environment(&name).contains_key("PROVIDER_SECRET_ARN") {
+            // The keys to the platforms' APIs come from the secret.
+            expected.push((Some("HasProviderSecret"), "secretsmanager:GetSecretValue", "ProviderSecretArn"));
+        }
+        let mut granted: BTreeSet<_> = grants(&template, &role)
+            .into_iter()
+            .filter(|(_, action, _)| !action.starts_with("dynamodb:") && !action.starts_with("s3:"))
+            .collect();
+        // Reading an object, and completing one uploaded in parts, decrypts it.
+        let reads = grants(&template, &role).iter().any(|(_, action, _)| action.starts_with("s3:GetObject"));
+        if reads {
+            expected.push((Some("HasKmsKey"), "kms:Decrypt", "KmsKeyArn"));
+        }
+        for (condition, action, resource) in expected {
+            let grant = (condition.map(str::to_owned), action.to_owned(), resource.to_owned());
+            assert!(granted.remove(&grant), "{role} lacks {grant:?}");
+        }
+        assert!(granted.is_empty(), "{role}: {granted:?}");
+    }
+}

@@ -1,0 +1,340 @@
+//! Sending pushes as the platforms do: each with its time limit and its own way of trying again, until it is acknowledged or
+//! given up.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use operator::erase_quietly;
+use operator::http::{Http, NoAnswer};
+use runtime::ingress::receive::Receiver;
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::call::{Call, World};
+use super::laaffic::callee_of;
+use super::plan::{Kind, Message, Push, kinds};
+use super::report::Figures;
+
+/// How many requests are under way at once.
+const MAX_IN_FLIGHT: usize = 64;
+
+/// Where pushes go.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    /// The base URL, without a slash at its end.
+    pub(super) base: String,
+    /// The token.
+    pub(super) token: String,
+    /// How long an answer is waited for, where that is not as long as the platforms wait.
+    pub(super) patience: Option<Duration>,
+}
+
+/// Why an attempt was no success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Failure {
+    /// There was no answer.
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
+    /// The answer is no acknowledgement.
+    #[error("answered {0}")]
+    Status(u16),
+    /// Status 200, but a body without the numeric `code` that Alibaba demands.
+    #[error("answered 200 without a code")]
+    NoCode,
+}
+
+/// What became of all pushes.
+#[derive(Debug)]
+pub struct Sent {
+    pub(super) figures: Figures,
+    pub(super) acknowledged: HashSet<(u32, Kind)>,
+    /// The calls whose callee was erased.
+    pub(super) erased: HashSet<u32>,
+    /// What stood beside the lists of acknowledged pushes.
+    pub(super) envelopes: HashSet<String>,
+    pub(super) given_up: Vec<GivenUp>,
+    pub(super) started: jiff::Timestamp,
+    pub(super) took: Duration,
+}
+
+/// A push that its platform will not send again.
+#[derive(Debug)]
+pub(super) struct GivenUp {
+    pub(super) kind: Kind,
+    pub(super) messages: Vec<Message>,
+    pub(super) attempts: u32,
+    pub(super) last: Failure,
+}
+
+impl Sent {
+    /// How many pushes there were.
+    #[must_use]
+    pub fn pushes(&self) -> u64 {
+        self.figures.total(|kind| kind.pushes)
+    }
+
+    /// How many of them were acknowledged.
+    #[must_use]
+    pub fn acknowledged_pushes(&self) -> u64 {
+        self.figures.total(|kind| kind.acknowledged)
+    }
+
+    /// How many people were erased meanwhile.
+    #[must_use]
+    pub fn erased(&self) -> usize {
+        self.erased.len()
+    }
+
+    /// How many attempts were repetitions.
+    #[must_use]
+    pub fn retried(&self) -> u64 {
+        self.figures.total(|kind| kind.retried)
+    }
+}
+
+/// How long a platform waits for an answer.
+fn time_limit(kind: Kind) -> Duration {
+    match kind {
+        // <https://help.aliyun.com/document_detail/112503.html>
+        Kind::Report | Kind::Record | Kind::Note | Kind::RedialedReport | Kind::DeadRecord => {
+            Duration::from_millis(700)
+        }
+        // Neither documents one; this is what HTTP clients usually come with.
+        Kind::AiVoice
+        | Kind::AiVoiceWrapped
+        | Kind::CorrectedAiVoice
+        | Kind::Laaffic
+        | Kind::CorrectedLaaffic => Duration::from_secs(10),
+    }
+}
+
+/// How long after failed attempt number `attempt`, counted from one, a platform tries again; `None` where it gives up.
+fn pause_after(kind: Kind, attempt: u32) -> Option<Duration> {
+    let minutes = match kind {
+        Kind::Report | Kind::Record | Kind::Note | Kind::RedialedReport | Kind::DeadRecord => {
+            *[1, 5, 10].get(attempt as usize - 1)?
+        }
+        // The engine under it: at most ten, doubling.
+        Kind::AiVoice | Kind::AiVoiceWrapped | Kind::CorrectedAiVoice => {
+            (attempt <= 10).then(|| 1 << (attempt - 1))?
+        }
+        // Not documented: the least that can be expected.
+        Kind::Laaffic | Kind::CorrectedLaaffic => (attempt == 1).then_some(1)?,
+    };
+    Some(Duration::from_secs(minutes * 60))
+}
+
+/// How an attempt ended: which push, the how manieth attempt, how long it took.
+type Attempted = (usize, u32, Duration, Result<(), Failure>);
+
+/// Erases people while it is sent, as the operator would who was asked to.
+pub(super) struct Erasing {
+    /// The stores.
+    pub(super) stores: Arc<Receiver>,
+    /// How many people are erased.
+    pub(super) people: usize,
+}
+
+impl Erasing {
+    /// A call of the push whose callee can be erased by now: of its function no other message comes, which could tell another
+    /// callee, and its number is known whole.
+    fn choose(&self, world: &World, push: &Push, acknowledged: &HashSet<(u32, Kind)>) -> Option<Call> {
+        let calls = push.messages.iter().map(|message| world.call(message.call));
+        let mut settled = calls.filter(|call| {
+            call.named
+                && !call.callee.contains('*')
+                && kinds(call).iter().all(|kind| {
+                    // What is weaker tells no callee: it may come later, and meets the tombstone.
+                    matches!(kind, Kind::Record | Kind::DeadRecord | Kind::Note)
+                        || acknowledged.contains(&(call.index, *kind))
+                })
+        });
+        settled.next()
+    }
+}
+
+/// How often an erasure is tried that the stores' failures broke off, and the pause between.
+const ERASURES: usize = 60;
+const BEFORE_ERASING_AGAIN: Duration = Duration::from_secs(1);
+
+async fn erase(stores: Arc<Receiver>, call: Call) -> anyhow::Result<u32> {
+    let mut tries = 1;
+    while let Err(error) = erase_quietly(&stores, callee_of(&call)).await {
+        if tries == ERASURES {
+            return Err(error);
+        }
+        tries += 1;
+        tokio::time::sleep(BEFORE_ERASING_AGAIN).await;
+    }
+    Ok(call.index)
+}
+
+/// Sends all pushes, and erases people meanwhile.
+///
+/// # Errors
+/// Where somebody can't be erased.
+pub(super) async fn send(
+    world: &Arc<World>,
+    plan: Vec<Push>,
+    target: &Target,
+    time_scale: f64,
+    erasing: Option<Erasing>,
+) -> anyhow::Result<Sent> {
+    let mut erasures: JoinSet<anyhow::Result<u32>> = JoinSet::new();
+    let mut chosen: HashSet<u32> = HashSet::new();
+    // Spread over the whole of it.
+    let every = erasing.as_ref().map_or(usize::MAX, |erasing| (plan.len() / (erasing.people + 1)).max(1));
+    let started = jiff::Timestamp::now();
+    let begin = Instant::now();
+    let plan = Arc::new(plan);
+    let http = Http::new();
+    let mut due: BinaryHeap<Reverse<(Instant, usize, u32)>> =
+        plan.iter().enumerate().map(|(number, push)| Reverse((begin + push.at, number, 1))).collect();
+    let mut under_way: JoinSet<Attempted> = JoinSet::new();
+    let mut sent = Sent {
+        figures: Figures::default(),
+        acknowledged: HashSet::new(),
+        erased: HashSet::new(),
+        envelopes: HashSet::new(),
+        given_up: Vec::new(),
+        started,
+        took: Duration::ZERO,
+    };
+    let mut progress = Progress::new(plan.len());
+    while !due.is_empty() || !under_way.is_empty() {
+        let next = due.peek().map(|Reverse((at, _, _))| *at).filter(|_| under_way.len() < MAX_IN_FLIGHT);
+        tokio::select! {
+            () = sleep_until(next.unwrap_or(begin)), if next.is_some() => {
+                let Some(Reverse((_, number, attempt))) = due.pop() else { continue };
+                under_way.spawn(attempt_one(Arc::clone(world), Arc::clone(&plan), http.clone(), target.clone(), number, attempt));
+            }
+            Some(Ok((number, attempt, took, result))) = under_way.join_next() => {
+                let push = &plan[number];
+                let answered = !matches!(result, Err(Failure::NoAnswer(_)));
+                sent.figures.attempt(push.kind, attempt, answered.then_some(took));
+                match (result, pause_after(push.kind, attempt)) {
+                    (Ok(()), _) => {
+                        sent.figures.of(push.kind).acknowledged += 1;
+                        sent.envelopes.extend(world.beside_the_list(push));
+                        sent.acknowledged.extend(push.messages.iter().map(|message| (message.call, message.kind)));
+                        let is_time = sent.figures.total(|kind| kind.acknowledged) as usize > every * (chosen.len() + 1);
+                        if let Some(erasing) = erasing.as_ref().filter(|erasing| is_time && chosen.len() < erasing.people)
+                            && let Some(call) = erasing.choose(world, push, &sent.acknowledged)
+                            && chosen.insert(call.index)
+                        {
+                            erasures.spawn(erase(Arc::clone(&erasing.stores), call));
+                        }
+                    }
+                    (Err(failure), Some(pause)) => {
+                        sent.figures.failure(failure);
+                        due.push(Reverse((Instant::now() + pause.mul_f64(time_scale), number, attempt + 1)));
+                    }
+                    (Err(failure), None) => {
+                        sent.figures.failure(failure);
+                        sent.figures.of(push.kind).given_up += 1;
+                        sent.given_up.push(GivenUp {
+                            kind: push.kind, messages: push.messages.clone(), attempts: attempt, last: failure,
+                        });
+                    }
+                }
+                progress.show(&sent.figures, due.len());
+            }
+        }
+    }
+    progress.end();
+    sent.took = begin.elapsed();
+    while let Some(erased) = erasures.join_next().await {
+        sent.erased.insert(erased.context("an erasure was broken off")?.context("somebody can't be erased")?);
+    }
+    Ok(sent)
+}
+
+async fn attempt_one(
+    world: Arc<World>,
+    plan: Arc<Vec<Push>>,
+    http: Http,
+    target: Target,
+    number: usize,
+    attempt: u32,
+) -> Attempted {
+    let push = &plan[number];
+    let url = format!("{}/push/{}/{}", target.base, push.kind.function(), target.token);
+    let body = world.body(push);
+    let began = Instant::now();
+    let answer = http.post(&url, body, target.patience.unwrap_or(time_limit(push.kind))).await;
+    let result = match answer {
+        Ok((200, body)) => match serde_json::from_slice::<Value>(&body) {
+            Ok(answer) if answer["code"].is_number() => Ok(()),
+            _ => Err(Failure::NoCode),
+        },
+        Ok((status, _)) => Err(Failure::Status(status)),
+        Err(no_answer) => Err(no_answer.into()),
+    };
+    (number, attempt, began.elapsed(), result)
+}
+
+/// One line on stderr: rewritten each second on a terminal, else written every ten.
+struct Progress {
+    pushes: usize,
+    every: Duration,
+    on_terminal: bool,
+    shown: Instant,
+}
+
+impl Progress {
+    fn new(pushes: usize) -> Self {
+        let on_terminal = std::io::stderr().is_terminal();
+        Self {
+            pushes,
+            every: Duration::from_secs(if on_terminal { 1 } else { 10 }),
+            on_terminal,
+            shown: Instant::now(),
+        }
+    }
+
+    fn show(&mut self, figures: &Figures, waiting: usize) {
+        if self.shown.elapsed() < self.every {
+            return;
+        }
+        self.shown = Instant::now();
+        let line = format!(
+            "{} of {} pushes acknowledged, {} waiting, {} tried again, {} given up",
+            figures.total(|kind| kind.acknowledged),
+            self.pushes,
+            waiting,
+            figures.total(|kind| kind.retried),
+            figures.total(|kind| kind.given_up),
+        );
+        // Nobody reads it: no reason to stop.
+        let _ = match self.on_terminal {
+            true => write!(std::io::stderr(), "\r\x1b[2K{line}"),
+            false => writeln!(std::io::stderr(), "{line}"),
+        };
+    }
+
+    fn end(&self) {
+        if self.on_terminal {
+            let _ = write!(std::io::stderr(), "\r\x1b[2K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_platform_tries_again_as_it_says_and_then_gives_up() {
+        let minutes = |kind| -> Vec<u64> {
+            (1..).map_while(|attempt| pause_after(kind, attempt)).map(|pause| pause.as_secs() / 60).collect()
+        };
+        assert_eq!(minutes(Kind::Report), [1, 5, 10]);
+        assert_eq!(minutes(Kind::AiVoice), [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
+        assert_eq!(minutes(Kind::Laaffic), [1]);
+    }
+}

@@ -1,0 +1,262 @@
+//! One HTTP socket that presents requests to the functions as API Gateway's HTTP API would (payload format 2.0), and offers
+//! Lambda's Invoke operation.
+//!
+//! Format: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Extension, Router};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use catalog::PUSH_FUNCTIONS;
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, USER_AGENT};
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::functions::{Functions, InvokeError};
+
+/// The largest body that API Gateway takes, in bytes.
+const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+
+/// How long running requests may take to finish once the gateway was told to end.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// What requests are answered with.
+#[derive(Clone)]
+struct Gateway {
+    functions: Arc<Functions>,
+    /// How long a request's body may take to arrive.
+    read_timeout: Duration,
+}
+
+/// Serves the functions until told to stop, or until the other end of `stopped` is gone.
+///
+/// A sender that takes longer than `read_timeout` for a request's head, or then for its body, loses its connection: the latter is
+/// told 408. So does one that leaves a connection unused for as long.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    functions: Arc<Functions>,
+    read_timeout: Duration,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let router = router(Gateway { functions, read_timeout });
+    // Told the version beforehand, it doesn't wait for a first byte to tell it: that wait has no end.
+    let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
+    http.http1().timer(TokioTimer::new()).header_read_timeout(read_timeout);
+    let connections = GracefulShutdown::new();
+    loop {
+        tokio::select! {
+            _ = &mut stopped => break,
+            accepted = listener.accept() => match accepted {
+                Ok((socket, peer)) => {
+                    let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(peer))));
+                    let connection = http.serve_connection(TokioIo::new(socket), service).into_owned();
+                    let connection = connections.watch(connection);
+                    // It fails when a client goes away or takes too long: nothing to report.
+                    tokio::spawn(async move { connection.await.ok() });
+                }
+                // Out of file descriptors, say: there will be some again.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+        }
+    }
+    drop(listener);
+    // A client that sent half a request would hold the end for longer.
+    let _ = tokio::time::timeout(STOP_GRACE, connections.shutdown()).await;
+}
+
+/// The routes of the HTTP API, and of Lambda's.
+fn router(gateway: Gateway) -> Router {
+    Router::new()
+        .route("/push/{function}/{token}", post(push))
+        .route("/2015-03-31/functions/{function}/invocations", post(invoke))
+        .fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
+        .method_not_allowed_fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(gateway)
+}
+
+async fn push(
+    State(Gateway { functions, read_timeout }): State<Gateway>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    request: Request,
+) -> Response {
+    // What is no text when decoded is the name of nothing.
+    let Ok(Path((function, token))) = path else { return message(StatusCode::NOT_FOUND, "Not Found") };
+    // The others have no route: nobody outside may run them.
+    if !PUSH_FUNCTIONS.iter().any(|known| known.push.function == function) {
+        return message(StatusCode::NOT_FOUND, "Not Found");
+    }
+    let (parts, body) = request.into_parts();
+    let body = match read(body, read_timeout).await {
+        Ok(body) => body,
+        Err(response) => return response,
+    };
+    match functions.invoke(&function, event(&parts, peer, &function, &token, &body)).await {
+        Ok(payload) => response(&payload),
+        Err(InvokeError::NotFound(_)) => message(StatusCode::NOT_FOUND, "Not Found"),
+        Err(InvokeError::Failed { kind, .. }) => {
+            tracing::error!(function, kind, "invocation failed");
+            message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        }
+    }
+}
+
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+async fn invoke(
+    State(Gateway { functions, read_timeout }): State<Gateway>,
+    Path(function): Path<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
+    let payload = match read(request.into_body(), read_timeout).await {
+        Ok(payload) => payload,
+        Err(response) => return response,
+    };
+    let event = match serde_json::from_slice(if payload.is_empty() { b"{}" } else { &payload[..] }) {
+        Ok(event) => event,
+        Err(error) => {
+            let text = format!("Could not parse request body into json: {error}");
+            return lambda_error(StatusCode::BAD_REQUEST, "InvalidRequestContentException", &text);
+        }
+    };
+    // An ARN or a qualified name names the function too.
+    let name = function.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(5)).unwrap_or(&function);
+    let name = name.split(':').next().unwrap_or(name).to_owned();
+    if headers.get("x-amz-invocation-type").is_some_and(|kind| kind == "Event") {
+        tokio::spawn(async move { functions.invoke(&name, event).await });
+        return StatusCode::ACCEPTED.into_response();
+    }
+    match functions.invoke(&name, event).await {
+        Ok(payload) => (json_type(), payload.to_string()).into_response(),
+        Err(error @ InvokeError::NotFound(_)) => {
+            lambda_error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &error.to_string())
+        }
+        Err(InvokeError::Failed { kind, message }) => {
+            let body = json!({"errorType": kind, "errorMessage": message}).to_string();
+            (json_type(), [("x-amz-function-error", "Unhandled")], body).into_response()
+        }
+    }
+}
+
+async fn read(body: Body, limit: Duration) -> Result<Bytes, Response> {
+    match tokio::time::timeout(limit, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(message(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long"))
+        }
+        Ok(Err(_)) => Err(message(StatusCode::BAD_REQUEST, "Bad Request")),
+        // What is still to come is not waited for.
+        Err(_) => Err(([(CONNECTION, "close")], message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"))
+            .into_response()),
+    }
+}
+
+/// The event that API Gateway makes of a request.
+fn event(parts: &http::request::Parts, peer: SocketAddr, function: &str, token: &str, body: &[u8]) -> Value {
+    let header = |name| parts.headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    let mut headers: Map<String, Value> = Map::new();
+    for name in parts.headers.keys().filter(|name| **name != COOKIE) {
+        let values =
+            parts.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        headers.insert(name.to_string(), values.collect::<Vec<_>>().join(",").into());
+    }
+    headers.entry(CONTENT_LENGTH.as_str()).or_insert_with(|| body.len().to_string().into());
+    let query = parts.uri.query().unwrap_or_default();
+    let parameters: Map<String, Value> = url::form_urlencoded::parse(query.as_bytes())
+        .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
+        .collect();
+    let route = format!("POST /push/{function}/{{token}}");
+    let now = Timestamp::now();
+    let text = is_text(header(CONTENT_TYPE)).then(|| std::str::from_utf8(body).ok()).flatten();
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": parts.uri.path(),
+        "rawQueryString": query,
+        "headers": headers,
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "callvault",
+            "domainName": header(HOST).unwrap_or("localhost"),
+            "domainPrefix": "callvault",
+            "http": {
+                "method": parts.method.as_str(),
+                "path": parts.uri.path(),
+                "protocol": format!("{:?}", parts.version),
+                "sourceIp": peer.ip().to_string(),
+                "userAgent": header(USER_AGENT).unwrap_or_default(),
+            },
+            "requestId": request_id(),
+            "routeKey": route,
+            "stage": "$default",
+            "time": now.strftime("%d/%b/%Y:%H:%M:%S %z").to_string(),
+            "timeEpoch": now.as_millisecond(),
+        },
+        "pathParameters": {"token": token},
+        "isBase64Encoded": text.is_none(),
+    });
+    if !parameters.is_empty() {
+        event["queryStringParameters"] = parameters.into();
+    }
+    if !body.is_empty() {
+        event["body"] = text.map_or_else(|| STANDARD.encode(body), str::to_owned).into();
+    }
+    event
+}
+
+/// Whether API Gateway hands a body of this type on as text rather than in base64.
+fn is_text(content_type: Option<&str>) -> bool {
+    let essence =
+        content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.starts_with("text/")
+        || matches!(essence.as_str(), "application/json" | "application/javascript" | "application/xml")
+        || essence.ends_with("+json")
+        || essence.ends_with("+xml")
+}
+
+fn request_id() -> String {
+    format!("{:016x}", fastrand::u64(..))
+}
+
+/// The HTTP answer that API Gateway makes of a function's.
+fn response(payload: &Value) -> Response {
+    let status = payload["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
+    let mut builder = http::Response::builder().status(status.unwrap_or(502));
+    for (name, value) in payload["headers"].as_object().into_iter().flatten() {
+        builder = builder.header(name, value.as_str().unwrap_or_default());
+    }
+    let body = payload["body"].as_str().unwrap_or_default().to_owned();
+    builder
+        .body(Body::from(body))
+        .unwrap_or_else(|_| message(StatusCode::BAD_GATEWAY, "Internal Server Error"))
+}
+
+fn message(status: StatusCode, text: &str) -> Response {
+    (status, json_type(), json!({"message": text}).to_string()).into_response()
+}
+
+fn lambda_error(status: StatusCode, kind: &str, text: &str) -> Response {
+    let body = json!({"Type": "User", "Message": text}).to_string();
+    (status, json_type(), [("x-amzn-errortype", kind)], body).into_response()
+}
+
+fn json_type() -> [(http::HeaderName, &'static str); 1] {
+    [(CONTENT_TYPE, "application/json")]
+}

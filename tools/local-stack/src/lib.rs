@@ -1,0 +1,11 @@
+//! The local stack: the functions behind an HTTP socket as API Gateway would call them, with embedded stores and a simulator of the
+//! platforms; and Lambda's Runtime API, for a function's own program.
+
+pub mod dynamodb;
+pub mod functions;
+mod gateway;
+pub mod lambda;
+pub mod schema;
+mod stack;
+
+pub use stack::{Options, ProviderOptions, Stack, serve, serve_provider};

@@ -1,0 +1,387 @@
+//! The local stack: which parts there are, how they start, and how they end.
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use archive_recordings::Archiver;
+use catalog::{PUSH_FUNCTIONS, token};
+use clap::Args;
+use fetch_conversations::Conversations;
+use platforms::Provider;
+use runtime::aws::{Account, Patience};
+use runtime::config::{Environment, StoreConfig, own_token};
+use runtime::ingress::receive::Receiver;
+use runtime::outbound::fetch::SystemResolver;
+use runtime::store::Store;
+use s3_emulator::S3;
+use sweep_erased::Sweeper;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
+
+use crate::dynamodb::{self, DynamoDb};
+use crate::functions::{Functions, SCHEDULED_FUNCTIONS, ScheduledFunction};
+use crate::{gateway, schema};
+
+/// How to serve.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// The address to listen on; 0.0.0.0 lets containers in.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// The API's port; 0 picks a free one, here and below.
+    #[arg(long, default_value_t = 3000)]
+    pub port: u16,
+    /// The embedded DynamoDB's port.
+    #[arg(long, default_value_t = 8000)]
+    pub dynamodb_port: u16,
+    /// The embedded S3's port.
+    #[arg(long, default_value_t = 9000)]
+    pub s3_port: u16,
+    /// The provider simulator's port.
+    #[arg(long, default_value_t = 4000)]
+    pub provider_port: u16,
+    /// Where data is kept across restarts.
+    #[arg(long, value_name = "DIR", default_value = ".callvault")]
+    pub data: PathBuf,
+    /// Keep nothing across restarts.
+    #[arg(long)]
+    pub memory: bool,
+    /// The token that pushes have to carry: it opens every function.
+    #[arg(long, default_value = "local", value_parser = token::parse)]
+    pub token: String,
+    /// A token that opens one function only; again for others.
+    #[arg(long, value_name = "FUNCTION=TOKEN", value_parser = token::parse_own)]
+    pub function_token: Vec<(String, String)>,
+    /// How long a request may take to arrive, its head and then its body.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub read_timeout: u64,
+    /// The table's name.
+    #[arg(long, env = "TABLE_NAME", default_value = "callvault", hide_env_values = true)]
+    pub table: String,
+    /// The bucket's name.
+    #[arg(long, env = "BUCKET_NAME", default_value = "callvault", hide_env_values = true)]
+    pub bucket: String,
+    /// Don't run the scheduled functions.
+    #[arg(long)]
+    pub no_schedule: bool,
+    /// Use this DynamoDB instead of the embedded one.
+    #[arg(long, value_name = "URL")]
+    pub dynamodb_endpoint: Option<String>,
+    /// Use this S3 instead of the embedded one.
+    #[arg(long, value_name = "URL")]
+    pub s3_endpoint: Option<String>,
+    /// Fetch recordings from the simulator alone, whatever is set: nothing leaves this machine.
+    #[arg(skip)]
+    pub simulator_only: bool,
+}
+
+impl Options {
+    /// Everything in memory, on free ports.
+    pub fn in_memory() -> Self {
+        Self {
+            host: std::net::Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            dynamodb_port: 0,
+            s3_port: 0,
+            provider_port: 0,
+            data: PathBuf::new(),
+            memory: true,
+            token: "local".to_owned(),
+            function_token: Vec::new(),
+            read_timeout: 30,
+            table: "callvault".to_owned(),
+            bucket: "callvault".to_owned(),
+            no_schedule: true,
+            dynamodb_endpoint: None,
+            s3_endpoint: None,
+            simulator_only: true,
+        }
+    }
+}
+
+/// How to run the provider simulator alone.
+#[derive(Args, Clone, Debug)]
+pub struct ProviderOptions {
+    /// The address to listen on; 0.0.0.0 lets containers in.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// The simulator's port; 0 picks a free one.
+    #[arg(long, default_value_t = 4000)]
+    pub port: u16,
+}
+
+/// A running stack.
+pub struct Stack {
+    api: SocketAddr,
+    stores: StoreConfig,
+    store: Store,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+    functions: Arc<Functions>,
+    schedule: JoinSet<()>,
+    provider: Provider,
+    dynamodb: Option<DynamoDb>,
+    s3: Option<S3>,
+}
+
+impl Stack {
+    /// Starts the stores (the embedded ones, unless others are named), makes table and bucket, and serves the functions.
+    pub async fn start(options: &Options) -> anyhow::Result<Self> {
+        let api = listen(options, options.port, "--port").await?;
+        let data = (!options.memory).then_some(options.data.as_path());
+        // S3 first: it holds the lock that keeps a second stack out of the folder.
+        let s3 = match &options.s3_endpoint {
+            Some(_) => None,
+            None => {
+                let listener = listen(options, options.s3_port, "--s3-port").await?;
+                Some(s3_emulator::start(listener, data.map(|data| data.join("s3")).as_deref()).await?)
+            }
+        };
+        let dynamodb = match &options.dynamodb_endpoint {
+            Some(_) => None,
+            None => {
+                let listener = listen(options, options.dynamodb_port, "--dynamodb-port").await?;
+                Some(dynamodb::start(listener, data.map(|data| data.join("dynamodb")).as_deref()).await?)
+            }
+        };
+        let endpoint =
+            |address: Option<SocketAddr>| address.map(|address| format!("http://{}", reachable(address)));
+        let listener = listen(options, options.provider_port, "--provider-port").await?;
+        let provider = platforms::start(listener, platforms::Settings::default())?;
+        let simulator = reachable(provider.address());
+        let dynamodb_endpoint = endpoint(dynamodb.as_ref().map(DynamoDb::local_addr));
+        let s3_endpoint = endpoint(s3.as_ref().map(S3::local_addr));
+
+        // What is set goes on to the functions; what isn't has its local default.
+        let look_up = |variable: &str| match variable {
+            "DYNAMODB_ENDPOINT" => dynamodb_endpoint.clone().or_else(|| options.dynamodb_endpoint.clone()),
+            "S3_ENDPOINT" => s3_endpoint.clone().or_else(|| options.s3_endpoint.clone()),
+            "TABLE_NAME" => Some(options.table.clone()),
+            "BUCKET_NAME" => Some(options.bucket.clone()),
+            "PUSH_TOKEN_SHA256" => Some(set(variable).unwrap_or_else(|| token::digest(&options.token))),
+            own if own.starts_with("PUSH_TOKEN_SHA256_") => {
+                let of_own = |(function, token): &(String, String)| {
+                    (own_token(function) == own).then(|| token::digest(token))
+                };
+                let digests: Vec<_> = options.function_token.iter().filter_map(of_own).collect();
+                set(variable).or_else(|| (!digests.is_empty()).then(|| digests.join(",")))
+            }
+            "ALIBABA_ENDPOINT" | "LAAFFIC_ENDPOINT" => {
+                Some(set(variable).unwrap_or_else(|| provider.base_url().to_owned()))
+            }
+            "RECORDING_HOSTS" if options.simulator_only => Some(simulator.to_string()),
+            "RECORDING_HOSTS" => Some(
+                set(variable).unwrap_or_else(|| format!("{},{simulator}", archive_recordings::DEFAULT_HOSTS)),
+            ),
+            // The simulator's, unless keys come from elsewhere.
+            "ALIBABA_ACCESS_KEY_ID"
+            | "ALIBABA_ACCESS_KEY_SECRET"
+            | "LAAFFIC_API_KEY"
+            | "LAAFFIC_API_SECRET" => Some(set(variable).unwrap_or_else(|| "local".to_owned())),
+            _ => set(variable),
+        };
+        check_token_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
+        let environment = Environment::new(&look_up);
+        let stores = StoreConfig::read(&environment)?;
+        let store =
+            Store::new(stores.clone(), Account::of_function(&environment, &stores)?, Patience::Nobody);
+        schema::create_table(store.table()).await?;
+        schema::create_bucket(store.bucket()).await?;
+
+        let archiver = Archiver::new(&environment, SystemResolver).await?;
+        let conversations = Conversations::new(&environment)?;
+        let credentials = conversations.credentials(&environment).await?;
+        let receiver = Receiver::new(&environment, &catalog::pushes())?;
+        let sweeper = Sweeper::new(&environment)?;
+        let functions = Functions::new(receiver, archiver, conversations, credentials, sweeper);
+        let functions = Arc::new(functions);
+        let address = api.local_addr()?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let read_timeout = Duration::from_secs(options.read_timeout);
+        let server = tokio::spawn(gateway::serve(api, Arc::clone(&functions), read_timeout, stopped));
+        let mut schedule = JoinSet::new();
+        if !options.no_schedule {
+            for function in SCHEDULED_FUNCTIONS {
+                schedule.spawn(run_at_intervals(function, Arc::clone(&functions)));
+            }
+        }
+        Ok(Self { api: address, stores, store, stop, server, functions, schedule, provider, dynamodb, s3 })
+    }
+
+    /// The API's base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", reachable(self.api))
+    }
+
+    /// Where the stores are.
+    pub fn stores(&self) -> &StoreConfig {
+        &self.stores
+    }
+
+    /// The stores.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The functions.
+    pub fn functions(&self) -> Arc<Functions> {
+        Arc::clone(&self.functions)
+    }
+
+    /// The provider simulator.
+    pub fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// Ends the stack: no new requests, a little time for the running ones, then the stores.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        drop(self.stop);
+        self.server.await?;
+        // A run that is broken off leaves claims that lapse, as it would in Lambda.
+        self.schedule.shutdown().await;
+        self.provider.stop().await;
+        if let Some(s3) = self.s3 {
+            s3.stop().await?;
+        }
+        if let Some(dynamodb) = self.dynamodb {
+            dynamodb.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses the tokens of a function that there is none of: a name that was mistyped opens nothing, and nobody is told.
+fn check_token_names(variables: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let known: Vec<_> = PUSH_FUNCTIONS.iter().map(|known| own_token(known.push.function)).collect();
+    for variable in variables.filter(|variable| variable.starts_with("PUSH_TOKEN_SHA256_")) {
+        anyhow::ensure!(
+            known.contains(&variable),
+            "{variable} names no push function: there are {}",
+            known.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn set(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.trim().is_empty())
+}
+
+/// An address to connect to, where one of ours listens on all.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (std::net::Ipv4Addr::LOCALHOST, v4.port()).into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (std::net::Ipv6Addr::LOCALHOST, v6.port()).into(),
+        other => other,
+    }
+}
+
+async fn listen(options: &Options, port: u16, option: &str) -> anyhow::Result<TcpListener> {
+    listen_on(options.host, port, option).await
+}
+
+async fn listen_on(host: IpAddr, port: u16, option: &str) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind((host, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            bail!("port {port} is taken: choose another with {option}, or {option} 0 for any that is free")
+        }
+        Err(error) => Err(error).with_context(|| format!("can't listen on {host}:{port} ({option})")),
+    }
+}
+
+/// Runs a function once its first interval has passed, and then at each.
+async fn run_at_intervals(function: ScheduledFunction, functions: Arc<Functions>) {
+    let mut ticks = tokio::time::interval(function.every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        if let Err(error) = Arc::clone(&functions).invoke(function.name, serde_json::json!({})).await {
+            tracing::error!(function = function.name, error = %error, "invocation failed");
+        }
+    }
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+pub async fn serve(options: Options) -> anyhow::Result<()> {
+    runtime::telemetry::init(std::io::stderr);
+    // From here on a signal ends it cleanly, even while it starts.
+    let (mut interrupted, mut terminated) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stack = Stack::start(&options).await?;
+    introduce(&stack, &options)?;
+    tokio::select! {
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
+    }
+    stack.stop().await
+}
+
+/// Runs the provider simulator alone until Ctrl-C or SIGTERM.
+pub async fn serve_provider(options: ProviderOptions) -> anyhow::Result<()> {
+    let (mut interrupted, mut terminated) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let listener = listen_on(options.host, options.port, "--port").await?;
+    let provider = platforms::start(listener, platforms::Settings::default())?;
+    {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "the provider simulator is ready")?;
+        writeln!(out)?;
+        writeln!(out, "  provider  {}", provider.base_url())?;
+        writeln!(out)?;
+        writeln!(out, "Try:")?;
+        writeln!(out, "  curl -O {}", provider.recording_url("any-name.wav"))?;
+        writeln!(out, "  curl -i '{}?fault=xml-200'", provider.recording_url("any-name.wav"))?;
+        out.flush()?;
+    }
+    tokio::select! {
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
+    }
+    provider.stop().await;
+    Ok(())
+}
+
+fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
+    let url = stack.url();
+    let stores = stack.stores();
+    let endpoint = |endpoint: &Option<String>| endpoint.clone().unwrap_or_default();
+    let first = PUSH_FUNCTIONS[0].push.function;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "callvault is ready")?;
+    writeln!(out)?;
+    writeln!(out, "  API       {url}")?;
+    for function in PUSH_FUNCTIONS {
+        writeln!(out, "              POST /push/{}/{{token}}", function.push.function)?;
+    }
+    for function in SCHEDULED_FUNCTIONS {
+        let minutes = function.every.as_secs() / 60;
+        let when =
+            if options.no_schedule { "on invocation".to_owned() } else { format!("every {minutes} minutes") };
+        writeln!(out, "              {} {when}", function.name)?;
+    }
+    writeln!(out, "  DynamoDB  {}  table {}", endpoint(&stores.dynamodb_endpoint), stores.table_name)?;
+    writeln!(out, "  S3        {}  bucket {}", endpoint(&stores.s3_endpoint), stores.bucket_name)?;
+    writeln!(out, "  provider  {}  simulated", stack.provider().base_url())?;
+    match options.memory {
+        true => writeln!(out, "  data      in memory")?,
+        false => writeln!(out, "  data      {}", options.data.display())?,
+    }
+    writeln!(out)?;
+    writeln!(out, "Try:")?;
+    writeln!(
+        out,
+        "  curl {url}/push/{first}/{} --data-binary @functions/{first}/test_data/sample.json",
+        if options.token == "local" { "local" } else { "$TOKEN" }
+    )?;
+    out.flush()?;
+    Ok(())
+}

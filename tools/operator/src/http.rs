@@ -1,0 +1,58 @@
+//! Posting as a platform does: one connection pool, a time limit on each request, and nothing tried again by itself.
+
+use std::time::Duration;
+
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+
+/// How long it may take to connect, where the request itself may take longer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An HTTP client.
+#[derive(Clone, Debug)]
+pub struct Http(SharedHttpConnector);
+
+/// Why there was no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// It took too long.
+    #[error("no answer in time")]
+    TimedOut,
+    /// No connection came about, or it broke.
+    #[error("no connection")]
+    Unreachable,
+    /// The URL can't be requested.
+    #[error("not a URL to post to")]
+    BadUrl,
+}
+
+impl Http {
+    /// A client with no connection yet.
+    pub fn new() -> Self {
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
+        let connector = Connector::builder()
+            .connector_settings(settings)
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build();
+        Self(SharedHttpConnector::new(connector))
+    }
+
+    /// Posts JSON, and gives back the answer's status and body, if both are there in time.
+    pub async fn post(&self, url: &str, json: String, timeout: Duration) -> Result<(u16, Vec<u8>), NoAnswer> {
+        let mut request = HttpRequest::new(SdkBody::from(json));
+        request.set_method("POST").map_err(|_| NoAnswer::BadUrl)?;
+        request.set_uri(url).map_err(|_| NoAnswer::BadUrl)?;
+        request.headers_mut().insert("content-type", "application/json;charset=UTF-8");
+        let answer = async {
+            let response = self.0.call(request).await.map_err(|_| NoAnswer::Unreachable)?;
+            let status = response.status().as_u16();
+            let body = ByteStream::new(response.into_body()).collect().await;
+            Ok((status, body.map_err(|_| NoAnswer::Unreachable)?.to_vec()))
+        };
+        tokio::time::timeout(timeout, answer).await.map_err(|_| NoAnswer::TimedOut)?
+    }
+}

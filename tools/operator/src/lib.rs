@@ -1,0 +1,64 @@
+//! The operator's commands. They work on the local stack and, with the operator's own credentials, on AWS.
+
+mod compressed;
+mod erase;
+pub mod http;
+mod redrive;
+mod replay;
+mod smoke;
+mod token;
+
+use anyhow::Context;
+use aws_config::BehaviorVersion;
+use clap::Args;
+use runtime::aws::{self, Account};
+use runtime::config::{Environment, StoreConfig};
+use runtime::ingress::receive::Receiver;
+
+pub use erase::{EraseOptions, erase, erase_quietly};
+pub use redrive::{RedriveOptions, redrive};
+pub use replay::{ReplayOptions, replay};
+pub use smoke::{SmokeOptions, smoke};
+pub use token::token;
+
+/// Which stores a command works on.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Target {
+    /// Work on the local stack at its default ports. Without it: on the stores that TABLE_NAME, BUCKET_NAME,
+    /// DYNAMODB_ENDPOINT and S3_ENDPOINT name, with the AWS credentials and region of your profile.
+    #[arg(long)]
+    pub local: bool,
+}
+
+impl Target {
+    fn look_up(&self, variable: &str) -> Option<String> {
+        let local = match variable {
+            "DYNAMODB_ENDPOINT" => "http://127.0.0.1:8000",
+            "S3_ENDPOINT" => "http://127.0.0.1:9000",
+            "TABLE_NAME" | "BUCKET_NAME" => "callvault",
+            _ => return std::env::var(variable).ok(),
+        };
+        std::env::var(variable).ok().or_else(|| self.local.then(|| local.to_owned()))
+    }
+
+    /// What stores again what was received before, and the stores themselves.
+    pub async fn receiver(&self) -> anyhow::Result<Receiver> {
+        let look_up = |variable: &str| self.look_up(variable);
+        let environment = Environment::new(&look_up);
+        let stores = StoreConfig::read(&environment).context("say where: --local, or the variables")?;
+        let account = match stores.dynamodb_endpoint {
+            Some(_) => Account::of_function(&environment, &stores)?,
+            None => operators_account().await?,
+        };
+        Ok(Receiver::for_operator(&environment, account)?)
+    }
+}
+
+/// The operator's own account, as the AWS CLI would find it: variables, profile, single sign-on.
+async fn operators_account() -> anyhow::Result<Account> {
+    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(aws::http_client()).load().await;
+    Ok(Account {
+        region: config.region().context("no region is set: AWS_REGION, or the profile's")?.to_string(),
+        credentials: config.credentials_provider().context("no AWS credentials are set")?,
+    })
+}

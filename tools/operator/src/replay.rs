@@ -1,0 +1,148 @@
+//! `callvault replay`: stored verbatim pushes go through today's normalizers again, after a mapping was mended.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use anyhow::{Context, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
+use catalog::stored_type;
+use clap::Args;
+use runtime::ingress::receive::Receiver;
+use runtime::store::Replayed;
+use runtime::store::attributes::from_attributes;
+use runtime::store::table::Table;
+use serde_json::Value;
+use shared::model::{CallKey, Instant};
+use shared::normalize::Context as PushContext;
+use shared::record::item::{ASKED, Item, typed};
+use shared::record::keys;
+use shared::record::parts::Element;
+
+use super::Target;
+
+/// What to replay.
+#[derive(Args, Clone, Debug)]
+pub struct ReplayOptions {
+    #[command(flatten)]
+    target: Target,
+    /// Only calls with pushes of this function, `alicom-call-report`.
+    #[arg(long)]
+    function: Option<String>,
+    /// Only calls with pushes received since then, `2025-06-01T00:00:00Z`.
+    #[arg(long, value_parser = instant)]
+    since: Option<Instant>,
+    /// Only tell what would change.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn instant(text: &str) -> Result<Instant, String> {
+    Instant::parse(text, jiff::tz::Offset::UTC).ok_or_else(|| "not a time: 2025-06-01T00:00:00Z".to_owned())
+}
+
+/// Replays, and tells of each call that changes what does. It fails where a call could not be read anew.
+pub async fn replay(options: ReplayOptions) -> anyhow::Result<()> {
+    if let Some(function) = &options.function {
+        ensure!(stored_type(function).is_some(), "there is no function {function}");
+    }
+    let receiver = options.target.receiver().await?;
+    let mut out = std::io::stdout().lock();
+    let (mut unchanged, mut changed, mut erased, mut failed) = (0, 0, 0, 0);
+    for pk in calls(receiver.store().table(), &options).await? {
+        match replay_one(&receiver, &pk, options.dry_run).await {
+            Ok(Replayed::Unchanged) => unchanged += 1,
+            Ok(Replayed::Changed(names)) => {
+                let what = if names.is_empty() { "extra".to_owned() } else { names.join(", ") };
+                writeln!(out, "{pk}  {what}")?;
+                changed += 1;
+            }
+            Ok(Replayed::Erased) => {
+                writeln!(out, "{pk}  left as it is: it was erased")?;
+                erased += 1;
+            }
+            Err(error) => {
+                writeln!(out, "{pk}  failed: {error:#}")?;
+                failed += 1;
+            }
+        }
+    }
+    let would_be = if options.dry_run { "would be " } else { "" };
+    writeln!(out, "{would_be}changed {changed}, unchanged {unchanged}, left {erased}, failed {failed}")?;
+    ensure!(failed == 0, "{failed} calls could not be replayed");
+    Ok(())
+}
+
+/// The partitions of the calls that have a push of the kind asked for.
+async fn calls(table: &Table, options: &ReplayOptions) -> anyhow::Result<BTreeSet<String>> {
+    let (client, name) = table.client();
+    let prefix = match &options.function {
+        Some(function) => format!("push#{function}#"),
+        None => "push#".to_owned(),
+    };
+    let since = options.since.map(|since| since.to_string()).unwrap_or_default();
+    let mut pushes = client
+        .scan()
+        .table_name(name)
+        .projection_expression("#pk")
+        .filter_expression("begins_with(#sk, :prefix) AND #received_at >= :since")
+        .expression_attribute_names("#pk", keys::PK)
+        .expression_attribute_names("#sk", keys::SK)
+        .expression_attribute_names("#received_at", "received_at")
+        .expression_attribute_values(":prefix", AttributeValue::S(prefix))
+        .expression_attribute_values(":since", AttributeValue::S(since))
+        .into_paginator()
+        .items()
+        .send();
+    let mut calls = BTreeSet::new();
+    while let Some(push) = pushes.next().await {
+        let push = from_attributes(push.context("the table can't be read")?);
+        calls.extend(push.get(keys::PK).and_then(Value::as_str).map(str::to_owned));
+    }
+    Ok(calls)
+}
+
+async fn replay_one(receiver: &Receiver, pk: &str, dry_run: bool) -> anyhow::Result<Replayed> {
+    let key = keys::call_of_pk(pk).context("not a call's key")?;
+    let mut elements = Vec::new();
+    for item in receiver.store().table().query(pk).await? {
+        if item.get(keys::SK).and_then(Value::as_str).is_some_and(|sk| sk.starts_with("push#")) {
+            elements.push(element(receiver, &key, &item).await?);
+        }
+    }
+    Ok(receiver.store().replay(&key, elements, dry_run).await?)
+}
+
+/// A stored push as today's normalizer reads it.
+async fn element(receiver: &Receiver, key: &CallKey, item: &Item) -> anyhow::Result<Element> {
+    let text = |name: &str| item.get(name).and_then(Value::as_str);
+    let function = text("function").context("a push without a function")?;
+    let push = stored_type(function).with_context(|| format!("there is no function {function}"))?;
+    let body = match (text("body"), text("body_key")) {
+        (Some(body), _) => body.to_owned(),
+        (None, Some(key)) => String::from_utf8(receiver.store().bucket().get(key).await?)?,
+        (None, None) => anyhow::bail!("a push without a body"),
+    };
+    let received_at = text("received_at").and_then(|at| Instant::parse(at, jiff::tz::Offset::UTC));
+    let received_at = received_at.context("a push without the time of its receipt")?;
+    let context = PushContext { received_at, utc_offset: receiver.utc_offset(push.provider) };
+    let normalized = push.normalized(&body, &context).context("a stored push is rejected now")?;
+    // Ids were stored untrimmed once.
+    ensure!(
+        normalized.call_id.as_str() == key.call_id.as_str().trim(),
+        "a stored push is about another call now"
+    );
+    let asked = match item.get(ASKED) {
+        Some(Value::Object(asked)) => Some(typed(asked.clone()).context("an answer to nobody knows what")?),
+        _ => None,
+    };
+    Ok(Element {
+        key: key.clone(),
+        push,
+        received_at,
+        expires: None,
+        text: body,
+        envelope: None,
+        asked,
+        normalized,
+    })
+}
