@@ -79,6 +79,14 @@ def scheduled(token):
         assert found["state"]["S"] == "archived", found
         assert size in (None, int(found["bytes"]["N"])), found
     assert len(objects("recordings/")) == 2
+    # What is tried again is known with its expiry, which the index tells: the soonest goes first, and an alarm goes by it.
+    expires = int(time.time()) + 6 * 3600
+    waits = announce(token, "waits", f"?fault=server-error&OSSAccessKeyId=k&Expires={expires}&Signature=s")
+    invoke("ArchiveRecordings")
+    failed, answer = invoke("ArchiveRecordings")
+    told = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(expires))
+    assert not failed and answer.get("next_expiry") == told, answer
+    aws("dynamodb").delete_item(TableName=TABLE["name"], Key={"pk": {"S": waits}, "sk": {"S": "recording#main"}})
     failed, answer = invoke("FetchConversations")
     assert not failed and answer["fetched"] == 0, f"without keys: {answer}"
     for function, name in SCHEDULED.items():
