@@ -174,12 +174,16 @@ mod tests {
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
         };
         let logs = |tool: &PathBuf| {
+            // It watches what others log.
+            if tool.ends_with("testkit") {
+                return false;
+            }
             let manifest = std::fs::read_to_string(tool.join("Cargo.toml")).unwrap();
             manifest.lines().any(|line| line.starts_with("tracing."))
         };
         let ours = folders("functions").into_iter().chain(folders("tools").into_iter().filter(logs));
         let ours = ours.map(|folder| folder.file_name().unwrap().to_str().unwrap().replace('-', "_"));
-        let others = ["callvault", "shared"].map(str::to_owned);
+        let others = ["callvault", "runtime"].map(str::to_owned);
         assert_eq!(ours.chain(others).collect::<BTreeSet<_>>(), OURS.map(str::to_owned).into());
     }
 }
