@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod model;
 pub mod normalized;
 pub mod parts;
+pub mod path_id;
 pub mod recording_url;
 pub mod rejected;
 pub mod storable;
