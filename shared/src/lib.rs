@@ -10,6 +10,7 @@ pub mod fields;
 pub mod inquiry;
 pub mod item;
 pub mod keys;
+pub mod masking;
 pub mod merge;
 pub mod metrics;
 pub mod model;
