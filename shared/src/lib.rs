@@ -24,6 +24,8 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tombstone;
+pub mod vcon;
+pub mod whole_call;
 
 #[cfg(feature = "aws")]
 pub mod answer;
