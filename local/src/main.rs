@@ -30,6 +30,8 @@ enum Command {
     Replay(operator::ReplayOptions),
     /// Remove all that is stored of a person.
     Erase(operator::EraseOptions),
+    /// Write calls for other programs, each as a vCon.
+    Export(operator::ExportOptions),
     /// Push a made-up call to each push function, find it in the stores, and remove it.
     Smoke(operator::SmokeOptions),
     /// Play the platforms: push made-up calls, and hold the stores against them.
@@ -51,6 +53,7 @@ async fn main() -> ExitCode {
         Some(Command::Redrive(options)) => operator::redrive(options).await,
         Some(Command::Replay(options)) => operator::replay(options).await,
         Some(Command::Erase(options)) => operator::erase(options).await,
+        Some(Command::Export(options)) => operator::export(options).await,
         Some(Command::Smoke(options)) => operator::smoke(options).await,
         Some(Command::Simulate(options)) => simulate::run(options).await,
         Some(Command::Bench(options)) => bench::run(options).await,

@@ -2,6 +2,7 @@
 
 mod compressed;
 mod erase;
+mod export;
 mod redrive;
 mod replay;
 mod smoke;
@@ -15,6 +16,7 @@ use shared::push::Receiver;
 
 pub(crate) use erase::erase_quietly;
 pub use erase::{EraseOptions, erase};
+pub use export::{ExportOptions, export};
 pub use redrive::{RedriveOptions, redrive};
 pub use replay::{ReplayOptions, replay};
 pub use smoke::{SmokeOptions, smoke};
