@@ -21,6 +21,11 @@ fn every_fixture_gives_its_golden_output() {
 }
 
 #[test]
+fn every_fixture_makes_its_golden_vcons() {
+    testkit::vcon::check_golden_vcons(&ANSWER, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+}
+
+#[test]
 fn every_leaf_of_the_documents_sample_is_kept_outside_the_verbatim_answer() {
     let sample: Value = serde_json::from_str(SAMPLE).unwrap();
     let mut interrupting = Vec::new();

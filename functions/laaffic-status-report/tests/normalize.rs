@@ -21,6 +21,11 @@ fn every_fixture_gives_its_golden_output() {
 }
 
 #[test]
+fn every_fixture_makes_its_golden_vcons() {
+    testkit::vcon::check_golden_vcons(&PUSH, concat!(env!("CARGO_MANIFEST_DIR"), "/test_data"));
+}
+
+#[test]
 fn every_leaf_of_the_documents_sample_is_kept_outside_the_verbatim_push() {
     testkit::check_leaves(&PUSH, SAMPLE);
 }

@@ -23,6 +23,8 @@ pub struct Platform {
     pub provider: Provider,
     /// Its name in keys and attributes.
     pub name: &'static str,
+    /// Its name for people, and for programs of others.
+    pub title: &'static str,
     /// The variables that hold the zone of its times that carry none. The first that is set counts; the others are older names.
     pub zone_variables: &'static [&'static str],
     /// Whether its API is asked for what no push of a call has brought: a call of others is never due to be asked for.
@@ -34,6 +36,7 @@ pub struct Platform {
 const ALICOM: Platform = Platform {
     provider: Provider::Alicom,
     name: "alicom",
+    title: "Alibaba Cloud",
     zone_variables: &["ALICOM_UTC_OFFSET", "ALIBABA_UTC_OFFSET"],
     is_asked: true,
     slots_were_ids: false,
@@ -42,6 +45,7 @@ const ALICOM: Platform = Platform {
 const AI_VOICE: Platform = Platform {
     provider: Provider::AiVoice,
     name: "ai-voice",
+    title: "AI-voice",
     zone_variables: &["AI_VOICE_UTC_OFFSET"],
     is_asked: false,
     slots_were_ids: false,
@@ -50,6 +54,7 @@ const AI_VOICE: Platform = Platform {
 const LAAFFIC: Platform = Platform {
     provider: Provider::Laaffic,
     name: "laaffic",
+    title: "LAAFFIC",
     zone_variables: &["LAAFFIC_UTC_OFFSET"],
     is_asked: false,
     slots_were_ids: true,

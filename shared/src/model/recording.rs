@@ -95,6 +95,9 @@ pub struct Recording {
     /// Its SHA-256, hex.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// Its SHA-512, hex; absent where it was archived by a release that did not reckon it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha512: Option<String>,
     /// Its media type, `audio/x-wav`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
@@ -286,6 +289,7 @@ impl Recording {
             object_key: None,
             bytes: None,
             sha256: None,
+            sha512: None,
             media_type: None,
             archived_at: None,
             call_at: source.call_at,

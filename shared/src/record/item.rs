@@ -338,7 +338,7 @@ pub const LARGE_KEY: &str = "large_key";
 /// The attribute of a conversation that may be too large for an item.
 pub const TURNS: &str = "turns";
 /// What stands in its place then: the key of the object that holds it.
-const TURNS_KEY: &str = "turns_key";
+pub const TURNS_KEY: &str = "turns_key";
 
 fn identity(key: &CallKey, sk: &str) -> Item {
     Map::from_iter([(keys::PK.to_owned(), keys::call_pk(key).into()), (keys::SK.to_owned(), sk.into())])

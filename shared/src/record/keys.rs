@@ -16,6 +16,8 @@ pub const CONVERSATION: &str = "conversation";
 /// By which attribute items expire, in seconds since 1970; set only where a retention is configured.
 pub const TTL: &str = "ttl";
 
+/// The index of calls by day.
+pub const BY_DAY: &str = "by-day";
 /// The index of what is due.
 pub const BY_DUE: &str = "by-due";
 
@@ -37,7 +39,7 @@ pub struct Index {
 pub const INDEXES: [Index; 4] = [
     Index { name: "by-task", partition: "task_key", sort: "call_at", projects: &[] },
     Index { name: "by-callee", partition: "callee_key", sort: "call_at", projects: &[] },
-    Index { name: "by-day", partition: "day", sort: "call_at", projects: &[] },
+    Index { name: BY_DAY, partition: "day", sort: "call_at", projects: &[] },
     Index { name: BY_DUE, partition: "due", sort: "due_at", projects: &["source_expires_at"] },
 ];
 
@@ -79,6 +81,11 @@ pub fn callee_key(callee: &PhoneNumber) -> Option<String> {
 /// The partition of `by-day`.
 pub fn day_key(call_at: Instant, key: &CallKey) -> String {
     format!("{}#{}", call_at.date(), shard(key))
+}
+
+/// All partitions of `by-day` for a date in UTC, `2025-06-01`.
+pub fn day_keys(date: &str) -> impl Iterator<Item = String> + use<'_> {
+    (0..SHARDS).map(move |shard| format!("{date}#{shard}"))
 }
 
 /// The partition of `by-due` for recordings to archive.

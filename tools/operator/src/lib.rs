@@ -2,6 +2,7 @@
 
 mod compressed;
 mod erase;
+mod export;
 pub mod http;
 mod redrive;
 mod replay;
@@ -16,6 +17,7 @@ use runtime::config::{Environment, StoreConfig};
 use runtime::ingress::receive::Receiver;
 
 pub use erase::{EraseOptions, erase, erase_quietly};
+pub use export::{ExportOptions, export};
 pub use redrive::{RedriveOptions, redrive};
 pub use replay::{ReplayOptions, replay};
 pub use smoke::{SmokeOptions, smoke};

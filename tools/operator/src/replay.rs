@@ -36,7 +36,7 @@ pub struct ReplayOptions {
     dry_run: bool,
 }
 
-fn instant(text: &str) -> Result<Instant, String> {
+pub(super) fn instant(text: &str) -> Result<Instant, String> {
     Instant::parse(text, jiff::tz::Offset::UTC).ok_or_else(|| "not a time: 2025-06-01T00:00:00Z".to_owned())
 }
 

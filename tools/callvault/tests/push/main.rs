@@ -8,6 +8,7 @@ mod bodies;
 mod durability;
 mod erase;
 mod erasure;
+mod export;
 mod faults;
 mod folding;
 mod hostile;
