@@ -30,6 +30,12 @@ pub enum NoAnswer {
     BadUrl,
 }
 
+impl Default for Http {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Http {
     /// A client with no connection yet.
     pub fn new() -> Self {
