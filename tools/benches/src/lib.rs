@@ -18,7 +18,10 @@ const PUSHES: [(&PushType, &str); 5] = [
     (&alicom_call_report::PUSH, include_str!("../../../functions/alicom-call-report/test_data/sample.json")),
     (&alicom_call_record::PUSH, include_str!("../../../functions/alicom-call-record/test_data/sample.json")),
     (&alicom_call_note::PUSH, include_str!("../../../functions/alicom-call-note/test_data/sample.json")),
-    (&ai_voice_call_record::PUSH, include_str!("../../../functions/ai-voice-call-record/test_data/sample.json")),
+    (
+        &ai_voice_call_record::PUSH,
+        include_str!("../../../functions/ai-voice-call-record/test_data/sample.json"),
+    ),
     (
         &laaffic_status_report::PUSH,
         include_str!("../../../functions/laaffic-status-report/test_data/sample.json"),
