@@ -18,6 +18,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use runtime::aws::brief;
+use runtime::backoff::Backoff;
 use runtime::outbound::fetch::{Body, FetchError, Fetcher, Prospect};
 use runtime::store::bucket::Bucket;
 use sha2::{Digest, Sha256};
@@ -39,6 +40,8 @@ const MAX_PARTS: usize = 3;
 const FIRST_BUFFER_BYTES: usize = 64 * 1024;
 /// How often a put is tried while others put the same.
 const MAX_PUTS: u32 = 4;
+/// The pauses in between.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_millis(800));
 /// How many abandoned uploads one run removes.
 const MAX_SWEPT: i32 = 100;
 /// The longest id that goes into an object's metadata, in bytes once escaped: all of it has to fit into 2 KB.
@@ -252,7 +255,7 @@ impl Copier {
                 }
                 // Somebody else is putting the same, and may yet fail.
                 Err(error) if error.code() == Some("ConditionalRequestConflict") && round < MAX_PUTS => {
-                    time::sleep(Duration::from_millis(100 << round)).await;
+                    BACKOFF.pause(round).await;
                 }
                 Err(error) => return Err(CopyError::bucket("take the recording")(error)),
             }

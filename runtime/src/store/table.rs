@@ -19,6 +19,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::aws;
+use crate::backoff::Backoff;
 use crate::store::attributes::{from_attributes, to_attributes};
 use shared::model::Instant;
 use shared::record::item::{Item, UnreadableItem, VERSION};
@@ -43,6 +44,8 @@ const SPREAD_OVER_WRITES: std::ops::RangeInclusive<u32> = 8..=128;
 const SPREAD: std::ops::RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_secs(1);
 /// How often what DynamoDB left unprocessed is sent again.
 const MAX_BATCH_ROUNDS: u32 = 8;
+/// The pauses before what DynamoDB left undone is asked for again.
+pub(super) const BACKOFF: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(640));
 
 /// The table could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -169,7 +172,7 @@ impl Table {
             let mut wanted = Some(wanted(keys, true)?);
             for round in 0..MAX_BATCH_ROUNDS {
                 let Some(rest) = wanted.take() else { break };
-                pause_before(round).await;
+                BACKOFF.pause(round).await;
                 wanted = self.get_batch(rest, &mut items).await?;
             }
             if let Some(rest) = wanted {
@@ -248,7 +251,7 @@ impl Table {
             })
             .collect::<Result<Vec<_>, TableError>>()?;
         for round in 0..MAX_BATCH_ROUNDS {
-            pause_before(round).await;
+            BACKOFF.pause(round).await;
             let write = self.client.batch_write_item().request_items(&self.name, requests);
             let output = self
                 .in_turn(write.send())
@@ -408,12 +411,4 @@ fn wanted(keys: &[(String, String)], consistent: bool) -> Result<KeysAndAttribut
 fn refused<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<TableError> {
     (error.code() == Some("ValidationException"))
         .then(|| TableError::Refused(error.message().unwrap_or("ValidationException").to_owned()))
-}
-
-/// Waits a growing, random while before all rounds but the first.
-async fn pause_before(round: u32) {
-    if round > 0 {
-        let longest = 10_u64 << round.min(6);
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(longest / 2..=longest))).await;
-    }
 }
