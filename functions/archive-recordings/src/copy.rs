@@ -21,6 +21,7 @@ use runtime::aws::brief;
 use runtime::backoff::Backoff;
 use runtime::outbound::fetch::{Body, FetchError, Fetcher, Prospect};
 use runtime::store::bucket::Bucket;
+use runtime::store::claim::{Claim, Copied};
 use sha2::{Digest, Sha256};
 use shared::model::Instant;
 use shared::record::keys::recording_key;
@@ -28,7 +29,6 @@ use tokio::select;
 use tokio::time::{self, timeout_at};
 
 use crate::audio::{self, AudioType, EXTENSIONS, NotAudio};
-use crate::claim::Claim;
 use crate::config::RecordingLock;
 use crate::retry::Setback;
 
@@ -46,21 +46,6 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from
 const MAX_SWEPT: i32 = 100;
 /// The longest id that goes into an object's metadata, in bytes once escaped: all of it has to fit into 2 KB.
 const MAX_METADATA_ID_BYTES: usize = 600;
-
-/// A recording in the bucket.
-#[derive(Clone, Debug)]
-pub(crate) struct Copied {
-    /// Its key.
-    pub(crate) object_key: String,
-    /// Its size.
-    pub(crate) bytes: u64,
-    /// Its SHA-256, hex.
-    pub(crate) sha256: String,
-    /// Its media type.
-    pub(crate) media_type: String,
-    /// What is doubtful about it.
-    pub(crate) doubt: Option<String>,
-}
 
 /// Why a recording was not copied. No message says more of its URL than the host.
 #[derive(Debug, thiserror::Error)]
