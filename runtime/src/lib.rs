@@ -4,11 +4,13 @@
 //! - [`store`]: the table and the bucket.
 //! - [`outbound`]: what is asked of others, recordings and the platforms' APIs.
 //! - [`config`], [`credentials`], [`aws`], [`clock`], [`deadline`], [`random`]: what a process finds around it.
+//! - [`backoff`]: how long to pause before something is tried again.
 //! - [`telemetry`], [`metrics`]: what it tells of itself.
 //!
 //! What is known of calls is in the crate `shared`, which is pure.
 
 pub mod aws;
+pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod credentials;

@@ -1,12 +1,12 @@
 //! One attempt at one recording that is claimed: every URL of it in turn, and a fresh one where that is to be had.
 
 use runtime::outbound::fetch::FetchError;
+use runtime::store::claim::{Claim, Copied};
 use shared::model::{Instant, SourceUrl};
 use tokio::time;
 
 use crate::Archiver;
-use crate::claim::Claim;
-use crate::copy::{Copied, Copier, CopyError};
+use crate::copy::{Copier, CopyError};
 use crate::renew::{FreshUrl, NoFreshUrl, Renewals};
 use crate::retry::{Circumstances, Setback, Verdict};
 

@@ -18,8 +18,10 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use runtime::aws::brief;
+use runtime::backoff::Backoff;
 use runtime::outbound::fetch::{Body, FetchError, Fetcher, Prospect};
 use runtime::store::bucket::Bucket;
+use runtime::store::claim::{Claim, Copied};
 use sha2::{Digest, Sha256};
 use shared::model::Instant;
 use shared::record::keys::recording_key;
@@ -27,7 +29,6 @@ use tokio::select;
 use tokio::time::{self, timeout_at};
 
 use crate::audio::{self, AudioType, EXTENSIONS, NotAudio};
-use crate::claim::Claim;
 use crate::config::RecordingLock;
 use crate::retry::Setback;
 
@@ -39,25 +40,12 @@ const MAX_PARTS: usize = 3;
 const FIRST_BUFFER_BYTES: usize = 64 * 1024;
 /// How often a put is tried while others put the same.
 const MAX_PUTS: u32 = 4;
+/// The pauses in between.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_millis(800));
 /// How many abandoned uploads one run removes.
 const MAX_SWEPT: i32 = 100;
 /// The longest id that goes into an object's metadata, in bytes once escaped: all of it has to fit into 2 KB.
 const MAX_METADATA_ID_BYTES: usize = 600;
-
-/// A recording in the bucket.
-#[derive(Clone, Debug)]
-pub(crate) struct Copied {
-    /// Its key.
-    pub(crate) object_key: String,
-    /// Its size.
-    pub(crate) bytes: u64,
-    /// Its SHA-256, hex.
-    pub(crate) sha256: String,
-    /// Its media type.
-    pub(crate) media_type: String,
-    /// What is doubtful about it.
-    pub(crate) doubt: Option<String>,
-}
 
 /// Why a recording was not copied. No message says more of its URL than the host.
 #[derive(Debug, thiserror::Error)]
@@ -252,7 +240,7 @@ impl Copier {
                 }
                 // Somebody else is putting the same, and may yet fail.
                 Err(error) if error.code() == Some("ConditionalRequestConflict") && round < MAX_PUTS => {
-                    time::sleep(Duration::from_millis(100 << round)).await;
+                    BACKOFF.pause(round).await;
                 }
                 Err(error) => return Err(CopyError::bucket("take the recording")(error)),
             }

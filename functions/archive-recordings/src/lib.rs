@@ -1,13 +1,12 @@
 //! Archives recordings: copies them from the URLs that pushes gave to the bucket, before those URLs expire.
 //!
 //! Scheduled. A run (`run`) reads what is due from the index `by-due` (`due`), soonest expiry first; claims each recording for
-//! itself (`claim`), so that runs may overlap and a run may die; tries it once (`attempt`): finds it in the bucket, or copies it there
+//! itself (`runtime::store::claim`), so that runs may overlap and a run may die; tries it once (`attempt`): finds it in the bucket, or copies it there
 //! (`copy`, `audio`) from the first of its URLs that is alive, a fresh one if need be (`renew`); and notes what became of it, or when to
 //! try again (`retry`).
 
 mod attempt;
 mod audio;
-mod claim;
 mod config;
 mod copy;
 mod due;
@@ -26,11 +25,10 @@ use runtime::deadline::Deadline;
 use runtime::metrics::Metrics;
 use runtime::outbound::fetch::{FetchSettings, Fetcher, SystemResolver};
 use runtime::store::bucket::Bucket;
-use runtime::store::table::Table;
+use runtime::store::table::{Table, TableError};
 use shared::model::Instant;
 
 pub use config::{ArchiveConfig, DEFAULT_HOSTS, RecordingLock};
-pub use due::DueError;
 pub use report::Report;
 
 use copy::Copier;
@@ -45,7 +43,7 @@ pub const FUNCTION: &str = "archive-recordings";
 pub enum ArchiveError {
     /// The index could not be read.
     #[error(transparent)]
-    Due(#[from] DueError),
+    Due(#[from] TableError),
     /// Recordings could not be claimed, or what became of them not be noted.
     #[error("{failures} recordings could not be claimed or settled, the first since {first}")]
     Table {
@@ -109,8 +107,7 @@ impl Archiver {
             name: stores.bucket_name.clone(),
         };
         let fetcher = fetcher(config.fetch.clone());
-        let client = aws::dynamodb(&account, &stores, Patience::Nobody);
-        let table = Table::new(client, stores.table_name.clone());
+        let table = Table::new(&account, &stores, Patience::Nobody);
         Ok(Self {
             copier: Copier { fetcher, bucket, min_bytes: config.min_bytes, lock: config.lock.clone() },
             keys: KeySource::read(environment, &account)?,

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use runtime::deadline::Deadline;
 use runtime::metrics::{ArchiveCounts, Metrics};
+use runtime::store::claim::ClaimError;
+use runtime::store::due::DueRecording;
 use serde::Serialize;
 use shared::model::Instant;
 
-use crate::claim::ClaimError;
-use crate::due::Entry;
 use crate::{ArchiveError, FUNCTION};
 
 /// What expires within this time and is not archived is worth an alarm, in seconds.
@@ -101,7 +101,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// A ledger for a run that begins now.
-    pub(crate) fn new(now: Instant, due: &[Entry], waiting: &[Entry]) -> Self {
+    pub(crate) fn new(now: Instant, due: &[DueRecording], waiting: &[DueRecording]) -> Self {
         let mut ledger = Self {
             report: Report {
                 oldest_due: due.iter().map(|entry| entry.due_at).min(),
@@ -119,12 +119,12 @@ impl Ledger {
         ledger
     }
 
-    fn expires_soon(&self, entry: &Entry) -> bool {
+    fn expires_soon(&self, entry: &DueRecording) -> bool {
         entry.source_expires_at.is_some_and(|expires_at| expires_at <= self.soon)
     }
 
     /// Enters what came of one.
-    pub(crate) fn enter(&mut self, entry: &Entry, result: Result<Outcome, ClaimError>) {
+    pub(crate) fn enter(&mut self, entry: &DueRecording, result: Result<Outcome, ClaimError>) {
         let outcome = result.unwrap_or_else(|error| {
             self.failures += 1;
             self.first_failure.get_or_insert_with(|| error.to_string());
@@ -198,8 +198,8 @@ mod tests {
     }
 
     /// One that expires in so many hours, and was due an hour ago.
-    fn entry(hours: Option<i64>) -> Entry {
-        Entry {
+    fn entry(hours: Option<i64>) -> DueRecording {
+        DueRecording {
             pk: "call#alicom#1".to_owned(),
             sk: "recording#main".to_owned(),
             due_at: now().plus_seconds(-3_600),

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use runtime::deadline::Deadline;
+use runtime::store::claim::{Claim, ClaimError, Claims, Settled, Worked};
+use runtime::store::due::DueRecording;
 use shared::model::{Instant, Recording, RecordingState};
 use shared::normalize::recording_url::clean_url;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -13,9 +15,7 @@ use tokio::time::{self, timeout_at};
 
 use crate::Archiver;
 use crate::attempt::{Failed, Mishap};
-use crate::claim::{Claim, ClaimError, Claims, Settled, Worked};
-use crate::due::Entry;
-use crate::renew::Renewals;
+use crate::renew::{FreshUrl, Renewals};
 use crate::report::{Ledger, Outcome};
 use crate::retry::Verdict;
 
@@ -59,7 +59,7 @@ impl<'a> Run<'a> {
     }
 
     /// Works on every entry that is due, in their order, and tells what came of them.
-    pub(crate) async fn work_through(&self, entries: Vec<Entry>) -> Ledger {
+    pub(crate) async fn work_through(&self, entries: Vec<DueRecording>) -> Ledger {
         let now = self.clock.now;
         let (due, waiting): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.due_at <= now);
         let mut ledger = Ledger::new(now, &due, &waiting);
@@ -74,12 +74,12 @@ impl<'a> Run<'a> {
 
     /// Works on one entry of the index, and gives it back with what came of it. What goes wrong with the recording is noted there;
     /// an error is the table's, and the claim then lapses by itself.
-    async fn work_on(&self, entry: Entry) -> (Entry, Result<Outcome, ClaimError>) {
+    async fn work_on(&self, entry: DueRecording) -> (DueRecording, Result<Outcome, ClaimError>) {
         let result = self.try_to_work_on(&entry).await;
         (entry, result)
     }
 
-    async fn try_to_work_on(&self, entry: &Entry) -> Result<Outcome, ClaimError> {
+    async fn try_to_work_on(&self, entry: &DueRecording) -> Result<Outcome, ClaimError> {
         if time::Instant::now() >= self.start_until {
             return Ok(Outcome::Left);
         }
@@ -95,7 +95,7 @@ impl<'a> Run<'a> {
                 let settled = self.claims.complete(&claim, &copied, self.clock.now()).await?;
                 // Whoever holds the item now, or has erased it, does not know of the object.
                 if settled == Settled::Lost {
-                    self.claims.rearm_tombstone(&claim, self.clock.now()).await?;
+                    self.archiver.table.rearm_tombstone(&claim.call, self.clock.now()).await?;
                 }
                 self.outcome(&claim, settled, Outcome::Archived(copied.bytes)).await
             }
@@ -112,10 +112,13 @@ impl<'a> Run<'a> {
     async fn note(&self, claim: &Claim, failed: Failed) -> Result<Outcome, ClaimError> {
         let Failed { verdict, reason, refused_host, fresh } = failed;
         let (settled, noted) = match verdict {
-            Verdict::Retry { at } => (
-                self.claims.postpone(claim, at, &reason, fresh.as_ref(), self.clock.now()).await?,
-                Outcome::Retried { refused_host },
-            ),
+            Verdict::Retry { at } => {
+                let renewed = fresh.map(|FreshUrl { url, expires_at }| {
+                    claim.recording.renewed(&url, expires_at, self.clock.now())
+                });
+                let settled = self.claims.postpone(claim, at, &reason, renewed.as_ref()).await?;
+                (settled, Outcome::Retried { refused_host })
+            }
             Verdict::Expired => {
                 (self.claims.give_up(claim, RecordingState::Expired, &reason).await?, Outcome::Expired)
             }
@@ -139,7 +142,7 @@ impl<'a> Run<'a> {
             Settled::Lost => Ok(Outcome::Elsewhere),
             Settled::Erased => {
                 // What was copied, or was cut off just before it was there, must not outlast the call.
-                self.claims.rearm_tombstone(claim, self.clock.now()).await?;
+                self.archiver.table.rearm_tombstone(&claim.call, self.clock.now()).await?;
                 Ok(Outcome::Elsewhere)
             }
         }

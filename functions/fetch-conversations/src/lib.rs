@@ -10,10 +10,6 @@ mod config;
 #[cfg(feature = "runtime")]
 mod due;
 #[cfg(feature = "runtime")]
-mod lease;
-#[cfg(feature = "runtime")]
-mod marks;
-#[cfg(feature = "runtime")]
 mod reconcile;
 #[cfg(feature = "runtime")]
 mod run;

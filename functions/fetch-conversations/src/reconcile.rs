@@ -13,12 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use runtime::outbound::alibaba::{CallDetail, DetailIds, DetailPageQuery, DetailStatus, Task, TaskPageQuery};
+use runtime::store::marks::{Mark, Marks};
 use shared::model::{CallFacts, CallId, CallKey, Instant, Provider};
 use shared::record::inquiry::Missing;
 use shared::record::item;
 use shared::record::merge::Record;
 
-use crate::marks::{self, Mark, Marks};
 use crate::run::{Asked, CONCURRENCY, Reason, Run, RunError};
 
 /// How long a push may still come after its call began, in seconds: what is younger is not missing yet.
@@ -52,7 +52,7 @@ pub(crate) async fn reconcile(run: &Run<'_>, due_tasks: &BTreeSet<String>) -> Re
         return Ok(());
     }
     let until = run.now.plus_seconds(-PUSHES_MAY_COME_S);
-    let marks = Marks::read(run.store.table()).await?;
+    let marks = run.store.table().marks(Provider::Alicom).await?;
     if marks.all.is_some_and(|all| until.seconds_since(all) < STEP_S) {
         return Ok(());
     }
@@ -62,7 +62,7 @@ pub(crate) async fn reconcile(run: &Run<'_>, due_tasks: &BTreeSet<String>) -> Re
         complete &= !run.is_over() && read_task(run, task, until).await?;
     }
     if complete {
-        marks::put_all(run.store.table(), until).await?;
+        run.store.table().mark_all(Provider::Alicom, until).await?;
     }
     Ok(())
 }
@@ -176,7 +176,7 @@ async fn read_task(run: &Run<'_>, task: Unread, until: Instant) -> Result<bool, 
             Read::Done { last_call_at } => {
                 mark.until = end;
                 mark.last_call_at = mark.last_call_at.max(last_call_at);
-                marks::put(run.store.table(), &task_id, &mark).await?;
+                run.store.table().mark(Provider::Alicom, &task_id, &mark).await?;
                 from = end;
                 width_s *= 2;
             }

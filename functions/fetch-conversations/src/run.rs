@@ -12,6 +12,7 @@ use runtime::deadline::Deadline;
 use runtime::metrics::Metrics;
 use runtime::outbound::alibaba::{Alibaba, DetailIds};
 use runtime::outbound::api::{ApiError, ApiErrorKind};
+use runtime::store::lease::Lease;
 use runtime::store::table::TableError;
 use runtime::store::{Store, StoreError, Stored};
 use shared::model::{CallKey, Instant, Provider};
@@ -20,7 +21,6 @@ use shared::record::item::Asked as AskedBy;
 use shared::record::parts::Element;
 
 use crate::config::FetchConfig;
-use crate::lease::Lease;
 use crate::summary::Summary;
 use crate::{ANSWER, FUNCTION, due, reconcile};
 
@@ -102,7 +102,7 @@ pub async fn handle(
         return Ok(Summary { time_left_ms: millis(deadline.left()), ..Summary::default() });
     };
     let table = conversations.store.table();
-    let Some(lease) = Lease::take(table, now, deadline.left()).await? else {
+    let Some(lease) = Lease::take(table, FUNCTION, now, deadline.left()).await? else {
         tracing::info!(function = FUNCTION, "another run is under way: nothing is asked for");
         return Ok(Summary { overlapped: 1, time_left_ms: millis(deadline.left()), ..Summary::default() });
     };

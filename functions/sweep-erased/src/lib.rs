@@ -11,7 +11,6 @@ mod rejects;
 mod remover;
 mod schedule;
 mod summary;
-mod tombstones;
 mod versions;
 
 use std::fmt;
@@ -80,9 +79,8 @@ impl Sweeper {
     pub fn new(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         let stores = StoreConfig::read(environment)?;
         let account = Account::of_function(environment, &stores)?;
-        let client = aws::dynamodb(&account, &stores, Patience::Nobody);
         Ok(Self {
-            table: Table::new(client, stores.table_name.clone()),
+            table: Table::new(&account, &stores, Patience::Nobody),
             bucket: Bucket {
                 client: aws::s3(&account, &stores, aws::http_client(), Patience::Nobody),
                 name: stores.bucket_name.clone(),

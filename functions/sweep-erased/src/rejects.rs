@@ -1,19 +1,15 @@
 //! Removing what was rejected again though a person was erased from it.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::TryStreamExt;
 use serde_json::Value;
 use shared::model::Instant;
-use shared::record::erased_reject::{ARMED_AT, DUE, DUE_AT, OBJECTS, REWRITTEN_AT};
+use shared::record::erased_reject::{ARMED_AT, OBJECTS, REWRITTEN_AT};
 use shared::record::item::Item;
 use shared::record::keys;
 use shared::record::rejected::Rejected;
 
 use crate::remover::{Removed, Remover, SweepError};
 use crate::schedule::next_look;
-use crate::tombstones::is_refusal;
 use crate::versions::{read_version, remove_version, versions};
 
 impl Remover<'_> {
@@ -49,45 +45,9 @@ impl Remover<'_> {
             0 => time(stone, ARMED_AT).unwrap_or(now),
             _ => now,
         };
-        self.note_reject(stone, armed_at, next_look(armed_at, now, !removed.kept.is_empty())).await?;
+        let next = next_look(armed_at, now, !removed.kept.is_empty());
+        self.table.note_look_at_reject(stone, armed_at, next).await?;
         Ok(Some(removed))
-    }
-
-    /// Notes a look, unless the tombstone was armed again meanwhile: then it stays due.
-    async fn note_reject(
-        &self,
-        stone: &Item,
-        armed_at: Instant,
-        next: Option<Instant>,
-    ) -> Result<(), SweepError> {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        let own = |name: &str| text(stone.get(name).and_then(Value::as_str).unwrap_or_default());
-        let mut values = HashMap::from([(":read".to_owned(), own(DUE_AT))]);
-        let change = match next {
-            Some(next) => {
-                values.insert(":next".to_owned(), text(&next.to_string()));
-                values.insert(":armed_at".to_owned(), text(&armed_at.to_string()));
-                "SET #due_at = :next, #armed_at = :armed_at".to_owned()
-            }
-            // Nothing is looked at any more until it comes again, under a key of its day.
-            None => format!("REMOVE #due_at, #armed_at, {DUE}, {OBJECTS}"),
-        };
-        let (client, table) = self.table.client();
-        let update = client
-            .update_item()
-            .table_name(table)
-            .key(keys::PK, own(keys::PK))
-            .key(keys::SK, own(keys::SK))
-            .update_expression(change)
-            .condition_expression("#due_at = :read")
-            .expression_attribute_names("#due_at", DUE_AT)
-            .expression_attribute_names("#armed_at", ARMED_AT)
-            .set_expression_attribute_values(Some(values));
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if is_refusal(&error) => Ok(()),
-            Err(error) => Err(SweepError::Note(Box::new(error))),
-        }
     }
 }
 

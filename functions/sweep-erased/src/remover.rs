@@ -1,16 +1,11 @@
 //! Erasing a call, and removing what lies beside its tombstone.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use runtime::aws::brief;
 use runtime::store::bucket::Bucket;
 use runtime::store::table::{Table, TableError};
+use runtime::store::tombstones::{Look, Tombstone};
 use serde_json::Value;
 use shared::model::{CallKey, Instant};
 use shared::record::item::{Item, VERSION};
@@ -18,7 +13,6 @@ use shared::record::keys;
 use shared::record::tombstone::{is_tombstone, tombstone};
 
 use crate::schedule::next_look;
-use crate::tombstones::{Look, Tombstone, note};
 use crate::versions::{Version, VersionsError, kept_versions};
 
 /// How many items are removed at once.
@@ -27,15 +21,9 @@ const CONCURRENCY: usize = 8;
 /// What lies beside a tombstone could not be removed.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
-    /// The call's items could not be read, or its tombstone not be put.
+    /// The call's items could not be read or removed, or its tombstone not be put, or a look not be noted on it.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// An item could not be removed.
-    #[error("an item could not be removed: {}", brief(.0))]
-    Delete(#[source] Box<SdkError<DeleteItemError>>),
-    /// The look could not be noted on the tombstone.
-    #[error("a tombstone could not be written: {}", brief(.0))]
-    Note(#[source] Box<SdkError<UpdateItemError>>),
     /// Objects could not be removed.
     #[error(transparent)]
     Versions(#[from] VersionsError),
@@ -72,20 +60,20 @@ impl Remover<'_> {
     pub async fn erase(&self, key: &CallKey, now: Instant) -> Result<Removed, SweepError> {
         let pk = keys::call_pk(key);
         let prefixes = prefixes(key, &self.table.query(&pk).await?);
-        let was_there = AtomicBool::new(false);
+        let mut was_there = false;
         let bury = |stored: Option<Item>| {
             if stored.as_ref().is_some_and(is_tombstone) {
-                was_there.store(false, Relaxed);
+                was_there = false;
                 return Ok(None);
             }
-            was_there.store(stored.is_some(), Relaxed);
+            was_there = stored.is_some();
             let version = stored.as_ref().and_then(|item| item.get(VERSION)).and_then(Value::as_u64);
             let look_at = next_look(now, now, true);
             Ok(Some(tombstone(key, now, prefixes.clone(), look_at, version.unwrap_or_default() + 1)))
         };
         self.table.update(&pk, keys::CALL, bury).await?;
         let mut removed = self.sweep(key, now).await?.unwrap_or_default();
-        removed.items += usize::from(was_there.into_inner());
+        removed.items += usize::from(was_there);
         Ok(removed)
     }
 
@@ -114,44 +102,34 @@ impl Remover<'_> {
         let look = |next| Look { armed_at, next, prefixes: &stone.prefixes };
         if known != stone.prefixes {
             // What the items tell must not be lost with them. It stays due: the next look finds it as it is by then.
-            if self.note(key, &stone, look(Some(now))).await? {
+            if self.table.note_look(key, &stone, look(Some(now))).await? {
                 self.remove_items(&items, &mut removed).await?;
             }
             return Ok(Some(removed));
         }
         self.remove_items(&items, &mut removed).await?;
-        self.note(key, &stone, look(next_look(armed_at, now, !removed.kept.is_empty()))).await?;
+        let next = next_look(armed_at, now, !removed.kept.is_empty());
+        self.table.note_look(key, &stone, look(next)).await?;
         Ok(Some(removed))
-    }
-
-    /// Notes a look; `false` where the tombstone was armed again meanwhile, and stays due.
-    async fn note(&self, key: &CallKey, stone: &Tombstone, look: Look<'_>) -> Result<bool, SweepError> {
-        note(self.table, key, stone, look).await.map_err(SweepError::Note)
     }
 
     /// Removes the items of a partition but the tombstone.
     async fn remove_items(&self, items: &[Item], removed: &mut Removed) -> Result<(), SweepError> {
-        let (client, table) = self.table.client();
         let beside = items.iter().filter(|item| sort_key(item) != keys::CALL);
-        let deletes: Vec<_> = beside
-            .map(|item| {
-                let key = |name: &str| {
-                    AttributeValue::S(item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned())
-                };
-                let delete = client.delete_item().table_name(table);
-                delete.key(keys::PK, key(keys::PK)).key(keys::SK, key(keys::SK))
-            })
-            .collect();
-        let deleted = stream::iter(deletes).map(|delete| async move {
-            delete.send().await.map_err(|error| SweepError::Delete(Box::new(error)))
-        });
+        let keys: Vec<_> =
+            beside.map(|item| [keys::PK, keys::SK].map(|name| text(item, name).to_owned())).collect();
+        let deleted = stream::iter(keys).map(|[pk, sk]| async move { self.table.delete(&pk, &sk).await });
         removed.items += deleted.buffer_unordered(CONCURRENCY).try_collect::<Vec<_>>().await?.len();
         Ok(())
     }
 }
 
 fn sort_key(item: &Item) -> &str {
-    item.get(keys::SK).and_then(Value::as_str).unwrap_or_default()
+    text(item, keys::SK)
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> &'a str {
+    item.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Under which prefixes the bucket holds what belongs to a call, as far as its items tell.
@@ -165,19 +143,8 @@ pub fn prefixes(key: &CallKey, items: &[Item]) -> BTreeSet<String> {
         // Wherever it lies: one call's own recording.
         prefixes.extend(text("object_key").map(str::to_owned));
     }
-    prefixes.retain(|prefix| is_of_calls(prefix));
+    prefixes.retain(|prefix| keys::is_of_calls(prefix));
     without_nested(prefixes)
-}
-
-/// Whether a prefix lies where calls have their objects: an empty one would be the whole bucket.
-pub(crate) fn is_of_calls(prefix: &str) -> bool {
-    // `large/<provider>/<call>/`, `recordings/provider=<provider>/date=<date>/<call>/…`
-    let folders = match prefix.split_once('/') {
-        Some(("large", _)) => 3,
-        Some(("recordings", _)) => 4,
-        _ => return false,
-    };
-    prefix.matches('/').count() >= folders
 }
 
 /// The prefixes less those under another: no object is to be found twice.

@@ -19,6 +19,7 @@ use url::Url;
 
 use super::connector::{self, NoResponse, SystemResolver};
 use super::rate::{RateLimiter, RequestRate};
+use crate::backoff::Backoff;
 
 /// The largest answer that is read: a full page of calls with their conversations is some MB.
 const LARGEST_ANSWER_BYTES: usize = 32 * 1024 * 1024;
@@ -295,19 +296,13 @@ impl Caller {
                 | ApiErrorKind::BadParameter
                 | ApiErrorKind::Unexpected => break,
             }
-            let pause = self.pause_after(attempt);
+            let pause = Backoff::new(self.settings.first_pause, self.settings.longest_pause).after(attempt);
             if attempt == self.settings.max_attempts || Instant::now() + pause >= deadline {
                 break;
             }
             sleep(pause).await;
         }
         Err(last)
-    }
-
-    /// Half of the pause is chance, lest clients that failed together come back together.
-    fn pause_after(&self, attempt: u32) -> Duration {
-        let doubled = self.settings.first_pause.saturating_mul(1 << (attempt - 1).min(16));
-        doubled.min(self.settings.longest_pause).mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
     async fn attempt(

@@ -26,7 +26,7 @@ const WRITE_UNIT_BYTES: usize = 1024;
 const MAX_BODY_BYTES: u64 = 1024 * 1024;
 
 /// An item as DynamoDB takes it.
-pub fn to_attributes(mut item: Item) -> HashMap<String, AttributeValue> {
+pub(super) fn to_attributes(mut item: Item) -> HashMap<String, AttributeValue> {
     let compressed = compressed(&item);
     if compressed.is_some() {
         item.remove(BODY);
@@ -71,7 +71,7 @@ fn to_attribute(value: Value) -> AttributeValue {
 }
 
 /// An item as DynamoDB hands it back.
-pub fn from_attributes(mut attributes: HashMap<String, AttributeValue>) -> Item {
+pub(super) fn from_attributes(mut attributes: HashMap<String, AttributeValue>) -> Item {
     if let Some(body) = attributes.get(BODY_GZIP).and_then(decompressed) {
         attributes.remove(BODY_GZIP);
         attributes.insert(BODY.to_owned(), AttributeValue::S(body));

@@ -1,17 +1,39 @@
-//! Storing what pushes say: the verbatim push, the call, its conversation, its recordings.
+//! The stores, and all that is asked of DynamoDB: no expression of it stands elsewhere.
+//!
+//! - [`Store`] stores what pushes say, and `replay` reads it anew.
+//! - [`table`]: reading items, merging them by version, batches; how an item is written there is known to `attributes` alone.
+//! - [`claim`], [`lease`], [`marks`], [`tombstones`]: what scheduled runs write.
+//! - [`due`], `listing`, `scan`: finding items. `replace`, `delete`: what only an erasure does.
+//!
+//! What fails in the table is a [`TableError`], in the bucket a [`BucketError`]; a [`StoreError`] is either, where both are
+//! written, and a [`claim::ClaimError`] the table's where a recording is worked on.
+//!
+//! # Storing a push
+//!
+//! It is the verbatim push, the call, its conversation, its recordings.
 //!
 //! What is stored already is read first, in one request that may be stale. Then all writes of one element are independent of each other
 //! and under way at the same time; each can be repeated. When one of them is missing after a crash, the repeated push makes up for
 //! it, as of its first receipt.
 
-pub mod attributes;
+mod attributes;
 pub mod bucket;
+pub mod claim;
+mod delete;
+pub mod due;
 mod envelope;
+pub mod lease;
+mod listing;
+pub mod marks;
+mod replace;
 mod replay;
+mod scan;
 pub mod table;
+pub mod tombstones;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -83,8 +105,7 @@ type Written = (Vec<usize>, Result<(), Arc<StoreError>>);
 impl Store {
     /// The stores that the settings name.
     pub fn new(config: StoreConfig, account: Account, patience: Patience) -> Self {
-        let client = aws::dynamodb(&account, &config, patience);
-        let table = Table::new(client, config.table_name.clone());
+        let table = Table::new(&account, &config, patience);
         Self { table, account, config, patience, bucket: OnceLock::new() }
     }
 
@@ -127,17 +148,17 @@ impl Store {
         asked: u32,
         now: Instant,
     ) -> Result<Option<Record>, TableError> {
-        let latest = std::sync::Mutex::new(None);
+        let mut latest = None;
         let postponed = |stored: Option<Item>| {
             let stored = stored.filter(|item| !is_tombstone(item));
             let Some(mut record) = stored.map(item::record).transpose()? else { return Ok(None) };
             let due = self.ask_at(&record).is_some() && record.inquiry.asked == asked;
             record.inquiry = if due { record.inquiry.postponed(now) } else { record.inquiry };
-            *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(record.clone());
+            latest = Some(record.clone());
             Ok(due.then(|| self.call_item(key, record)).transpose()?)
         };
         self.table.update(&keys::call_pk(key), keys::CALL, postponed).await?;
-        Ok(latest.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(latest)
     }
 
     fn call_item(&self, key: &CallKey, record: Record) -> Result<Item, item::UnreadableItem> {
@@ -313,10 +334,9 @@ impl Store {
     ) -> Result<Met, TableError> {
         let pk = keys::call_pk(key);
         let (known_call, known_conversation) = (known.remove(keys::CALL), known.remove(keys::CONVERSATION));
-        let met = Mutex::new(Met::default());
-        let merge = |stored, writers: Writers, said: &[&Contribution], to_item: ToItem<'_>| {
+        let (mut met, mut met_too) = (Met::default(), Met::default());
+        let merge = |met: &mut Met, stored, writers: Writers, said: &[&Contribution], to_item: ToItem<'_>| {
             let Merged { item, erased, earlier } = merged(stored, writers, said.iter().copied(), to_item)?;
-            let mut met = met.lock().unwrap_or_else(PoisonError::into_inner);
             met.erased |= erased;
             met.earlier.extend(earlier);
             Ok::<_, TableError>(item)
@@ -328,7 +348,7 @@ impl Store {
                 return Ok(());
             }
             let to_item = |record| item::conversation_item(key, record);
-            let merge = |stored| merge(stored, CONVERSATION_WRITERS, &conversations, &to_item);
+            let merge = |stored| merge(&mut met_too, stored, CONVERSATION_WRITERS, &conversations, &to_item);
             self.table.upsert(&pk, keys::CONVERSATION, known_conversation, merge).await
         };
         let recordings = async {
@@ -345,9 +365,11 @@ impl Store {
         };
         let said: Vec<_> = call.bodies.iter().map(|body| &body.call).collect();
         let to_item = |record| self.call_item(key, record);
-        let merge = |stored| merge(stored, CALL_WRITERS, &said, &to_item);
+        let merge = |stored| merge(&mut met, stored, CALL_WRITERS, &said, &to_item);
         tokio::try_join!(self.table.upsert(&pk, keys::CALL, known_call, merge), conversation, recordings)?;
-        Ok(met.into_inner().unwrap_or_else(PoisonError::into_inner))
+        met.erased |= met_too.erased;
+        met.earlier.extend(met_too.earlier);
+        Ok(met)
     }
 
     /// Makes all that is stored of bodies agree on when they were received first, where a merge found that out: two deliveries of

@@ -1,7 +1,6 @@
 //! Reading stored pushes anew, after a normalizer was mended.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
@@ -122,7 +121,7 @@ impl Store {
         what: Rebuild<'_>,
         to_item: impl Fn(Record) -> Result<Item, item::UnreadableItem>,
     ) -> Result<Replayed, TableError> {
-        let replayed = Mutex::new(Replayed::Unchanged);
+        let mut replayed = Replayed::Unchanged;
         let rebuild = |stored: Option<Item>| {
             let (outcome, rebuilt) = match stored {
                 Some(stored) if is_tombstone(&stored) => (Replayed::Erased, None),
@@ -138,11 +137,11 @@ impl Store {
                 }
             };
             let write = matches!(outcome, Replayed::Changed(_)) && !what.dry_run;
-            *replayed.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
+            replayed = outcome;
             Ok(rebuilt.filter(|_| write).map(&to_item).transpose()?)
         };
         self.table.update(&keys::call_pk(key), what.sk, rebuild).await?;
-        Ok(replayed.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(replayed)
     }
 }
 

@@ -8,9 +8,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::operation::scan::ScanError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
 };
@@ -18,9 +21,10 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::aws;
+use crate::aws::{self, Account, Patience};
+use crate::backoff::Backoff;
+use crate::config::StoreConfig;
 use crate::store::attributes::{from_attributes, to_attributes};
-use shared::model::Instant;
 use shared::record::item::{Item, UnreadableItem, VERSION};
 use shared::record::keys;
 use shared::record::merge::MAX_BODIES;
@@ -35,7 +39,7 @@ const MAX_GLANCES: usize = 4;
 /// How many requests are under way at once: each has a connection.
 const MAX_REQUESTS: usize = aws::MAX_CONNECTIONS;
 /// How often a record is merged anew when others keep changing it meanwhile.
-const MAX_MERGES: u32 = 16;
+pub(super) const MAX_MERGES: u32 = 16;
 /// How many writes' time the first pause spreads those over who change a record at once; each further pause spreads them over twice as
 /// much, up to the last.
 const SPREAD_OVER_WRITES: std::ops::RangeInclusive<u32> = 8..=128;
@@ -43,6 +47,8 @@ const SPREAD_OVER_WRITES: std::ops::RangeInclusive<u32> = 8..=128;
 const SPREAD: std::ops::RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_secs(1);
 /// How often what DynamoDB left unprocessed is sent again.
 const MAX_BATCH_ROUNDS: u32 = 8;
+/// The pauses before what DynamoDB left undone is asked for again.
+pub(super) const BACKOFF: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(640));
 
 /// The table could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +76,15 @@ pub enum TableError {
     /// A query failed.
     #[error("a query failed: {}", aws::brief(.0))]
     Query(#[source] Box<SdkError<QueryError>>),
+    /// An item could not be changed.
+    #[error("an item could not be changed: {}", aws::brief(.0))]
+    Update(#[source] Box<SdkError<UpdateItemError>>),
+    /// An item could not be deleted.
+    #[error("an item could not be deleted: {}", aws::brief(.0))]
+    Delete(#[source] Box<SdkError<DeleteItemError>>),
+    /// The table could not be scanned.
+    #[error("the table could not be scanned: {}", aws::brief(.0))]
+    Scan(#[source] Box<SdkError<ScanError>>),
     /// Others kept changing the record.
     #[error("a record was changed by others {MAX_MERGES} times in a row")]
     Contended,
@@ -93,9 +108,9 @@ impl From<MergeError> for TableError {
 /// The table.
 #[derive(Clone, Debug)]
 pub struct Table {
-    client: aws_sdk_dynamodb::Client,
-    name: String,
-    requests: Arc<Semaphore>,
+    pub(super) client: aws_sdk_dynamodb::Client,
+    pub(super) name: String,
+    pub(super) requests: Arc<Semaphore>,
     answers: Arc<AtomicU64>,
 }
 
@@ -107,14 +122,14 @@ enum Put {
 }
 
 impl Table {
-    /// The table `name`, through `client`.
-    pub fn new(client: aws_sdk_dynamodb::Client, name: String) -> Self {
-        Self { client, name, requests: Arc::new(Semaphore::new(MAX_REQUESTS)), answers: Arc::default() }
-    }
-
-    /// The client and the table's name, for what is asked of them elsewhere.
-    pub fn client(&self) -> (&aws_sdk_dynamodb::Client, &str) {
-        (&self.client, &self.name)
+    /// The table that the settings name.
+    pub fn new(account: &Account, stores: &StoreConfig, patience: Patience) -> Self {
+        Self {
+            client: aws::dynamodb(account, stores, patience),
+            name: stores.table_name.clone(),
+            requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            answers: Arc::default(),
+        }
     }
 
     /// How many requests DynamoDB has answered so far, whatever it said.
@@ -169,7 +184,7 @@ impl Table {
             let mut wanted = Some(wanted(keys, true)?);
             for round in 0..MAX_BATCH_ROUNDS {
                 let Some(rest) = wanted.take() else { break };
-                pause_before(round).await;
+                BACKOFF.pause(round).await;
                 wanted = self.get_batch(rest, &mut items).await?;
             }
             if let Some(rest) = wanted {
@@ -209,32 +224,6 @@ impl Table {
         Ok(output.unprocessed_keys.unwrap_or_default().remove(&self.name))
     }
 
-    /// The partition keys of at most `limit` items of a partition of the index `by-due` that are due at `now`, those first
-    /// that have been due the longest. The index may be behind the table by a moment.
-    pub async fn due(&self, partition: &str, now: Instant, limit: usize) -> Result<Vec<String>, TableError> {
-        let _permit = self.requests.acquire().await;
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .index_name(keys::BY_DUE)
-            .key_condition_expression("#due = :due AND #due_at <= :now")
-            .expression_attribute_names("#due", "due")
-            .expression_attribute_names("#due_at", "due_at")
-            .expression_attribute_values(":due", AttributeValue::S(partition.to_owned()))
-            .expression_attribute_values(":now", AttributeValue::S(now.to_string()))
-            .into_paginator()
-            .items()
-            .send();
-        let mut due = Vec::new();
-        while due.len() < limit {
-            let Some(item) = pages.next().await else { break };
-            let item = item.map_err(|error| TableError::Query(Box::new(error)))?;
-            due.extend(item.get(keys::PK).and_then(|pk| pk.as_s().ok()).cloned());
-        }
-        Ok(due)
-    }
-
     /// Puts at most [`MAX_BATCH`] items with different keys, whatever was there before. What DynamoDB leaves unprocessed is
     /// sent again after a growing pause.
     pub async fn put_batch(&self, items: Vec<Item>) -> Result<(), TableError> {
@@ -248,7 +237,7 @@ impl Table {
             })
             .collect::<Result<Vec<_>, TableError>>()?;
         for round in 0..MAX_BATCH_ROUNDS {
-            pause_before(round).await;
+            BACKOFF.pause(round).await;
             let write = self.client.batch_write_item().request_items(&self.name, requests);
             let output = self
                 .in_turn(write.send())
@@ -300,7 +289,7 @@ impl Table {
         pk: &str,
         sk: &str,
         known: Option<Item>,
-        merge: impl Fn(Option<Item>) -> Result<Option<Item>, TableError>,
+        merge: impl FnMut(Option<Item>) -> Result<Option<Item>, TableError>,
     ) -> Result<(), TableError> {
         self.write(pk, sk, known, merge).await
     }
@@ -310,7 +299,7 @@ impl Table {
         &self,
         pk: &str,
         sk: &str,
-        merge: impl Fn(Option<Item>) -> Result<Option<Item>, TableError>,
+        merge: impl FnMut(Option<Item>) -> Result<Option<Item>, TableError>,
     ) -> Result<(), TableError> {
         self.write(pk, sk, self.get(pk, sk).await?, merge).await
     }
@@ -320,7 +309,7 @@ impl Table {
         pk: &str,
         sk: &str,
         mut stored: Option<Item>,
-        merge: impl Fn(Option<Item>) -> Result<Option<Item>, TableError>,
+        mut merge: impl FnMut(Option<Item>) -> Result<Option<Item>, TableError>,
     ) -> Result<(), TableError> {
         let mut took = Duration::ZERO;
         for round in 0..MAX_MERGES {
@@ -350,7 +339,7 @@ impl Table {
     }
 
     /// Makes a request once there is room for it among [`MAX_REQUESTS`].
-    async fn in_turn<T, E>(
+    pub(super) async fn in_turn<T, E>(
         &self,
         request: impl Future<Output = Result<T, SdkError<E>>>,
     ) -> Result<T, SdkError<E>> {
@@ -408,12 +397,4 @@ fn wanted(keys: &[(String, String)], consistent: bool) -> Result<KeysAndAttribut
 fn refused<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<TableError> {
     (error.code() == Some("ValidationException"))
         .then(|| TableError::Refused(error.message().unwrap_or("ValidationException").to_owned()))
-}
-
-/// Waits a growing, random while before all rounds but the first.
-async fn pause_before(round: u32) {
-    if round > 0 {
-        let longest = 10_u64 << round.min(6);
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(longest / 2..=longest))).await;
-    }
 }

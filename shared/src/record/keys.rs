@@ -228,6 +228,17 @@ pub fn recording_prefix(key: &CallKey, call_at: Instant) -> String {
     format!("recordings/provider={}/date={}/{call}/", key.provider, call_at.date())
 }
 
+/// Whether a prefix lies where calls have their objects: an empty one would be the whole bucket.
+pub fn is_of_calls(prefix: &str) -> bool {
+    // `large/<provider>/<call>/`, `recordings/provider=<provider>/date=<date>/<call>/…`
+    let folders = match prefix.split_once('/') {
+        Some(("large", _)) => 3,
+        Some(("recordings", _)) => 4,
+        _ => return false,
+    };
+    prefix.matches('/').count() >= folders
+}
+
 /// Where one archived recording lies; `extension` without a dot.
 pub fn recording_key(key: &CallKey, call_at: Instant, slot: &str, extension: &str) -> String {
     format!("{}{}.{extension}", recording_prefix(key, call_at), path_segment(slot))

@@ -28,9 +28,9 @@ impl Stores {
         let look_up = settings(&dynamodb.endpoint(), &s3.endpoint());
         let environment = Environment::new(&look_up);
         let config = StoreConfig::read(&environment)?;
-        let store =
-            Store::new(config.clone(), Account::of_function(&environment, &config)?, Patience::Nobody);
-        schema::create_table(store.table()).await?;
+        let account = Account::of_function(&environment, &config)?;
+        schema::create_table(&account, &config).await?;
+        let store = Store::new(config, account, Patience::Nobody);
         schema::create_bucket(store.bucket()).await?;
         Ok(Self { dynamodb, s3, store })
     }

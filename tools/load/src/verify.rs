@@ -12,7 +12,7 @@ use runtime::store::bucket::BucketError;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use shared::record::item::Item;
-use shared::record::keys::{PK, SK};
+use shared::record::keys::SK;
 use shared::record::tombstone::is_tombstone;
 
 use super::call::{Call, World};
@@ -411,34 +411,22 @@ impl Verifier<'_> {
         let mark = self.world.mark();
         let ours = ["call#alicom#1", "call#ai-voice#1953", "call#laaffic#2603"]
             .map(|start| format!("{start}{mark}"));
-        let (client, table) = self.store.table().client();
-        let mut keys = client
-            .scan()
-            .table_name(table)
-            .projection_expression("#pk, #sk")
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#sk", SK)
-            .into_paginator()
-            .items()
-            .send();
+        let mut keys = self.store.table().scan_keys();
         let mut found = Verification::default();
         let mut others = HashSet::new();
         let mut envelopes = String::new();
-        while let Some(key) = keys.next().await {
-            let key = runtime::store::attributes::from_attributes(key.context("the table can't be read")?);
-            let text = |name: &str| key.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let pk = text(PK);
+        while let Some((pk, sk)) = keys.try_next().await.context("the table can't be read")? {
             if known.contains(&pk) {
                 continue;
             }
             if pk.starts_with("envelope#") {
-                let item = self.store.table().get(&pk, &text(SK)).await?;
+                let item = self.store.table().get(&pk, &sk).await?;
                 envelopes.extend(item.as_ref().and_then(|item| item.get("body")).map(Value::to_string));
                 continue;
             }
             if ours.iter().any(|start| pk.starts_with(start)) {
                 let what = "stored, but there was no such call".to_owned();
-                found.differences.push(Difference { pk, sk: text(SK), what });
+                found.differences.push(Difference { pk, sk, what });
             } else {
                 others.insert(pk);
             }

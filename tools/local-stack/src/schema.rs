@@ -7,13 +7,15 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use runtime::aws::{self, Account, Patience};
+use runtime::config::StoreConfig;
 use runtime::store::bucket::Bucket;
-use runtime::store::table::Table;
 use shared::record::keys::{INDEXES, PK, SK, TTL};
 
 /// Makes the table with its indexes, unless it is there.
-pub async fn create_table(table: &Table) -> anyhow::Result<()> {
-    let (client, name) = table.client();
+pub async fn create_table(account: &Account, stores: &StoreConfig) -> anyhow::Result<()> {
+    let client = aws::dynamodb(account, stores, Patience::Nobody);
+    let name = &stores.table_name;
     let text = |name: &str| {
         AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
     };

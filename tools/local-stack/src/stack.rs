@@ -190,9 +190,9 @@ impl Stack {
         check_token_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
         let environment = Environment::new(&look_up);
         let stores = StoreConfig::read(&environment)?;
-        let store =
-            Store::new(stores.clone(), Account::of_function(&environment, &stores)?, Patience::Nobody);
-        schema::create_table(store.table()).await?;
+        let account = Account::of_function(&environment, &stores)?;
+        schema::create_table(&account, &stores).await?;
+        let store = Store::new(stores.clone(), account, Patience::Nobody);
         schema::create_bucket(store.bucket()).await?;
 
         let archiver = Archiver::new(&environment, SystemResolver).await?;

@@ -1,16 +1,12 @@
 //! `callvault replay`: stored verbatim pushes go through today's normalizers again, after a mapping was mended.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::{Context, ensure};
-use aws_sdk_dynamodb::types::AttributeValue;
 use catalog::stored_type;
 use clap::Args;
 use runtime::ingress::receive::Receiver;
 use runtime::store::Replayed;
-use runtime::store::attributes::from_attributes;
-use runtime::store::table::Table;
 use serde_json::Value;
 use shared::model::{CallKey, Instant};
 use shared::normalize::Context as PushContext;
@@ -48,7 +44,9 @@ pub async fn replay(options: ReplayOptions) -> anyhow::Result<()> {
     let receiver = options.target.receiver().await?;
     let mut out = std::io::stdout().lock();
     let (mut unchanged, mut changed, mut erased, mut failed) = (0, 0, 0, 0);
-    for pk in calls(receiver.store().table(), &options).await? {
+    let function = options.function.as_deref();
+    let calls = receiver.store().table().partitions_of_pushes(function, options.since).await;
+    for pk in calls.context("the table can't be read")? {
         match replay_one(&receiver, &pk, options.dry_run).await {
             Ok(Replayed::Unchanged) => unchanged += 1,
             Ok(Replayed::Changed(names)) => {
@@ -70,35 +68,6 @@ pub async fn replay(options: ReplayOptions) -> anyhow::Result<()> {
     writeln!(out, "{would_be}changed {changed}, unchanged {unchanged}, left {erased}, failed {failed}")?;
     ensure!(failed == 0, "{failed} calls could not be replayed");
     Ok(())
-}
-
-/// The partitions of the calls that have a push of the kind asked for.
-async fn calls(table: &Table, options: &ReplayOptions) -> anyhow::Result<BTreeSet<String>> {
-    let (client, name) = table.client();
-    let prefix = match &options.function {
-        Some(function) => format!("push#{function}#"),
-        None => "push#".to_owned(),
-    };
-    let since = options.since.map(|since| since.to_string()).unwrap_or_default();
-    let mut pushes = client
-        .scan()
-        .table_name(name)
-        .projection_expression("#pk")
-        .filter_expression("begins_with(#sk, :prefix) AND #received_at >= :since")
-        .expression_attribute_names("#pk", keys::PK)
-        .expression_attribute_names("#sk", keys::SK)
-        .expression_attribute_names("#received_at", "received_at")
-        .expression_attribute_values(":prefix", AttributeValue::S(prefix))
-        .expression_attribute_values(":since", AttributeValue::S(since))
-        .into_paginator()
-        .items()
-        .send();
-    let mut calls = BTreeSet::new();
-    while let Some(push) = pushes.next().await {
-        let push = from_attributes(push.context("the table can't be read")?);
-        calls.extend(push.get(keys::PK).and_then(Value::as_str).map(str::to_owned));
-    }
-    Ok(calls)
 }
 
 async fn replay_one(receiver: &Receiver, pk: &str, dry_run: bool) -> anyhow::Result<Replayed> {

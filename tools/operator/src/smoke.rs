@@ -4,12 +4,10 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use aws_sdk_dynamodb::types::AttributeValue;
 use catalog::PUSH_FUNCTIONS;
 use clap::Args;
 use runtime::store::Store;
 use runtime::store::bucket::Bucket;
-use runtime::store::table::Table;
 use serde_json::{Map, Value, json};
 use shared::model::{CallId, CallKey};
 use shared::normalize::PushType;
@@ -177,19 +175,8 @@ async fn remove(store: &Store, key: &CallKey) -> anyhow::Result<()> {
         .collect();
     sort_keys.sort_by_key(|sk| sk == "call");
     for sk in sort_keys {
-        remove_item(store.table(), &pk, sk).await?;
+        store.table().delete(&pk, &sk).await.context("an item can't be removed")?;
     }
-    Ok(())
-}
-
-async fn remove_item(table: &Table, pk: &str, sk: String) -> anyhow::Result<()> {
-    let (client, name) = table.client();
-    let delete = client
-        .delete_item()
-        .table_name(name)
-        .key(keys::PK, AttributeValue::S(pk.to_owned()))
-        .key(keys::SK, AttributeValue::S(sk));
-    delete.send().await.context("an item can't be removed")?;
     Ok(())
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use platforms::{Fault, Recording as Served};
 use shared::model::CallKey;
 use shared::record::item::VERSION;
@@ -16,13 +15,7 @@ async fn erase(rig: &Rig, call: &CallKey) {
     let table = rig.store.table();
     let prefix = keys::recording_prefix(call, rig.start);
     table.put(tombstone(call, rig.at(1), [prefix], None, 2)).await.unwrap();
-    let (client, name) = table.client();
-    let delete = client
-        .delete_item()
-        .table_name(name)
-        .key(keys::PK, AttributeValue::S(keys::call_pk(call)))
-        .key(keys::SK, AttributeValue::S(keys::recording_sk("main")));
-    delete.send().await.unwrap();
+    table.delete(&keys::call_pk(call), &keys::recording_sk("main")).await.unwrap();
 }
 
 #[test]

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use local_stack::dynamodb::{self, DynamoDb};
 use local_stack::schema;
 use platforms::{Credentials, Provider, Recording as Served, Settings};
-use runtime::aws::Account;
+use runtime::aws::{Account, Patience};
 use runtime::clock;
 use runtime::config::{Environment, StoreConfig};
 use runtime::deadline::Deadline;
@@ -84,12 +84,9 @@ impl Rig {
         let look_up = |variable: &str| settings.get(variable).cloned();
         let environment = Environment::new(&look_up);
         let stores = StoreConfig::read(&environment).unwrap();
-        let store = Store::new(
-            stores.clone(),
-            Account::of_function(&environment, &stores).unwrap(),
-            runtime::aws::Patience::Nobody,
-        );
-        schema::create_table(store.table()).await.unwrap();
+        let account = Account::of_function(&environment, &stores).unwrap();
+        schema::create_table(&account, &stores).await.unwrap();
+        let store = Store::new(stores, account, Patience::Nobody);
         schema::create_bucket(store.bucket()).await.unwrap();
         Self { _dynamodb: dynamodb, s3, provider, store, settings, start: clock::now() }
     }

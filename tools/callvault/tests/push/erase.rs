@@ -1,6 +1,5 @@
 //! Erasing a person: what goes, what stays, and what is told of it.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::ObjectLockMode;
 use futures_util::TryStreamExt;
@@ -327,18 +326,7 @@ async fn a_tombstone_that_is_armed_again_while_it_is_swept_stays_due() {
     assert!(is_tombstone(&stone().await));
 
     // As a writer does that has met it.
-    let (client, table) = store.table().client();
-    let text = |text: String| AttributeValue::S(text);
-    let again = client
-        .update_item()
-        .table_name(table)
-        .key("pk", text(keys::call_pk(&key)))
-        .key("sk", text(keys::CALL.to_owned()))
-        .update_expression("SET due = :due, due_at = :now")
-        .condition_expression("attribute_exists(erased_at)")
-        .expression_attribute_values(":due", text(keys::erased_due_key(&key)))
-        .expression_attribute_values(":now", text(at.plus_seconds(86_400).to_string()));
-    again.send().await.unwrap();
+    store.table().rearm_tombstone(&key, at.plus_seconds(86_400)).await.unwrap();
     remover.sweep(&key, at.plus_seconds(86_400)).await.unwrap().unwrap();
     let next: Instant = stone().await["due_at"].as_str().unwrap().parse().unwrap();
     assert!(next.seconds_since(at) < 86_400 + 300, "from the start");

@@ -237,21 +237,10 @@ async fn store(receiver: &Receiver, said: &Said, received_at: Instant) -> bool {
 }
 
 async fn forget(stack: &Stack, id: &str, which: u64) {
-    let (client, table) = stack.store().table().client();
     for (number, item) in items(stack, id).await.into_iter().enumerate() {
         let sk = item["sk"].as_str().unwrap();
         if sk.starts_with("push#") && which >> number & 1 == 1 {
-            let key = |name: &str| {
-                aws_sdk_dynamodb::types::AttributeValue::S(item[name].as_str().unwrap().to_owned())
-            };
-            client
-                .delete_item()
-                .table_name(table)
-                .key("pk", key("pk"))
-                .key("sk", key("sk"))
-                .send()
-                .await
-                .unwrap();
+            stack.store().table().delete(item["pk"].as_str().unwrap(), sk).await.unwrap();
         }
     }
 }
@@ -362,22 +351,12 @@ async fn replaying_what_was_accepted_changes_nothing_and_loses_nothing_even_twic
     assert_eq!(all_items_in(&store).await, before, "nothing was written");
 
     // What is not kept any more stays in the record.
-    let (client, table) = store.table().client();
     for (number, item) in
         before.iter().filter(|item| item["sk"].as_str().unwrap().starts_with("push#")).enumerate()
     {
         if number % 2 == 0 {
-            let key = |name: &str| {
-                aws_sdk_dynamodb::types::AttributeValue::S(item[name].as_str().unwrap().to_owned())
-            };
-            client
-                .delete_item()
-                .table_name(table)
-                .key("pk", key("pk"))
-                .key("sk", key("sk"))
-                .send()
-                .await
-                .unwrap();
+            let [pk, sk] = ["pk", "sk"].map(|name| item[name].as_str().unwrap());
+            store.table().delete(pk, sk).await.unwrap();
         }
     }
     for _ in 0..2 {

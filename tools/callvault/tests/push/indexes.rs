@@ -1,6 +1,8 @@
 //! What can be asked of the table by index.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use runtime::aws::{self, Account, Patience};
+use runtime::config::Environment;
 use serde_json::json;
 use shared::record::keys::SHARDS;
 
@@ -22,11 +24,12 @@ async fn calls_are_found_by_task_callee_and_day_in_order_of_time_and_recordings_
     ]);
     post(&format!("{}/push/alicom-call-record/canary-token", stack.url()), records.to_string()).await;
 
-    let (client, table) = stack.store().table().client();
+    let account = Account::of_function(&Environment::new(&|_: &str| None), stack.stores()).unwrap();
+    let client = aws::dynamodb(&account, stack.stores(), Patience::Nobody);
     let query = async |index: &str, partition: &str, value: &str| -> Vec<String> {
         let found = client
             .query()
-            .table_name(table)
+            .table_name(&stack.stores().table_name)
             .index_name(index)
             .key_condition_expression("#partition = :value")
             .expression_attribute_names("#partition", partition)

@@ -3,7 +3,6 @@
 use runtime::clock;
 use std::io::Write;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use catalog::PUSH_FUNCTIONS;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -138,9 +137,8 @@ async fn replaying_after_a_mapping_was_mended_changes_just_what_it_should() {
 
     // What a push said that is no longer kept stays: the record holds it.
     let push = after.iter().find(|item| item["pk"] == "call#alicom#b" && item["sk"] != "call").unwrap();
-    let (client, table) = store.table().client();
-    let key = |name: &str| AttributeValue::S(push[name].as_str().unwrap().to_owned());
-    client.delete_item().table_name(table).key("pk", key("pk")).key("sk", key("sk")).send().await.unwrap();
+    let [pk, sk] = ["pk", "sk"].map(|name| push[name].as_str().unwrap());
+    store.table().delete(pk, sk).await.unwrap();
     let note = json!([{"callId": "b", "majorIntent": "A"}]);
     post(&format!("{}/push/alicom-call-note/canary-token", served.url), note.to_string()).await;
     let (succeeded, said) = served.operate(&["replay"]);

@@ -9,7 +9,6 @@ use clap::Parser;
 use load::{Options, Simulation, Verification};
 use platforms::Provider;
 use runtime::store::Store;
-use runtime::store::attributes::to_attributes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shared::record::item::Item;
@@ -214,9 +213,7 @@ async fn tamper(store: &Store) -> Vec<(String, String)> {
     }
 
     let push = take(&|item| sk(item).starts_with("push#"));
-    let (client, table) = store.table().client();
-    let key: Item = ["pk", "sk"].into_iter().map(|name| (name.to_owned(), push[name].clone())).collect();
-    client.delete_item().table_name(table).set_key(Some(to_attributes(key))).send().await.unwrap();
+    store.table().delete(push["pk"].as_str().unwrap(), &sk(&push)).await.unwrap();
     expect(&sk(&push), "acknowledged, but not stored".to_owned());
 
     let (key, reject) = rejected_in(store).await.remove(0);

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -128,13 +129,7 @@ pub(crate) async fn all_items(stack: &Stack) -> Vec<Item> {
 }
 
 pub(crate) async fn all_items_in(store: &Store) -> Vec<Item> {
-    let (client, table) = store.table().client();
-    let mut pages = client.scan().table_name(table).into_paginator().items().send();
-    let mut items = Vec::new();
-    while let Some(item) = pages.next().await {
-        items.push(runtime::store::attributes::from_attributes(item.unwrap()));
-    }
-    items
+    store.table().scan(0, 1).try_collect().await.unwrap()
 }
 
 /// `callvault serve` as a process of its own. It is killed when dropped.

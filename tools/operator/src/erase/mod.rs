@@ -17,7 +17,6 @@ mod search;
 use std::collections::BTreeSet;
 
 use anyhow::anyhow;
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockMode};
 use catalog::stored_type;
@@ -26,13 +25,12 @@ use futures_util::stream::{StreamExt, TryStreamExt};
 use runtime::aws::brief;
 use runtime::clock;
 use runtime::ingress::receive::Receiver;
-use runtime::store::attributes::{from_attributes, to_attributes};
 use runtime::store::bucket::Bucket;
 use runtime::store::table::Table;
 use serde_json::Value;
 use shared::model::{CallKey, Instant};
 use shared::record::erased_reject;
-use shared::record::item::{Item, VERSION};
+use shared::record::item::Item;
 use shared::record::keys;
 use shared::record::tombstone::{PREFIXES, is_tombstone};
 use sweep_erased::{Removed, Remover, Version, prefixes, read_version, remove_version, versions};
@@ -46,8 +44,6 @@ use report::Report;
 
 /// How many calls and rejects are worked on at once.
 const AT_ONCE: usize = 8;
-/// How often an item is blacked out anew when others keep changing it meanwhile.
-const MAX_ROUNDS: u32 = 10;
 
 /// Whom to erase.
 #[derive(Args, Clone, Debug)]
@@ -257,55 +253,28 @@ impl Erasure<'_> {
 
     /// Blacks the numbers out of an item that is of no call in particular, or out of a push's `envelope`: whether there were any.
     async fn blacken(&self, pk: &str, sk: &str) -> anyhow::Result<bool> {
-        let (client, table) = self.table.client();
         let is_call = keys::call_of_pk(pk).is_some();
-        for _ in 0..MAX_ROUNDS {
-            let key = |name: &str, value: &str| (name.to_owned(), AttributeValue::S(value.to_owned()));
-            let get = client
-                .get_item()
-                .table_name(table)
-                .set_key(Some([key(keys::PK, pk), key(keys::SK, sk)].into()))
-                .consistent_read(true);
-            let stored = get.send().await.map_err(|error| anyhow!(brief(&error)))?;
-            let Some(stored) = stored.item else { return Ok(false) };
-            let item = from_attributes(stored.clone());
-            let is_meant = |name: &str| match is_call {
-                true => name == "envelope",
-                false => name != keys::PK && name != keys::SK,
-            };
+        let is_meant = |name: &str| match is_call {
+            true => name == "envelope",
+            false => name != keys::PK && name != keys::SK,
+        };
+        let blackened = |item: &Item| {
             let mut black = item.clone();
             for (name, value) in item.iter().filter(|(name, _)| is_meant(name)) {
                 if let Some(value) = rejects::blackened(value, self.numbers) {
                     black.insert(name.clone(), value);
                 }
             }
-            if black == item || self.dry_run {
-                return Ok(black != item);
+            (black != *item).then_some(black)
+        };
+        let changed = match self.dry_run {
+            true => {
+                self.table.get(pk, sk).await.map(|item| item.is_some_and(|item| blackened(&item).is_some()))
             }
-            // Whoever has read it as it was must not write it again.
-            if let Some(version) = black.get(VERSION).and_then(Value::as_u64) {
-                black.insert(VERSION.to_owned(), (version + 1).into());
-            }
-            // As a whole, since a text that was compressed may not be any more.
-            let mut update = client.put_item().table_name(table).set_item(Some(to_attributes(black)));
-            let mut condition = Vec::new();
-            for (at, (name, was)) in stored.into_iter().enumerate() {
-                condition.push(format!("#n{at} = :was{at}"));
-                update = update
-                    .expression_attribute_names(format!("#n{at}"), name)
-                    .expression_attribute_values(format!(":was{at}"), was);
-            }
-            let update = update.condition_expression(condition.join(" AND "));
-            match update.send().await {
-                Ok(_) => return Ok(true),
-                Err(error)
-                    if error
-                        .as_service_error()
-                        .is_some_and(|error| error.is_conditional_check_failed_exception()) => {}
-                Err(error) => return Err(anyhow!(brief(&error))),
-            }
-        }
-        Err(anyhow!("others keep changing it"))
+            false => self.table.replace(pk, sk, blackened).await,
+        };
+        // Its words alone: what DynamoDB says itself may repeat what was sent.
+        changed.map_err(|error| anyhow!("{error}"))
     }
 
     /// Takes the elements that hold a number out of every reject, in all of its versions.

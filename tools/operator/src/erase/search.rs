@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use percent_encoding::percent_decode_str;
-use runtime::store::attributes::from_attributes;
 use runtime::store::bucket::Bucket;
 use runtime::store::table::Table;
 use serde_json::Value;
@@ -109,25 +107,13 @@ fn json(value: &Value) -> String {
 
 /// Finds calls by the index, which knows the number that the strongest push told last, as it was written there.
 pub(crate) async fn by_index(table: &Table, given: &[String], numbers: &Numbers) -> anyhow::Result<Found> {
-    let (client, name) = table.client();
     let spellings = given.iter().map(|number| number.trim().to_owned());
     let spellings: BTreeSet<_> = spellings.chain(numbers.digits().map(str::to_owned)).collect();
     let mut found = Found::default();
     for spelling in spellings {
-        let mut items = client
-            .query()
-            .table_name(name)
-            .index_name("by-callee")
-            .key_condition_expression("#callee = :callee")
-            .expression_attribute_names("#callee", "callee_key")
-            .expression_attribute_values(":callee", AttributeValue::S(spelling))
-            .into_paginator()
-            .items()
-            .send();
-        while let Some(item) = items.next().await {
-            let item = item.context("the index by-callee can't be read")?;
-            let pk = item.get(keys::PK).and_then(|pk| pk.as_s().ok());
-            found.calls.extend(pk.and_then(|pk| keys::call_of_pk(pk)));
+        let mut partitions = table.partitions_by_callee(spelling);
+        while let Some(pk) = partitions.try_next().await.context("the index by-callee can't be read")? {
+            found.calls.extend(keys::call_of_pk(&pk));
             found.items += 1;
         }
     }
@@ -137,7 +123,7 @@ pub(crate) async fn by_index(table: &Table, given: &[String], numbers: &Numbers)
 /// Reads every item of the table, and every object that holds a part of one, in all of its versions.
 pub(crate) async fn everywhere(table: &Table, bucket: &Bucket, numbers: &Numbers) -> anyhow::Result<Found> {
     let found = Mutex::new(Found::default());
-    let progress = Progress::of("items", items_about(table).await);
+    let progress = Progress::of("items", table.items_about().await);
     let segments = (0..SEGMENTS).map(|segment| scan(table, segment, numbers, &found, &progress));
     stream::iter(segments).buffer_unordered(SEGMENTS as usize).try_collect::<Vec<()>>().await?;
     let items = progress.end();
@@ -149,13 +135,6 @@ pub(crate) async fn everywhere(table: &Table, bucket: &Bucket, numbers: &Numbers
     Ok(found)
 }
 
-/// About how many items there are: DynamoDB counts them every six hours, and may not tell everybody.
-async fn items_about(table: &Table) -> Option<u64> {
-    let (client, name) = table.client();
-    let told = client.describe_table().table_name(name).send().await.ok()?;
-    told.table()?.item_count()?.try_into().ok()
-}
-
 async fn scan(
     table: &Table,
     segment: i32,
@@ -163,18 +142,8 @@ async fn scan(
     found: &Mutex<Found>,
     progress: &Progress,
 ) -> anyhow::Result<()> {
-    let (client, name) = table.client();
-    let mut items = client
-        .scan()
-        .table_name(name)
-        .segment(segment)
-        .total_segments(SEGMENTS)
-        .consistent_read(true)
-        .into_paginator()
-        .items()
-        .send();
-    while let Some(item) = items.next().await {
-        let item = from_attributes(item.context("the table can't be read")?);
+    let mut items = table.scan(segment, SEGMENTS);
+    while let Some(item) = items.try_next().await.context("the table can't be read")? {
         found.lock().unwrap_or_else(PoisonError::into_inner).look_at(item, numbers);
         progress.step();
     }

@@ -1,14 +1,14 @@
-//! One run at a time: runs that overlap would each ask at the rate that the platform allows to all of them together.
+//! Leases: one run of a function at a time, where runs that overlap would do harm.
 //!
-//! The lease is an item of the table. It is taken on condition that nobody holds it, given back in the end, and lapses once the
+//! A lease is an item of the table. It is taken on condition that nobody holds it, given back in the end, and lapses once the
 //! run that holds it must be over.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use runtime::random;
-use runtime::store::table::{Table, TableError};
 use serde_json::Value;
+
+use super::table::{Table, TableError};
+use crate::random;
 use shared::model::Instant;
 use shared::record::item::Item;
 use shared::record::keys;
@@ -20,42 +20,51 @@ const UNTIL: &str = "lease_until";
 /// For how long the lease outlasts the run's own time, in seconds: clocks differ.
 const SPARE_S: i64 = 10;
 
-/// The lease, held.
-pub(crate) struct Lease<'a> {
+/// The lease on a function's runs, held.
+#[derive(Debug)]
+pub struct Lease<'a> {
     table: &'a Table,
+    pk: String,
     owner: String,
 }
 
 impl<'a> Lease<'a> {
-    /// Takes the lease for a run that began at `now` and may take so much time; `None` where another run holds it.
-    pub(crate) async fn take(
+    /// Takes the lease for a run of a `function` that began at `now` and may take so much time; `None` where another run holds it.
+    ///
+    /// # Errors
+    /// [`TableError`], when the table fails.
+    pub async fn take(
         table: &'a Table,
+        function: &str,
         now: Instant,
         time: Duration,
     ) -> Result<Option<Self>, TableError> {
-        let owner = random::name();
+        let (pk, owner) = (format!("run#{function}"), random::name());
         let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX).saturating_add(SPARE_S);
         let until = now.plus_seconds(seconds);
-        let held = AtomicBool::new(false);
+        let mut held = false;
         let take = |stored: Option<Item>| {
             // A request that was answered too late, and so repeated, finds its own lease.
             let ours = stored.as_ref().is_some_and(|stored| is_owner(stored, &owner));
             let free = stored.as_ref().is_none_or(|stored| !is_live(stored, now));
-            held.store(ours || free, Ordering::Relaxed);
-            Ok((free && !ours).then(|| lease(&owner, until)))
+            held = ours || free;
+            Ok((free && !ours).then(|| lease(&pk, &owner, until)))
         };
-        table.upsert(&pk(), LEASE, None, take).await?;
-        Ok(held.into_inner().then_some(Self { table, owner }))
+        table.upsert(&pk, LEASE, None, take).await?;
+        Ok(held.then_some(Self { table, pk, owner }))
     }
 
     /// Gives the lease back, for runs from `now` on.
-    pub(crate) async fn give_back(self, now: Instant) -> Result<(), TableError> {
-        let Self { table, owner } = self;
+    ///
+    /// # Errors
+    /// [`TableError`], when the table fails. The lease lapses by itself then.
+    pub async fn give_back(self, now: Instant) -> Result<(), TableError> {
+        let Self { table, pk, owner } = self;
         let give_back = |stored: Option<Item>| {
             let ours = stored.as_ref().is_some_and(|stored| is_owner(stored, &owner) && is_live(stored, now));
-            Ok(ours.then(|| lease(&owner, now)))
+            Ok(ours.then(|| lease(&pk, &owner, now)))
         };
-        table.upsert(&pk(), LEASE, table.get(&pk(), LEASE).await?, give_back).await
+        table.update(&pk, LEASE, give_back).await
     }
 }
 
@@ -68,16 +77,12 @@ fn is_live(stored: &Item, now: Instant) -> bool {
     until.is_some_and(|until| until > now)
 }
 
-fn lease(owner: &str, until: Instant) -> Item {
+fn lease(pk: &str, owner: &str, until: Instant) -> Item {
     let texts = [
-        (keys::PK, pk()),
+        (keys::PK, pk.to_owned()),
         (keys::SK, LEASE.to_owned()),
         (OWNER, owner.to_owned()),
         (UNTIL, until.to_string()),
     ];
     texts.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text))).collect()
-}
-
-fn pk() -> String {
-    format!("run#{}", crate::FUNCTION)
 }

@@ -4,32 +4,23 @@
 //! index, and it lapses by itself if its holder dies. Every write raises the item's version, which is how a push that merges at
 //! the same time notices, and the other way round. No write makes an item: one that was erased meanwhile stays erased.
 
-use std::collections::HashMap;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use runtime::aws::brief;
-use runtime::random;
-use runtime::store::attributes::{from_attributes, to_attributes};
-use runtime::store::table::Table;
+use super::attributes::to_attributes;
+use super::due::DueRecording;
+use super::table::{Table, TableError};
+use super::update::{Update, Updated, instant, number, text};
+use crate::random;
 use shared::model::{CallKey, Instant, Recording, RecordingState};
-use shared::record::item::{self, Item, UnreadableItem, VERSION};
+use shared::record::item::{self, Item, VERSION};
 use shared::record::keys;
-
-use crate::copy::Copied;
-use crate::due::Entry;
-use crate::renew::FreshUrl;
 
 /// A claim could not be made or settled.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ClaimError {
-    /// DynamoDB failed.
-    #[error("a recording's item could not be written: {}", brief(.0))]
-    Update(#[source] Box<SdkError<UpdateItemError>>),
-    /// The item is not what this program writes.
+pub enum ClaimError {
+    /// The recording's item could not be written, or is not what this program writes.
     #[error(transparent)]
-    Unreadable(#[from] UnreadableItem),
+    Table(#[from] TableError),
     /// The item's key names no call.
     #[error("the stored recording is of no call")]
     NoCall,
@@ -37,21 +28,36 @@ pub(crate) enum ClaimError {
 
 /// A recording that is claimed.
 #[derive(Clone, Debug)]
-pub(crate) struct Claim {
+pub struct Claim {
     /// The call that it is of.
-    pub(crate) call: CallKey,
+    pub call: CallKey,
     /// The recording as it was when it was claimed.
-    pub(crate) recording: Recording,
+    pub recording: Recording,
     /// Whether an earlier run may have left an object: it claimed the recording and died, or was cut off while it worked.
-    pub(crate) may_be_there: bool,
+    pub may_be_there: bool,
     version: u64,
     pk: String,
     sk: String,
 }
 
+/// A recording in the bucket.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    /// Its key.
+    pub object_key: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256, hex.
+    pub sha256: String,
+    /// Its media type.
+    pub media_type: String,
+    /// What is doubtful about it.
+    pub doubt: Option<String>,
+}
+
 /// What came of settling a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Settled {
+pub enum Settled {
     /// It is written.
     Written,
     /// A push changed the recording meanwhile, so that what was learnt of the old URL says nothing: it was let go, to be tried anew.
@@ -64,7 +70,7 @@ pub(crate) enum Settled {
 
 /// What became of the work on a recording that is let go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Worked {
+pub enum Worked {
     /// Nothing was begun, which counts as no attempt.
     No,
     /// It was cut off. An object may have come to be all the same, for which the next attempt looks first.
@@ -73,25 +79,10 @@ pub(crate) enum Worked {
 
 /// Makes claims in the name of one run.
 #[derive(Debug)]
-pub(crate) struct Claims<'a> {
+pub struct Claims<'a> {
     table: &'a Table,
     owner: String,
     lease_s: i64,
-}
-
-/// A conditional update of an item. Attributes stand in its expressions as `#name`, values as `:name`.
-struct Update<'a> {
-    pk: &'a str,
-    sk: &'a str,
-    change: String,
-    condition: &'static str,
-    values: Vec<(&'static str, AttributeValue)>,
-}
-
-/// What came of it: what was to be returned, or, where the condition did not hold, the item as it stands.
-enum Updated {
-    Done(Item),
-    Refused(Option<Item>),
 }
 
 /// Counts the attempt.
@@ -100,16 +91,18 @@ const TRIED: &str = "#attempts = #attempts + :one, #version = #version + :one";
 const DONE: &str = "REMOVE #due, #due_at, #next_attempt_at, #lease_until, #lease_owner";
 const MINE: &str = "attribute_exists(#pk) AND #lease_owner = :owner";
 const MINE_AND_UNCHANGED: &str = "attribute_exists(#pk) AND #lease_owner = :owner AND #version = :claimed";
-const TOMBSTONE: &str = "attribute_exists(#erased_at)";
 
 impl<'a> Claims<'a> {
     /// Claims for a run that is told from all others by a random name.
-    pub(crate) fn new(table: &'a Table, lease_s: i64) -> Self {
+    pub fn new(table: &'a Table, lease_s: i64) -> Self {
         Self { table, owner: random::name(), lease_s }
     }
 
     /// Claims a recording; `None` if it is no longer due, or somebody else's.
-    pub(crate) async fn take(&self, entry: &Entry, now: Instant) -> Result<Option<Claim>, ClaimError> {
+    ///
+    /// # Errors
+    /// [`ClaimError`]. The claim, if it was made all the same, lapses by itself.
+    pub async fn take(&self, entry: &DueRecording, now: Instant) -> Result<Option<Claim>, ClaimError> {
         let until = now.plus_seconds(self.lease_s);
         let update = Update {
             pk: &entry.pk,
@@ -123,10 +116,14 @@ impl<'a> Claims<'a> {
                 (":until", instant(until)),
                 (":now", instant(now)),
                 (":pending", state(RecordingState::Pending)),
+                (":owner", text(&self.owner)),
+                (":one", number(1)),
             ],
+            aliases: Vec::new(),
+            // As it was before: whoever let go of it took its name away, so a name that stands there is a dead run's.
+            returned: ReturnValue::AllOld,
         };
-        // As it was before: whoever let go of it took its name away, so a name that stands there is a dead run's.
-        match self.update_and_return(update, ReturnValue::AllOld).await? {
+        match self.table.change(update).await? {
             Updated::Done(before) => {
                 let mut claim = claim(entry, before)?;
                 claim.version += 1;
@@ -139,7 +136,10 @@ impl<'a> Claims<'a> {
     }
 
     /// Marks a recording as archived.
-    pub(crate) async fn complete(
+    ///
+    /// # Errors
+    /// [`ClaimError`], when the table fails.
+    pub async fn complete(
         &self,
         claim: &Claim,
         copied: &Copied,
@@ -148,7 +148,7 @@ impl<'a> Claims<'a> {
         let mut values = vec![
             (":state", state(RecordingState::Archived)),
             (":object_key", text(&copied.object_key)),
-            (":bytes", AttributeValue::N(copied.bytes.to_string())),
+            (":bytes", number(copied.bytes)),
             (":sha256", text(&copied.sha256)),
             (":media_type", text(&copied.media_type)),
             (":archived_at", instant(now)),
@@ -165,8 +165,7 @@ impl<'a> Claims<'a> {
              #archived_at = :archived_at, {TRIED}{set_doubt} {DONE}, #candidates{remove_error}"
         );
         // Whatever a push said meanwhile: this is the recording.
-        let update = Update { pk: &claim.pk, sk: &claim.sk, change, condition: MINE, values };
-        match self.update(update).await? {
+        match self.table.change(self.update(claim, change, MINE, values)).await? {
             Updated::Done(_) => Ok(Settled::Written),
             // The first answer was lost, and the request repeated.
             Updated::Refused(Some(stored)) if is_archived_as(&stored, &copied.object_key) => {
@@ -176,20 +175,23 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// Puts off a recording, and keeps the reason, and the fresh URL that the provider gave `now`, if it gave one.
-    pub(crate) async fn postpone(
+    /// Puts off a recording, and keeps the reason, and of `renewed`, which is the recording with a fresh URL that the provider gave,
+    /// that URL.
+    ///
+    /// # Errors
+    /// [`ClaimError`], when the table fails.
+    pub async fn postpone(
         &self,
         claim: &Claim,
         at: Instant,
         reason: &str,
-        fresh: Option<&FreshUrl>,
-        now: Instant,
+        renewed: Option<&Recording>,
     ) -> Result<Settled, ClaimError> {
         let mut values = vec![(":at", instant(at)), (":reason", text(reason))];
         let mut change = format!("SET #due_at = :at, #next_attempt_at = :at, #last_error = :reason, {TRIED}");
         let mut remove = "REMOVE #lease_until, #lease_owner".to_owned();
-        if let Some(FreshUrl { url, expires_at }) = fresh {
-            let mut renewed = to_attributes(item::object(&claim.recording.renewed(url, *expires_at, now))?);
+        if let Some(renewed) = renewed {
+            let mut renewed = to_attributes(item::object(renewed).map_err(TableError::from)?);
             for (attribute, value) in [
                 ("source_url", ":source_url"),
                 ("source_expires_at", ":source_expires_at"),
@@ -208,7 +210,10 @@ impl<'a> Claims<'a> {
     }
 
     /// Gives a recording up, for a reason that is kept.
-    pub(crate) async fn give_up(
+    ///
+    /// # Errors
+    /// [`ClaimError`], when the table fails.
+    pub async fn give_up(
         &self,
         claim: &Claim,
         end: RecordingState,
@@ -219,31 +224,19 @@ impl<'a> Claims<'a> {
     }
 
     /// Lets go of a recording. It stays due.
-    pub(crate) async fn release(&self, claim: &Claim, worked: Worked) -> Result<Settled, ClaimError> {
+    ///
+    /// # Errors
+    /// [`ClaimError`], when the table fails.
+    pub async fn release(&self, claim: &Claim, worked: Worked) -> Result<Settled, ClaimError> {
         let counted = match worked {
             Worked::No => "#version = #version + :one",
             Worked::CutOff => TRIED,
         };
         let change = format!("SET {counted} REMOVE #lease_until, #lease_owner");
-        let update = Update { pk: &claim.pk, sk: &claim.sk, change, condition: MINE, values: Vec::new() };
-        match self.update(update).await? {
+        match self.table.change(self.update(claim, change, MINE, Vec::new())).await? {
             Updated::Done(_) => Ok(Settled::Written),
             Updated::Refused(stored) => Ok(not_mine(stored.as_ref())),
         }
-    }
-
-    /// Has an erased call looked at again, `now`: an object of it may have come to lie in the bucket after it was erased. Changes
-    /// nothing where there is no tombstone.
-    pub(crate) async fn rearm_tombstone(&self, claim: &Claim, now: Instant) -> Result<(), ClaimError> {
-        let update = Update {
-            pk: &claim.pk,
-            sk: keys::CALL,
-            // The version too, so that a sweep under way does not take this for what it has looked at.
-            change: "SET #due = :due, #due_at = :now, #version = #version + :one".to_owned(),
-            condition: TOMBSTONE,
-            values: vec![(":due", text(&keys::erased_due_key(&claim.call))), (":now", instant(now))],
-        };
-        self.update(update).await.map(|_| ())
     }
 
     /// Writes what was learnt of the recording as it was claimed.
@@ -253,9 +246,8 @@ impl<'a> Claims<'a> {
         change: String,
         mut values: Vec<(&'static str, AttributeValue)>,
     ) -> Result<Settled, ClaimError> {
-        values.push((":claimed", AttributeValue::N(claim.version.to_string())));
-        let update = Update { pk: &claim.pk, sk: &claim.sk, change, condition: MINE_AND_UNCHANGED, values };
-        match self.update(update).await? {
+        values.push((":claimed", number(claim.version)));
+        match self.table.change(self.update(claim, change, MINE_AND_UNCHANGED, values)).await? {
             Updated::Done(_) => Ok(Settled::Written),
             Updated::Refused(_) => match self.release(claim, Worked::No).await? {
                 Settled::Written => Ok(Settled::Superseded),
@@ -264,66 +256,28 @@ impl<'a> Claims<'a> {
         }
     }
 
-    async fn update(&self, update: Update<'_>) -> Result<Updated, ClaimError> {
-        self.update_and_return(update, ReturnValue::None).await
-    }
-
-    async fn update_and_return(
-        &self,
-        update: Update<'_>,
-        returned: ReturnValue,
-    ) -> Result<Updated, ClaimError> {
-        let Update { pk, sk, change, condition, mut values } = update;
-        // DynamoDB takes no value that is not used.
-        if change.contains(":owner") || condition.contains(":owner") {
-            values.push((":owner", text(&self.owner)));
-        }
+    /// A conditional update, with the values that every update may name.
+    fn update<'u>(
+        &'u self,
+        claim: &'u Claim,
+        change: String,
+        condition: &'static str,
+        mut values: Vec<(&'static str, AttributeValue)>,
+    ) -> Update<'u> {
+        values.push((":owner", text(&self.owner)));
         if change.contains(":one") {
-            values.push((":one", AttributeValue::N("1".to_owned())));
+            values.push((":one", number(1)));
         }
-        let (client, table) = self.table.client();
-        let sent = client
-            .update_item()
-            .table_name(table)
-            .key(keys::PK, text(pk))
-            .key(keys::SK, text(sk))
-            .set_expression_attribute_names(Some(names([&change, condition])))
-            .set_expression_attribute_values(Some(
-                values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            ))
-            .update_expression(change)
-            .condition_expression(condition)
-            .return_values(returned)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match sent {
-            Ok(output) => Ok(Updated::Done(from_attributes(output.attributes.unwrap_or_default()))),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
-                    Ok(Updated::Refused(refusal.item.clone().map(from_attributes)))
-                }
-                _ => Err(ClaimError::Update(Box::new(error))),
-            },
-        }
+        let Claim { pk, sk, .. } = claim;
+        Update { pk, sk, change, condition, values, aliases: Vec::new(), returned: ReturnValue::None }
     }
-}
-
-/// The attributes that expressions name, each as `#name`: some of them are words that DynamoDB keeps for itself.
-fn names(expressions: [&str; 2]) -> HashMap<String, String> {
-    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-    let after_signs = expressions.into_iter().flat_map(|expression| expression.split('#').skip(1));
-    after_signs
-        .map(|rest| &rest[..rest.find(|letter| !is_word(letter)).unwrap_or(rest.len())])
-        .map(|name| (format!("#{name}"), name.to_owned()))
-        .collect()
 }
 
 /// The claim on an item that was as it is stored.
-fn claim(entry: &Entry, stored: Item) -> Result<Claim, ClaimError> {
+fn claim(entry: &DueRecording, stored: Item) -> Result<Claim, ClaimError> {
     let call = keys::call_of_pk(&entry.pk).ok_or(ClaimError::NoCall)?;
     let version = stored.get(VERSION).and_then(serde_json::Value::as_u64).unwrap_or_default();
-    let recording: Recording = item::typed(stored)?;
+    let recording: Recording = item::typed(stored).map_err(TableError::from)?;
     let may_be_there = recording.lease_owner.is_some() || recording.attempts > 0;
     Ok(Claim { call, recording, may_be_there, version, pk: entry.pk.clone(), sk: entry.sk.clone() })
 }
@@ -338,32 +292,6 @@ fn is_archived_as(stored: &Item, object_key: &str) -> bool {
     has("state", "archived") && has("object_key", object_key)
 }
 
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
-
-fn instant(instant: Instant) -> AttributeValue {
-    AttributeValue::S(instant.to_string())
-}
-
 fn state(state: RecordingState) -> AttributeValue {
     text(state.as_str())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tombstone_is_known_by_the_attribute_that_it_has() {
-        assert_eq!(TOMBSTONE, format!("attribute_exists(#{})", shared::record::tombstone::ERASED_AT));
-    }
-
-    #[test]
-    fn every_attribute_of_an_expression_is_named_once() {
-        let names = names(["SET #a = :a, #b_2 = #b_2 + :one", "attribute_not_exists(#c) OR #a < :now"]);
-        let mut named: Vec<_> = names.iter().map(|(alias, name)| format!("{alias} {name}")).collect();
-        named.sort();
-        assert_eq!(named, ["#a a", "#b_2 b_2", "#c c"]);
-    }
 }
