@@ -3,14 +3,13 @@
 //! The lease is an item of the table. It is taken on condition that nobody holds it, given back in the end, and lapses once the
 //! run that holds it must be over.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use runtime::random;
 use runtime::store::table::{Table, TableError};
 use serde_json::Value;
 use shared::model::Instant;
-use shared::record::item::Item;
+use shared::record::item::{Item, NewItem};
 use shared::record::keys;
 
 /// The lease's sort key.
@@ -36,16 +35,14 @@ impl<'a> Lease<'a> {
         let owner = random::name();
         let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX).saturating_add(SPARE_S);
         let until = now.plus_seconds(seconds);
-        let held = AtomicBool::new(false);
         let take = |stored: Option<Item>| {
             // A request that was answered too late, and so repeated, finds its own lease.
             let ours = stored.as_ref().is_some_and(|stored| is_owner(stored, &owner));
             let free = stored.as_ref().is_none_or(|stored| !is_live(stored, now));
-            held.store(ours || free, Ordering::Relaxed);
-            Ok((free && !ours).then(|| lease(&owner, until)))
+            Ok(((free && !ours).then(|| lease(&owner, until)), ours || free))
         };
-        table.upsert(&pk(), LEASE, None, take).await?;
-        Ok(held.into_inner().then_some(Self { table, owner }))
+        let is_held = table.upsert(&pk(), LEASE, None, take).await?;
+        Ok(is_held.then_some(Self { table, owner }))
     }
 
     /// Gives the lease back, for runs from `now` on.
@@ -53,7 +50,7 @@ impl<'a> Lease<'a> {
         let Self { table, owner } = self;
         let give_back = |stored: Option<Item>| {
             let ours = stored.as_ref().is_some_and(|stored| is_owner(stored, &owner) && is_live(stored, now));
-            Ok(ours.then(|| lease(&owner, now)))
+            Ok((ours.then(|| lease(&owner, now)), ()))
         };
         table.upsert(&pk(), LEASE, table.get(&pk(), LEASE).await?, give_back).await
     }
@@ -68,14 +65,13 @@ fn is_live(stored: &Item, now: Instant) -> bool {
     until.is_some_and(|until| until > now)
 }
 
-fn lease(owner: &str, until: Instant) -> Item {
-    let texts = [
-        (keys::PK, pk()),
-        (keys::SK, LEASE.to_owned()),
-        (OWNER, owner.to_owned()),
-        (UNTIL, until.to_string()),
-    ];
-    texts.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text))).collect()
+fn lease(owner: &str, until: Instant) -> NewItem {
+    let mut lease = NewItem::new();
+    lease.push(keys::PK, pk());
+    lease.push(keys::SK, LEASE);
+    lease.push(OWNER, owner);
+    lease.push(UNTIL, until.to_text());
+    lease
 }
 
 fn pk() -> String {

@@ -14,7 +14,7 @@ use crate::support::{self, DAY_S, HOUR_S, Rig, alicom, full, source, within_limi
 
 /// Announces a recording as a push does that was received then.
 async fn announce(rig: &Rig, call: &CallKey, source: &RecordingSource, received_at: Instant) {
-    let merge = |stored| Ok(refreshed(stored, call, source, received_at)?);
+    let merge = |stored| Ok((refreshed(stored, call, source, received_at)?, ()));
     let sk = keys::recording_sk(&source.slot);
     rig.store.table().upsert(&keys::call_pk(call), &sk, None, merge).await.unwrap();
 }
