@@ -60,18 +60,16 @@ impl Remover<'_> {
     pub async fn erase(&self, key: &CallKey, now: Instant) -> Result<Removed, SweepError> {
         let pk = keys::call_pk(key);
         let prefixes = prefixes(key, &self.table.query(&pk).await?);
-        let mut was_there = false;
         let bury = |stored: Option<Item>| {
             if stored.as_ref().is_some_and(is_tombstone) {
-                was_there = false;
-                return Ok(None);
+                return Ok((None, false));
             }
-            was_there = stored.is_some();
             let version = stored.as_ref().and_then(|item| item.get(VERSION)).and_then(Value::as_u64);
             let look_at = next_look(now, now, true);
-            Ok(Some(tombstone(key, now, prefixes.clone(), look_at, version.unwrap_or_default() + 1)))
+            let stone = tombstone(key, now, prefixes.clone(), look_at, version.unwrap_or_default() + 1);
+            Ok((Some(stone.into()), stored.is_some()))
         };
-        self.table.update(&pk, keys::CALL, bury).await?;
+        let was_there = self.table.update(&pk, keys::CALL, bury).await?;
         let mut removed = self.sweep(key, now).await?.unwrap_or_default();
         removed.items += usize::from(was_there);
         Ok(removed)

@@ -24,7 +24,7 @@ use shared::model::{CallKey, Instant, Provider};
 use shared::normalize::body::{self, Elements, NoElements};
 use shared::normalize::{Context, PushType, Rejection};
 use shared::record::erased_reject;
-use shared::record::item::Item;
+use shared::record::item::{Item, NewItem};
 use shared::record::keys;
 use shared::record::parts::Element;
 use shared::record::rejected::Rejected;
@@ -410,7 +410,8 @@ impl Receiver {
         if let Some((function, digest)) = keys::reject_of_key(&key) {
             let pk = keys::erased_reject_pk(function, digest);
             let arm = |stone: Option<Item>| {
-                Ok(stone.map(|stone| erased_reject::armed(stone, &pk, &key, clock::now())))
+                let armed = stone.map(|stone| erased_reject::armed(stone, &pk, &key, clock::now()));
+                Ok((armed.map(NewItem::from), ()))
             };
             self.store.table().update(&pk, keys::ERASED, arm).await?;
         }

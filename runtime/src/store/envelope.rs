@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Store, StoreError};
 use shared::model::Instant;
-use shared::record::item::{ENVELOPES, Item};
+use shared::record::item::{ENVELOPES, Item, NewItem};
 use shared::record::keys;
 use shared::record::parts::LARGE_BYTES;
 
@@ -44,11 +44,12 @@ impl Store {
         }
         new.extend(expires.map(|expires| (keys::TTL.to_owned(), expires.into())));
         let merge = |stored| {
-            Ok(match stored {
+            let kept = match stored {
                 None => Some(new.clone()),
                 Some(stored) if lasts(&stored, expires) => None,
                 Some(stored) => Some(kept_longer(stored, &new)),
-            })
+            };
+            Ok((kept.map(NewItem::from), ()))
         };
         self.table.upsert(&key.0, &key.1, known, merge).await?;
         Ok(digest)

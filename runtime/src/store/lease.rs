@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::table::{Table, TableError};
 use crate::random;
 use shared::model::Instant;
-use shared::record::item::Item;
+use shared::record::item::{Item, NewItem};
 use shared::record::keys;
 
 /// The lease's sort key.
@@ -42,16 +42,14 @@ impl<'a> Lease<'a> {
         let (pk, owner) = (format!("run#{function}"), random::name());
         let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX).saturating_add(SPARE_S);
         let until = now.plus_seconds(seconds);
-        let mut held = false;
         let take = |stored: Option<Item>| {
             // A request that was answered too late, and so repeated, finds its own lease.
             let ours = stored.as_ref().is_some_and(|stored| is_owner(stored, &owner));
             let free = stored.as_ref().is_none_or(|stored| !is_live(stored, now));
-            held = ours || free;
-            Ok((free && !ours).then(|| lease(&pk, &owner, until)))
+            Ok(((free && !ours).then(|| lease(&pk, &owner, until)), ours || free))
         };
-        table.upsert(&pk, LEASE, None, take).await?;
-        Ok(held.then_some(Self { table, pk, owner }))
+        let is_held = table.upsert(&pk, LEASE, None, take).await?;
+        Ok(is_held.then_some(Self { table, pk, owner }))
     }
 
     /// Gives the lease back, for runs from `now` on.
@@ -62,7 +60,7 @@ impl<'a> Lease<'a> {
         let Self { table, pk, owner } = self;
         let give_back = |stored: Option<Item>| {
             let ours = stored.as_ref().is_some_and(|stored| is_owner(stored, &owner) && is_live(stored, now));
-            Ok(ours.then(|| lease(&pk, &owner, now)))
+            Ok((ours.then(|| lease(&pk, &owner, now)), ()))
         };
         table.update(&pk, LEASE, give_back).await
     }
@@ -77,12 +75,11 @@ fn is_live(stored: &Item, now: Instant) -> bool {
     until.is_some_and(|until| until > now)
 }
 
-fn lease(pk: &str, owner: &str, until: Instant) -> Item {
-    let texts = [
-        (keys::PK, pk.to_owned()),
-        (keys::SK, LEASE.to_owned()),
-        (OWNER, owner.to_owned()),
-        (UNTIL, until.to_string()),
-    ];
-    texts.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text))).collect()
+fn lease(pk: &str, owner: &str, until: Instant) -> NewItem {
+    let mut lease = NewItem::new();
+    lease.push(keys::PK, pk);
+    lease.push(keys::SK, LEASE);
+    lease.push(OWNER, owner);
+    lease.push(UNTIL, until.to_text());
+    lease
 }

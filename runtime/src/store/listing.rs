@@ -1,10 +1,26 @@
 //! Listing calls by the table's indexes, which may be behind the table by a moment.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::try_join_all;
 use futures_util::stream::{self, BoxStream, StreamExt};
 
 use super::table::{Table, TableError};
-use shared::record::keys;
+use shared::model::Instant;
+use shared::record::keys::{self, BY_DAY};
+
+/// The attribute that an index of calls sorts by.
+const CALL_AT: &str = "call_at";
+
+/// A call as an index lists it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListedCall {
+    /// Its time, as text that sorts as the times do.
+    pub call_at: String,
+    /// Its partition key.
+    pub pk: String,
+}
 
 impl Table {
     /// The partition keys of what the index `by-callee` lists under a number, as it was told last. The pages are read as they are asked
@@ -26,11 +42,58 @@ impl Table {
             .send();
         let partitions = stream::unfold(items, |mut items| async {
             let item = items.next().await?.map_err(|error| TableError::Query(Box::new(error)));
-            let pk = |item: std::collections::HashMap<String, AttributeValue>| {
+            let pk = |item: HashMap<String, AttributeValue>| {
                 item.get(keys::PK).and_then(|pk| pk.as_s().ok()).cloned().unwrap_or_default()
             };
             Some((item.map(pk), items))
         });
         partitions.boxed()
     }
+
+    /// The calls of a date in UTC, `2025-06-01`, from `since` on, over all shards of the index `by-day`, in no order.
+    ///
+    /// # Errors
+    /// [`TableError::Query`], when DynamoDB fails.
+    pub async fn calls_of_day(&self, date: &str, since: Instant) -> Result<Vec<ListedCall>, TableError> {
+        let shards = keys::day_keys(date).map(async |day| {
+            let mut pages = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .index_name(BY_DAY)
+                .key_condition_expression("#day = :day AND #call_at >= :since")
+                .expression_attribute_names("#day", "day")
+                .expression_attribute_names("#call_at", CALL_AT)
+                .expression_attribute_values(":day", AttributeValue::S(day))
+                .expression_attribute_values(":since", AttributeValue::S(since.to_string()))
+                .into_paginator()
+                .items()
+                .send();
+            let mut calls = Vec::new();
+            while let Some(item) = pages.next().await {
+                calls.extend(listed(&item.map_err(|error| TableError::Query(Box::new(error)))?));
+            }
+            Ok::<_, TableError>(calls)
+        });
+        Ok(try_join_all(shards).await?.into_iter().flatten().collect())
+    }
+
+    /// All calls that the index `by-day` has, which is those that were not erased, in no order.
+    ///
+    /// # Errors
+    /// [`TableError::Scan`], when DynamoDB fails.
+    pub async fn calls_of_all_days(&self) -> Result<Vec<ListedCall>, TableError> {
+        let scan = self.client.scan().table_name(&self.name).index_name(BY_DAY);
+        let mut pages = scan.into_paginator().items().send();
+        let mut calls = Vec::new();
+        while let Some(item) = pages.next().await {
+            calls.extend(listed(&item.map_err(|error| TableError::Scan(Box::new(error)))?));
+        }
+        Ok(calls)
+    }
+}
+
+fn listed(item: &HashMap<String, AttributeValue>) -> Option<ListedCall> {
+    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+    Some(ListedCall { call_at: text(CALL_AT)?, pk: text(keys::PK)? })
 }

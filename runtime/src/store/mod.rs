@@ -16,14 +16,14 @@
 //! and under way at the same time; each can be repeated. When one of them is missing after a crash, the repeated push makes up for
 //! it, as of its first receipt.
 
-mod attributes;
+pub mod attributes;
 pub mod bucket;
 pub mod claim;
 mod delete;
 pub mod due;
 mod envelope;
 pub mod lease;
-mod listing;
+pub mod listing;
 pub mod marks;
 mod replace;
 mod replay;
@@ -49,9 +49,9 @@ use crate::store::bucket::{Bucket, BucketError};
 use crate::store::table::{MAX_BATCH, Table, TableError};
 use shared::model::{CallKey, Instant, RecordingSource};
 use shared::record::inquiry;
-use shared::record::item::{self, Item, PushItem};
+use shared::record::item::{self, Item, NewItem, PushItem};
 use shared::record::keys;
-use shared::record::merge::{CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record, Writers};
+use shared::record::merge::{CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record};
 use shared::record::parts::{
     Element, Merged, Parts, announced_at, former_recording_sk, merged, parts, refreshed,
 };
@@ -148,20 +148,18 @@ impl Store {
         asked: u32,
         now: Instant,
     ) -> Result<Option<Record>, TableError> {
-        let mut latest = None;
         let postponed = |stored: Option<Item>| {
             let stored = stored.filter(|item| !is_tombstone(item));
-            let Some(mut record) = stored.map(item::record).transpose()? else { return Ok(None) };
+            let Some(mut record) = stored.map(item::record).transpose()? else { return Ok((None, None)) };
             let due = self.ask_at(&record).is_some() && record.inquiry.asked == asked;
             record.inquiry = if due { record.inquiry.postponed(now) } else { record.inquiry };
-            latest = Some(record.clone());
-            Ok(due.then(|| self.call_item(key, record)).transpose()?)
+            let item = due.then(|| self.call_item(key, record.clone())).transpose()?;
+            Ok((item, Some(record)))
         };
-        self.table.update(&keys::call_pk(key), keys::CALL, postponed).await?;
-        Ok(latest)
+        self.table.update(&keys::call_pk(key), keys::CALL, postponed).await
     }
 
-    fn call_item(&self, key: &CallKey, record: Record) -> Result<Item, item::UnreadableItem> {
+    fn call_item(&self, key: &CallKey, record: Record) -> Result<NewItem, item::UnreadableItem> {
         item::call_item(key, record, self.config.conversation_delay_s.into())
     }
 
@@ -172,15 +170,11 @@ impl Store {
         let mut calls: BTreeMap<CallKey, CallWrites> = BTreeMap::new();
         let mut large: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
         for (position, element) in elements.into_iter().enumerate() {
-            match parts(element) {
-                Ok(mut parts) => {
-                    for (key, bytes) in std::mem::take(&mut parts.large) {
-                        large.entry(key).or_insert_with(|| (Vec::new(), bytes)).0.push(position);
-                    }
-                    calls.entry(parts.push.key.clone()).or_default().add(position, parts);
-                }
-                Err(error) => results[position] = Err(shared(TableError::from(error))),
+            let mut parts = parts(element);
+            for (key, bytes) in std::mem::take(&mut parts.large) {
+                large.entry(key).or_insert_with(|| (Vec::new(), bytes)).0.push(position);
             }
+            calls.entry(parts.push.key.clone()).or_default().add(position, parts);
         }
 
         // First what lies in the bucket: no item ever names an object that isn't there. What is stored is read meanwhile.
@@ -308,7 +302,7 @@ impl Store {
     }
 
     /// Puts verbatim pushes. A single item that DynamoDB refuses makes it refuse its batch: then each goes alone.
-    async fn put_pushes(&self, batch: Vec<(Vec<usize>, Item)>) -> Vec<Written> {
+    async fn put_pushes(&self, batch: Vec<(Vec<usize>, NewItem)>) -> Vec<Written> {
         let (positions, items): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         match self.table.put_batch(items.clone()).await {
             Ok(()) => Vec::new(),
@@ -334,28 +328,29 @@ impl Store {
     ) -> Result<Met, TableError> {
         let pk = keys::call_pk(key);
         let (known_call, known_conversation) = (known.remove(keys::CALL), known.remove(keys::CONVERSATION));
-        let (mut met, mut met_too) = (Met::default(), Met::default());
-        let merge = |met: &mut Met, stored, writers: Writers, said: &[&Contribution], to_item: ToItem<'_>| {
-            let Merged { item, erased, earlier } = merged(stored, writers, said.iter().copied(), to_item)?;
-            met.erased |= erased;
-            met.earlier.extend(earlier);
-            Ok::<_, TableError>(item)
-        };
-        let conversations: Vec<_> =
+        // What is said is needed once more where a put is refused.
+        let of_call: Vec<_> = call.bodies.iter().map(|body| &body.call).collect();
+        let of_conversation: Vec<_> =
             call.bodies.iter().filter_map(|body| body.conversation.as_ref()).collect();
+        let merge_call = |stored| {
+            let to_item = |record| self.call_item(key, record);
+            Met::of(merged(stored, CALL_WRITERS, of_call.iter().copied().cloned(), to_item)?)
+        };
+        let merge_conversation = |stored| {
+            let to_item = |record| Ok(item::conversation_item(key, record));
+            Met::of(merged(stored, CONVERSATION_WRITERS, of_conversation.iter().copied().cloned(), to_item)?)
+        };
         let conversation = async {
-            if conversations.is_empty() {
-                return Ok(());
+            if of_conversation.is_empty() {
+                return Ok(Met::default());
             }
-            let to_item = |record| item::conversation_item(key, record);
-            let merge = |stored| merge(&mut met_too, stored, CONVERSATION_WRITERS, &conversations, &to_item);
-            self.table.upsert(&pk, keys::CONVERSATION, known_conversation, merge).await
+            self.table.upsert(&pk, keys::CONVERSATION, known_conversation, merge_conversation).await
         };
         let recordings = async {
             let there = is_known.then(|| known.keys().cloned().collect::<BTreeSet<_>>());
             for body in &call.bodies {
                 for source in &body.recordings {
-                    let merge = |stored| Ok(refreshed(stored, key, source, body.call.received_at)?);
+                    let merge = |stored| Ok((refreshed(stored, key, source, body.call.received_at)?, ()));
                     let sk = self.recording_sk(key, source, there.as_ref()).await?;
                     let known = known.remove(&sk);
                     self.table.upsert(&pk, &sk, known, merge).await?;
@@ -363,12 +358,10 @@ impl Store {
             }
             Ok(())
         };
-        let said: Vec<_> = call.bodies.iter().map(|body| &body.call).collect();
-        let to_item = |record| self.call_item(key, record);
-        let merge = |stored| merge(&mut met, stored, CALL_WRITERS, &said, &to_item);
-        tokio::try_join!(self.table.upsert(&pk, keys::CALL, known_call, merge), conversation, recordings)?;
-        met.erased |= met_too.erased;
-        met.earlier.extend(met_too.earlier);
+        let call = self.table.upsert(&pk, keys::CALL, known_call, merge_call);
+        let (mut met, of_conversation, ()) = tokio::try_join!(call, conversation, recordings)?;
+        met.erased |= of_conversation.erased;
+        met.earlier.extend(of_conversation.earlier);
         Ok(met)
     }
 
@@ -405,17 +398,14 @@ impl Store {
     /// Has `sweep-erased` look at a tombstone: something may have come to lie beside it.
     async fn rearm(&self, key: &CallKey) -> Result<(), TableError> {
         let due = |stored: Option<Item>| {
-            let Some(mut tombstone) = stored.filter(is_tombstone) else { return Ok(None) };
+            let Some(mut tombstone) = stored.filter(is_tombstone) else { return Ok((None, ())) };
             tombstone.insert("due".to_owned(), keys::erased_due_key(key).into());
             tombstone.insert("due_at".to_owned(), clock::now().to_string().into());
-            Ok(Some(tombstone))
+            Ok((Some(tombstone.into()), ()))
         };
         self.table.update(&keys::call_pk(key), keys::CALL, due).await
     }
 }
-
-/// Makes an item of a record.
-type ToItem<'a> = &'a (dyn Fn(Record) -> Result<Item, item::UnreadableItem> + Sync);
 
 /// What a write of a call met.
 #[derive(Debug, Default)]
@@ -424,6 +414,14 @@ struct Met {
     erased: bool,
     /// The bodies that were received before, by function and digest, and when.
     earlier: BTreeMap<(&'static str, String), Instant>,
+}
+
+impl Met {
+    /// What is to be written of what was merged, and what was met.
+    fn of(merged: Merged) -> Result<(Option<NewItem>, Self), TableError> {
+        let Merged { item, erased, earlier } = merged;
+        Ok((item, Self { erased, earlier }))
+    }
 }
 
 /// What a push has to write about one call.
@@ -494,7 +492,7 @@ impl BodyWrites {
     /// Takes it as of its first receipt, as far as what is stored tells it, and gives back the verbatim push where it is to be put. Where
     /// it is there already, it stays: with when it was received, and until when it is kept. (Where it came in another envelope this time, it is put
     /// as it is with the name of that one too.)
-    fn as_of_its_first_receipt(&mut self, stored: &Receipts<'_>) -> Option<(Vec<usize>, Item)> {
+    fn as_of_its_first_receipt(&mut self, stored: &Receipts<'_>) -> Option<(Vec<usize>, NewItem)> {
         let now = self.call.received_at;
         let put = stored.of_push(&self.call);
         let first = [Some(now), put, stored.of_body(&self.call)].into_iter().flatten().min().unwrap_or(now);
@@ -506,7 +504,7 @@ impl BodyWrites {
             Some(put) => {
                 self.is_put_as_later = first < put;
                 let item = envelope::named_too(stored.push(&self.call)?, push.envelope.as_deref()?)?;
-                Some((self.positions.clone(), item))
+                Some((self.positions.clone(), item.into()))
             }
             None => Some((self.positions.clone(), item::push_item(push))),
         }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use super::{BodyWrites, Receipts, Store, StoreError};
 use crate::store::table::TableError;
 use shared::model::CallKey;
-use shared::record::item::{self, Item};
+use shared::record::attribute_list::AttributeList;
+use shared::record::item::{self, Item, NewItem};
 use shared::record::keys;
 use shared::record::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record, Writers};
 use shared::record::parts::{Element, parts, refreshed};
@@ -62,7 +63,7 @@ impl Store {
         let receipts = Receipts::of(&stored);
         let mut bodies = Vec::new();
         for element in elements {
-            let mut parts = parts(element).map_err(TableError::from)?;
+            let mut parts = parts(element);
             for (name, bytes) in std::mem::take(&mut parts.large) {
                 if !dry_run {
                     self.bucket().put_json_if_absent(&name, bytes).await?;
@@ -81,7 +82,7 @@ impl Store {
             .map(|body| {
                 // A body may say nothing of the conversation any more.
                 let nothing = Contribution {
-                    facts: Map::new(),
+                    facts: AttributeList::new(),
                     extra: Map::new(),
                     nulls: BTreeSet::new(),
                     ..body.call.clone()
@@ -102,11 +103,11 @@ impl Store {
             dry_run,
         };
         let conversation =
-            self.rebuild(key, conversation, |record| item::conversation_item(key, record)).await?;
+            self.rebuild(key, conversation, |record| Ok(item::conversation_item(key, record))).await?;
         if !dry_run {
             for body in &bodies {
                 for source in &body.recordings {
-                    let merge = |stored| Ok(refreshed(stored, key, source, body.call.received_at)?);
+                    let merge = |stored| Ok((refreshed(stored, key, source, body.call.received_at)?, ()));
                     let sk = self.recording_sk(key, source, None).await?;
                     self.table.upsert(&pk, &sk, None, merge).await?;
                 }
@@ -119,9 +120,8 @@ impl Store {
         &self,
         key: &CallKey,
         what: Rebuild<'_>,
-        to_item: impl Fn(Record) -> Result<Item, item::UnreadableItem>,
+        to_item: impl Fn(Record) -> Result<NewItem, item::UnreadableItem>,
     ) -> Result<Replayed, TableError> {
-        let mut replayed = Replayed::Unchanged;
         let rebuild = |stored: Option<Item>| {
             let (outcome, rebuilt) = match stored {
                 Some(stored) if is_tombstone(&stored) => (Replayed::Erased, None),
@@ -137,11 +137,9 @@ impl Store {
                 }
             };
             let write = matches!(outcome, Replayed::Changed(_)) && !what.dry_run;
-            replayed = outcome;
-            Ok(rebuilt.filter(|_| write).map(&to_item).transpose()?)
+            Ok((rebuilt.filter(|_| write).map(&to_item).transpose()?, outcome))
         };
-        self.table.update(&keys::call_pk(key), what.sk, rebuild).await?;
-        Ok(replayed)
+        self.table.update(&keys::call_pk(key), what.sk, rebuild).await
     }
 }
 
@@ -160,19 +158,22 @@ impl Rebuild<'_> {
             said.facts.is_empty() && said.extra.is_empty() && said.nulls.is_empty() && known.is_none()
         };
         let said: Vec<_> = self.said.iter().filter(|said| !says_nothing(said)).cloned().collect();
-        let (first, others) = match stored {
-            Some(stored) => return Some(merge::rebuilt(self.writers, stored, &said)),
-            None => said.split_first()?,
-        };
-        let new = merge::merge(self.writers, None, first);
-        others.iter().fold(new, |record, said| merge::merge(self.writers, record.as_ref(), said).or(record))
+        if let Some(stored) = stored {
+            return Some(merge::rebuilt(self.writers, stored, &said));
+        }
+        let mut new = None;
+        for said in said {
+            merge::merge(self.writers, &mut new, said);
+        }
+        new
     }
 }
 
 /// The names of the attributes in which two records differ.
 fn changes(before: Option<&Record>, after: &Record) -> Vec<String> {
     let before = before.map(|before| &before.facts);
-    let names: BTreeSet<_> = before.into_iter().flat_map(Map::keys).chain(after.facts.keys()).collect();
-    let differs = |name: &&String| before.and_then(|before| before.get(*name)) != after.facts.get(*name);
-    names.into_iter().filter(differs).cloned().collect()
+    let names: BTreeSet<_> =
+        before.into_iter().flat_map(AttributeList::keys).chain(after.facts.keys()).collect();
+    let differs = |name: &&str| before.and_then(|before| before.get(name)) != after.facts.get(name);
+    names.into_iter().filter(differs).map(str::to_owned).collect()
 }

@@ -25,7 +25,7 @@ use crate::aws::{self, Account, Patience};
 use crate::backoff::Backoff;
 use crate::config::StoreConfig;
 use crate::store::attributes::{from_attributes, to_attributes};
-use shared::record::item::{Item, UnreadableItem, VERSION};
+use shared::record::item::{Item, NewItem, UnreadableItem, VERSION};
 use shared::record::keys;
 use shared::record::merge::MAX_BODIES;
 use shared::record::parts::MergeError;
@@ -226,7 +226,7 @@ impl Table {
 
     /// Puts at most [`MAX_BATCH`] items with different keys, whatever was there before. What DynamoDB leaves unprocessed is
     /// sent again after a growing pause.
-    pub async fn put_batch(&self, items: Vec<Item>) -> Result<(), TableError> {
+    pub async fn put_batch(&self, items: Vec<NewItem>) -> Result<(), TableError> {
         let mut requests = items
             .into_iter()
             .map(|item| {
@@ -252,7 +252,7 @@ impl Table {
     }
 
     /// Puts one item, whatever was there before.
-    pub async fn put(&self, item: Item) -> Result<(), TableError> {
+    pub async fn put(&self, item: impl Into<NewItem>) -> Result<(), TableError> {
         let put = self.client.put_item().table_name(&self.name).set_item(Some(to_attributes(item)));
         self.in_turn(put.send())
             .await
@@ -279,38 +279,39 @@ impl Table {
         }
     }
 
-    /// Brings an item up to date: `merge` makes the new item of the stored one, or `None` where there is nothing to change.
-    /// It is written on condition that the stored one is still the same, else merged anew.
+    /// Brings an item up to date: `merge` makes the new item of the stored one, or `None` where there is nothing to change, and tells
+    /// what it found. It is written on condition that the stored one is still the same, else merged anew. Gives back what was found
+    /// the last time.
     ///
     /// The first try assumes that what is stored is what is `known` of it. Where it is something else, DynamoDB hands it back
     /// with the refusal.
-    pub async fn upsert(
+    pub async fn upsert<Found>(
         &self,
         pk: &str,
         sk: &str,
         known: Option<Item>,
-        merge: impl FnMut(Option<Item>) -> Result<Option<Item>, TableError>,
-    ) -> Result<(), TableError> {
+        merge: impl FnMut(Option<Item>) -> Result<(Option<NewItem>, Found), TableError>,
+    ) -> Result<Found, TableError> {
         self.write(pk, sk, known, merge).await
     }
 
     /// Brings an item up to date that is known to be there: [`Table::upsert`], but it is read first.
-    pub async fn update(
+    pub async fn update<Found>(
         &self,
         pk: &str,
         sk: &str,
-        merge: impl FnMut(Option<Item>) -> Result<Option<Item>, TableError>,
-    ) -> Result<(), TableError> {
+        merge: impl FnMut(Option<Item>) -> Result<(Option<NewItem>, Found), TableError>,
+    ) -> Result<Found, TableError> {
         self.write(pk, sk, self.get(pk, sk).await?, merge).await
     }
 
-    async fn write(
+    async fn write<Found>(
         &self,
         pk: &str,
         sk: &str,
         mut stored: Option<Item>,
-        mut merge: impl FnMut(Option<Item>) -> Result<Option<Item>, TableError>,
-    ) -> Result<(), TableError> {
+        mut merge: impl FnMut(Option<Item>) -> Result<(Option<NewItem>, Found), TableError>,
+    ) -> Result<Found, TableError> {
         let mut took = Duration::ZERO;
         for round in 0..MAX_MERGES {
             // The first refusal is the usual way to learn of the stored item; who is refused again is one of many. They are spread over
@@ -324,13 +325,14 @@ impl Table {
                 stored = self.get(pk, sk).await?;
             }
             let version = stored.as_ref().and_then(|item| item.get(VERSION)).and_then(Value::as_u64);
-            let Some(mut item) = merge(stored.take())? else { return Ok(()) };
-            item.insert(VERSION.to_owned(), (version.unwrap_or(0) + 1).into());
+            let (item, found) = merge(stored.take())?;
+            let Some(mut item) = item else { return Ok(found) };
+            item.insert(VERSION, version.unwrap_or(0) + 1);
             let began = std::time::Instant::now();
             let put = self.put_if_unchanged(item, version).await?;
             took = began.elapsed();
             stored = match put {
-                Put::Done => return Ok(()),
+                Put::Done => return Ok(found),
                 Put::Occupied(Some(item)) => Some(item),
                 Put::Occupied(None) => self.get(pk, sk).await?,
             };
@@ -353,7 +355,7 @@ impl Table {
         answer
     }
 
-    async fn put_if_unchanged(&self, item: Item, version: Option<u64>) -> Result<Put, TableError> {
+    async fn put_if_unchanged(&self, item: NewItem, version: Option<u64>) -> Result<Put, TableError> {
         let put = self
             .client
             .put_item()

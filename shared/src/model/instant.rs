@@ -19,6 +19,10 @@ pub struct Instant(Timestamp);
 const EARLIEST_MS: i64 = 946_684_800_000; // 2000-01-01T00:00:00Z
 const LATEST_MS: i64 = 4_102_444_800_000; // 2100-01-01T00:00:00Z
 
+/// How long the text is, and the date in it, in bytes.
+const TEXT_BYTES: usize = 24;
+const DATE_BYTES: usize = 10;
+
 impl Instant {
     /// Milliseconds since 1970-01-01T00:00:00Z; `None` outside the range of [`Instant`].
     pub fn from_epoch_millis(millis: i64) -> Option<Self> {
@@ -84,7 +88,34 @@ impl Instant {
 
     /// The date in UTC, `2025-06-01`.
     pub fn date(self) -> String {
-        Offset::UTC.to_datetime(self.0).date().to_string()
+        date_of(as_text(&self.ascii())).to_owned()
+    }
+
+    /// The text as it is displayed. An item has up to a dozen times, and the formatting machinery costs more than they do.
+    pub fn to_text(self) -> String {
+        as_text(&self.ascii()).to_owned()
+    }
+
+    fn ascii(self) -> [u8; TEXT_BYTES] {
+        // Never negative, and below 2^32 days by far.
+        let millis = self.epoch_millis().unsigned_abs();
+        let (days, of_day) = (millis / 86_400_000, millis % 86_400_000);
+        let (year, month, day) = civil_date(days);
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut two = |place: usize, number: u64| {
+            text[place] = b'0' + (number / 10 % 10) as u8;
+            text[place + 1] = b'0' + (number % 10) as u8;
+        };
+        two(0, year / 100);
+        two(2, year % 100);
+        two(5, month);
+        two(8, day);
+        two(11, of_day / 3_600_000);
+        two(14, of_day / 60_000 % 60);
+        two(17, of_day / 1_000 % 60);
+        two(20, of_day % 1_000 / 10);
+        text[22] = b'0' + (of_day % 10) as u8;
+        text
     }
 
     /// This time and `seconds` more (or less, when negative), kept inside the range of [`Instant`].
@@ -97,6 +128,48 @@ impl Instant {
     pub fn seconds_since(self, earlier: Self) -> i64 {
         (self.epoch_millis() - earlier.epoch_millis()).div_euclid(1000)
     }
+}
+
+/// ASCII as text.
+fn as_text(ascii: &[u8]) -> &str {
+    std::str::from_utf8(ascii).unwrap_or_default()
+}
+
+/// The year, month and day of so many days after 1970-01-01: Howard Hinnant's `civil_from_days`,
+/// <https://howardhinnant.github.io/date_algorithms.html>.
+fn civil_date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// Whether a text is seen at a glance to be an [`Instant`] as it is displayed: `2025-06-01T02:00:00.000Z`. The last days of a month are
+/// not, for those are counted.
+pub(crate) fn is_plainly_an_instant(text: &str) -> bool {
+    let text = text.as_bytes();
+    let is_of_form = text.len() == TEXT_BYTES
+        && text.iter().zip(b"2000-00-00T00:00:00.000Z").all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte == form,
+        });
+    let two = |place: usize| (text[place] - b'0') * 10 + (text[place + 1] - b'0');
+    is_of_form
+        && text[1] == b'0'
+        && (1..=12).contains(&two(5))
+        && (1..=28).contains(&two(8))
+        && two(11) < 24
+        && two(14) < 60
+        && two(17) < 60
+}
+
+/// The date of an [`Instant`] as it is displayed.
+pub(crate) fn date_of(text: &str) -> &str {
+    text.get(..DATE_BYTES).unwrap_or(text)
 }
 
 /// What is left to read of a time's text.
@@ -205,7 +278,7 @@ impl Rest<'_> {
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}", self.0)
+        f.write_str(as_text(&self.ascii()))
     }
 }
 
@@ -217,7 +290,7 @@ impl fmt::Debug for Instant {
 
 impl Serialize for Instant {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(as_text(&self.ascii()))
     }
 }
 
@@ -231,6 +304,16 @@ impl FromStr for Instant {
     type Err = NotAnInstant;
 
     fn from_str(text: &str) -> Result<Self, NotAnInstant> {
+        // As it is displayed, which is how it stands in every item.
+        if text.len() == TEXT_BYTES
+            && let Some(rest) = text.strip_suffix('Z')
+        {
+            let mut rest = Rest(rest.as_bytes());
+            let civil = rest.civil("-", Some(b"T"), ":").filter(|_| rest.0.is_empty());
+            if let Some(instant) = civil.and_then(|civil| Self::from_civil(civil, Offset::UTC)) {
+                return Ok(instant);
+            }
+        }
         let timestamp = text.parse::<Timestamp>().map_err(|_| NotAnInstant)?;
         Self::from_epoch_millis(timestamp.as_millisecond()).ok_or(NotAnInstant)
     }
@@ -249,6 +332,28 @@ mod tests {
 
     fn parse(text: &str) -> Option<String> {
         Instant::parse(text, Offset::constant(8)).map(|instant| instant.to_string())
+    }
+
+    proptest! {
+        #[test]
+        fn every_time_is_written_and_read_as_jiff_does(millis in EARLIEST_MS..LATEST_MS) {
+            let instant = Instant::from_epoch_millis(millis).unwrap();
+            let expected = format!("{:.3}", instant.0);
+            prop_assert_eq!(&instant.to_text(), &expected);
+            prop_assert_eq!(instant.to_string(), &expected[..]);
+            prop_assert_eq!(instant.date(), &expected[..10]);
+            prop_assert!(is_plainly_an_instant(&expected) || &expected[8..10] > "28");
+            prop_assert_eq!(expected.parse::<Instant>(), Ok(instant));
+        }
+
+        #[test]
+        fn whatever_jiff_reads_of_a_text_is_read(text in "2[01][0-9]{2}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9][.,:][0-9]{3}[Zz0]") {
+            let expected = text.parse::<Timestamp>().ok().and_then(|time| Instant::from_epoch_millis(time.as_millisecond()));
+            prop_assert_eq!(text.parse::<Instant>().ok(), expected);
+            if is_plainly_an_instant(&text) {
+                prop_assert_eq!(expected.map(Instant::to_text), Some(text));
+            }
+        }
     }
 
     #[test]

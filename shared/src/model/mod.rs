@@ -4,6 +4,7 @@
 
 mod call;
 mod conversation;
+mod fact;
 mod instant;
 mod money;
 mod outcome;
@@ -14,6 +15,7 @@ mod recording;
 pub use call::{CallFacts, CallId, CallKey, Tags};
 pub use conversation::{ConversationFacts, Speaker, Turn};
 pub use instant::Instant;
+pub(crate) use instant::{date_of, is_plainly_an_instant};
 pub use money::Money;
 pub use outcome::{HangupBy, Outcome};
 pub use phone::PhoneNumber;
@@ -27,6 +29,16 @@ macro_rules! facts {
         #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
         pub struct $name {
             $( $(#[$inner])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>, )*
+        }
+
+        impl $name {
+            /// The facts that are known, as an item holds them: what serializing them gives, made storable, without a copy of any text.
+            pub fn into_facts(self) -> $crate::record::attribute_list::AttributeList {
+                let mut facts = $crate::record::attribute_list::AttributeList::new();
+                facts.reserve([$( self.$field.is_some(), )*].into_iter().filter(|is_known| *is_known).count());
+                $( facts.push_some(stringify!($field), self.$field.map($crate::model::fact::Fact::into_value)); )*
+                facts
+            }
         }
     };
 }

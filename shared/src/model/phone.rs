@@ -27,6 +27,11 @@ impl PhoneNumber {
         &self.0
     }
 
+    /// The number as it came, to be stored.
+    pub(crate) fn into_string(self) -> String {
+        self.0
+    }
+
     /// Whether the provider hid some of its digits, so that it can't tell one callee from another.
     pub fn is_masked(&self) -> bool {
         self.0.contains('*')

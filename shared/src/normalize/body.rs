@@ -83,6 +83,18 @@ impl<'a> Found<'a> {
 
     fn add(&mut self, text: &'a str) {
         let Elements { texts, times, too_many, .. } = &mut self.elements;
+        // Most bodies have one element, which need not be looked for.
+        match texts[..] {
+            [] if self.limit > 0 => {
+                texts.push(text);
+                times.push(1);
+                return;
+            }
+            [first] => {
+                self.places.insert(first, 0);
+            }
+            _ => {}
+        }
         if texts.len() >= self.limit && !self.places.contains_key(text) {
             *too_many = true;
             return;

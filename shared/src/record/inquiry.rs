@@ -3,6 +3,7 @@
 //! Everything is decided from the call's own record, so that whoever writes the call knows, in whatever order the pushes
 //! came, whether it has to be asked for. A call that is complete is never asked for.
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::model::{Instant, Outcome};
@@ -57,7 +58,7 @@ impl Missing {
             return Self { outcome: false, conversation: false, recording: false };
         }
         let outcome: Option<Outcome> =
-            record.facts.get("outcome").and_then(|outcome| serde_json::from_value(outcome.clone()).ok());
+            record.facts.get("outcome").and_then(|outcome| Outcome::deserialize(outcome).ok());
         let answered = matches!(outcome, Some(Outcome::Answered | Outcome::Voicemail))
             || record.facts.contains_key("answered_at");
         let told = [NOTE, QUERY].iter().any(|function| record.sources.contains_key(*function));
@@ -112,7 +113,7 @@ mod tests {
             function,
             body: function.to_owned(),
             received_at: at(second),
-            facts: facts.as_object().unwrap().clone(),
+            facts: facts.as_object().unwrap().clone().into(),
             extra: Map::new(),
             nulls: std::collections::BTreeSet::new(),
             feeds: &[("smartStatusCode", "outcome"), ("startTime", "answered_at")],
@@ -120,7 +121,11 @@ mod tests {
     }
 
     fn record(said: &[Contribution]) -> Record {
-        said.iter().fold(None, |record, one| merge(CALL_WRITERS, record.as_ref(), one).or(record)).unwrap()
+        let mut record = None;
+        for one in said {
+            merge(CALL_WRITERS, &mut record, one.clone());
+        }
+        record.unwrap()
     }
 
     fn pushes() -> [Contribution; 3] {
@@ -191,7 +196,8 @@ mod tests {
         let mut call = record(&pushes()[..1]);
         call.inquiry = Inquiry { asked: 15, next_ask_at: Some(at(1).plus_seconds(PURSUIT_S + 1)) };
         let note = Contribution { received_at: at(PURSUIT_S), ..pushes()[2].clone() };
-        let call = merge(CALL_WRITERS, Some(&call), &note).unwrap();
-        assert_eq!(ask_at(&call, 300), None);
+        let mut call = Some(call);
+        assert!(merge(CALL_WRITERS, &mut call, note));
+        assert_eq!(ask_at(&call.unwrap(), 300), None);
     }
 }

@@ -2,20 +2,25 @@
 //!
 //! An item is built and read here as a JSON object with exact numbers; the store turns it into DynamoDB's attribute values.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::model::{CallFacts, CallKey, Instant, PhoneNumber, Recording};
+use crate::model::{CallKey, Candidate, Instant, PhoneNumber, Recording, date_of, is_plainly_an_instant};
+use crate::record::attribute_list::AttributeList;
 use crate::record::inquiry::{self, Inquiry};
 use crate::record::keys;
 use crate::record::merge::{Record, Source};
 use crate::record::tombstone::is_tombstone;
 
-/// An item of the table.
+/// An item of the table, as it is read.
 pub type Item = Map<String, Value>;
+
+/// An item of the table that is to be written.
+pub type NewItem = AttributeList;
 
 /// The attribute that counts an item's writes: a write is on condition that it stands where it was read.
 pub const VERSION: &str = "version";
@@ -52,76 +57,79 @@ const BODIES: &str = "bodies";
 pub struct UnreadableItem(#[from] serde_json::Error);
 
 /// The bookkeeping of a record, as an item holds it.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Bookkeeping {
     #[serde(default)]
     extra: BTreeMap<String, Map<String, Value>>,
     #[serde(default)]
     sources: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     bodies: BTreeMap<String, Map<String, Value>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     first_received_at: Option<Instant>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     updated_at: Option<Instant>,
-    #[serde(default, skip_serializing_if = "never")]
+    #[serde(default)]
     asked: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     next_ask_at: Option<Instant>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn never(asked: &u32) -> bool {
-    *asked == 0
 }
 
 /// The item of a call. One that is not complete `inquiry_delay_s` seconds after it was first heard of is due to be asked for then, where
 /// its platform can be asked.
-pub fn call_item(key: &CallKey, record: Record, inquiry_delay_s: i64) -> Result<Item, UnreadableItem> {
-    let facts = Listed::deserialize(&record.facts)?;
-    let call_at = facts.call_at().unwrap_or(record.first_received_at);
-    let task_key = facts.task_id.map(|task| keys::task_key(key.provider, task));
-    let callee_key = facts.callee.as_ref().and_then(keys::callee_key);
+pub fn call_item(key: &CallKey, record: Record, inquiry_delay_s: i64) -> Result<NewItem, UnreadableItem> {
+    let Listed { task_id, callee, call_at } = Listed::of(&record.facts)?;
+    let call_at = call_at.map_or_else(|| record.first_received_at.to_text(), Cow::into_owned);
+    let task_key = task_id.map(|task| keys::task_key(key.provider, task));
+    let callee_key = callee.as_ref().and_then(keys::callee_key);
     let ask_at =
         if key.provider.platform().is_asked { inquiry::ask_at(&record, inquiry_delay_s) } else { None };
-    let mut item = record_item(key, keys::CALL, record, Receipt::InAttributes)?;
-    item.insert("provider".to_owned(), key.provider.as_str().into());
-    item.insert("call_id".to_owned(), key.call_id.as_str().into());
-    item.insert("call_at".to_owned(), call_at.to_string().into());
-    item.insert("day".to_owned(), keys::day_key(call_at, key).into());
-    item.extend(task_key.map(|task_key| ("task_key".to_owned(), task_key.into())));
-    item.extend(callee_key.map(|callee_key| ("callee_key".to_owned(), callee_key.into())));
+    let pk = keys::call_pk(key);
+    let shard = keys::shard_of(&pk);
+    let mut item = record_item(pk, keys::CALL, record, Receipt::InAttributes);
+    item.push("provider", key.provider.as_str());
+    item.push("call_id", key.call_id.as_str());
+    item.push("day", keys::day_key(date_of(&call_at), shard));
+    item.push("call_at", call_at);
+    item.push_some("task_key", task_key);
+    item.push_some("callee_key", callee_key);
     if let Some(ask_at) = ask_at {
-        item.insert("due".to_owned(), keys::conversation_due_key(key).into());
-        item.insert("due_at".to_owned(), ask_at.to_string().into());
+        item.push("due", keys::conversation_due_key(shard));
+        item.push("due_at", ask_at.to_text());
     }
     Ok(item)
 }
 
 /// The facts by which lists are made: to read them alone is a fraction of reading them all.
-#[derive(Deserialize)]
 struct Listed<'a> {
     task_id: Option<&'a str>,
     callee: Option<PhoneNumber>,
-    submitted_at: Option<Instant>,
-    originated_at: Option<Instant>,
-    ringing_at: Option<Instant>,
-    answered_at: Option<Instant>,
-    ended_at: Option<Instant>,
+    /// [`crate::model::CallFacts::call_at`], as it is written: the texts of times sort as the times do.
+    call_at: Option<Cow<'a, str>>,
 }
 
-impl Listed<'_> {
-    fn call_at(&self) -> Option<Instant> {
-        let Self { task_id: _, callee: _, submitted_at, originated_at, ringing_at, answered_at, ended_at } =
-            *self;
-        CallFacts { submitted_at, originated_at, ringing_at, answered_at, ended_at, ..CallFacts::default() }
-            .call_at()
+impl<'a> Listed<'a> {
+    fn of(facts: &'a AttributeList) -> Result<Self, UnreadableItem> {
+        let time = |name| time(facts, name);
+        let others = [time("submitted_at")?, time("ringing_at")?, time("answered_at")?, time("ended_at")?];
+        let call_at = time("originated_at")?.or_else(|| others.into_iter().flatten().min());
+        Ok(Self { task_id: fact(facts, "task_id")?, callee: fact(facts, "callee")?, call_at })
+    }
+}
+
+/// A fact in terms of the model.
+fn fact<'a, T: Deserialize<'a>>(facts: &'a AttributeList, name: &str) -> Result<Option<T>, UnreadableItem> {
+    Ok(facts.get(name).map(Option::<T>::deserialize).transpose()?.flatten())
+}
+
+/// A fact that is a time, as it is written.
+fn time<'a>(facts: &'a AttributeList, name: &str) -> Result<Option<Cow<'a, str>>, UnreadableItem> {
+    match facts.get(name) {
+        Some(Value::String(text)) if is_plainly_an_instant(text) => Ok(Some(Cow::Borrowed(text))),
+        _ => Ok(fact::<Instant>(facts, name)?.map(|instant| Cow::Owned(instant.to_text()))),
     }
 }
 
 /// The item of a conversation.
-pub fn conversation_item(key: &CallKey, record: Record) -> Result<Item, UnreadableItem> {
-    record_item(key, keys::CONVERSATION, record, Receipt::InSources)
+pub fn conversation_item(key: &CallKey, record: Record) -> NewItem {
+    record_item(keys::call_pk(key), keys::CONVERSATION, record, Receipt::InSources)
 }
 
 /// Where an item tells when its pushes were received. It tells it once: most items are one write unit smaller for it.
@@ -141,12 +149,20 @@ const LACKS: &str = " lacks ";
 /// What a function has contributed, as a line: `first 85674c9d8e5302cd lacks ringing_at,answered_at`. Several bodies are separated by commas.
 fn source_line(source: &Source, short: &[(&str, Instant)]) -> String {
     let Source { received_at, bodies, lacks, apart: _ } = source;
-    let received = match short.iter().find(|(_, at)| at == received_at) {
+    let mut line = match short.iter().find(|(_, at)| at == received_at) {
         Some((word, _)) => (*word).to_owned(),
-        None => received_at.to_string(),
+        None => received_at.to_text(),
     };
-    let line = format!("{received} {}", bodies.join(","));
-    if lacks.is_empty() { line } else { format!("{line}{LACKS}{}", lacks.join(",")) }
+    let mut add = |before: &str, names: &[String]| {
+        line.reserve(names.iter().map(|name| 1 + name.len()).sum::<usize>() + before.len());
+        for (position, name) in names.iter().enumerate() {
+            line.push_str(if position == 0 { before } else { "," });
+            line.push_str(name);
+        }
+    };
+    add(" ", bodies);
+    add(LACKS, lacks);
+    line
 }
 
 fn source(line: &str, first: Option<Instant>, last: Option<Instant>) -> Result<Source, UnreadableItem> {
@@ -165,49 +181,49 @@ fn source(line: &str, first: Option<Instant>, last: Option<Instant>) -> Result<S
         .ok_or_else(|| UnreadableItem(Error::custom(format!("not what a function has contributed: {line}"))))
 }
 
-fn record_item(key: &CallKey, sk: &str, record: Record, receipt: Receipt) -> Result<Item, UnreadableItem> {
-    let Record { facts, extra, mut sources, inquiry, first_received_at: first, updated_at: last, erased: _ } =
+fn record_item(pk: String, sk: &str, record: Record, receipt: Receipt) -> NewItem {
+    /// The most attributes beside the facts.
+    const BESIDE: usize = 16;
+    let Record { facts, extra, sources, inquiry, first_received_at: first, updated_at: last, erased: _ } =
         record;
     let Inquiry { asked, next_ask_at } = inquiry;
     let (short, first_received_at, updated_at) = match receipt {
-        Receipt::InAttributes => (Some([(FIRST, first), (LAST, last)]), Some(first), Some(last)),
+        Receipt::InAttributes => (&[(FIRST, first), (LAST, last)][..], Some(first), Some(last)),
         Receipt::InSources => {
             let told = sources.values().map(|source| source.received_at).min();
-            (None, (told != Some(first)).then_some(first), None)
+            (&[][..], (told != Some(first)).then_some(first), None)
         }
     };
-    let apart = sources
-        .iter_mut()
-        .map(|(function, source)| (function.clone(), Value::Object(std::mem::take(&mut source.apart))))
-        .filter(|(_, apart)| apart.as_object().is_some_and(|apart| !apart.is_empty()))
-        .collect::<Map<_, _>>();
-    let lines = sources.iter().map(|(function, source)| {
-        let short = short.as_ref().map_or(&[][..], |short| &short[..]);
-        (function.clone(), source_line(source, short))
-    });
-    let sources = lines.collect();
-    let (extra_moved, bodies) = (BTreeMap::new(), BTreeMap::new());
-    let bookkeeping = Bookkeeping {
-        extra: extra_moved,
-        sources,
-        bodies,
-        first_received_at,
-        updated_at,
-        asked,
-        next_ask_at,
-    };
-    let mut item = object(&bookkeeping)?;
-    // Moved: the bookkeeping would be given a copy.
-    item.insert(BODIES.to_owned(), Value::Object(apart));
-    let extra = extra.into_iter().map(|(function, extra)| (function, Value::Object(extra)));
-    item.insert("extra".to_owned(), Value::Object(extra.collect()));
-    item.retain(|_, value| value.as_object().is_none_or(|object| !object.is_empty()));
-    item.extend(facts.into_iter().map(|(name, value)| match value.get(LARGE_KEY) {
-        Some(large_key) if name == TURNS => (TURNS_KEY.to_owned(), large_key.clone()),
-        _ => (name, value),
-    }));
-    item.extend(identity(key, sk));
-    Ok(item)
+    let mut item = facts;
+    item.reserve(BESIDE);
+    if let Some(large_key) = item.get_mut(TURNS).and_then(|turns| turns.get_mut(LARGE_KEY)).map(Value::take) {
+        item.remove(TURNS);
+        item.push(TURNS_KEY, large_key);
+    }
+    item.push(keys::PK, pk);
+    item.push(keys::SK, sk);
+    let (mut lines, mut bodies) = (Map::new(), Map::new());
+    for (function, source) in sources {
+        let line = source_line(&source, short);
+        if !source.apart.is_empty() {
+            bodies.insert(function.clone(), Value::Object(source.apart));
+        }
+        lines.insert(function, Value::String(line));
+    }
+    let extra: Map<_, _> =
+        extra.into_iter().map(|(function, extra)| (function, Value::Object(extra))).collect();
+    for (name, map) in [("extra", extra), ("sources", lines), (BODIES, bodies)] {
+        if !map.is_empty() {
+            item.push(name, map);
+        }
+    }
+    item.push_some("first_received_at", first_received_at.map(Instant::to_text));
+    item.push_some("updated_at", updated_at.map(Instant::to_text));
+    if asked > 0 {
+        item.push("asked", asked);
+    }
+    item.push_some("next_ask_at", next_ask_at.map(Instant::to_text));
+    item
 }
 
 /// The record that an item of a call or a conversation holds.
@@ -237,18 +253,72 @@ pub fn record(mut item: Item) -> Result<Record, UnreadableItem> {
         item.insert(TURNS.to_owned(), Value::Object(Map::from_iter([(LARGE_KEY.to_owned(), large_key)])));
     }
     let inquiry = Inquiry { asked, next_ask_at };
-    Ok(Record { facts: item, extra, sources, inquiry, first_received_at, updated_at, erased })
+    Ok(Record { facts: item.into(), extra, sources, inquiry, first_received_at, updated_at, erased })
 }
 
 /// The item of a recording.
-pub fn recording_item(key: &CallKey, recording: &Recording) -> Result<Item, UnreadableItem> {
-    let mut item = object(recording)?;
-    if let Some(due_at) = recording.next_attempt_at {
-        item.insert("due".to_owned(), keys::archive_due_key(key).into());
-        item.insert("due_at".to_owned(), due_at.to_string().into());
+pub fn recording_item(key: &CallKey, recording: Recording) -> NewItem {
+    /// The most attributes beside the key.
+    const ATTRIBUTES: usize = 22;
+    let Recording {
+        slot,
+        source_url,
+        source_id,
+        source_expires_at,
+        candidates,
+        state,
+        attempts,
+        last_error,
+        next_attempt_at,
+        lease_until,
+        lease_owner,
+        object_key,
+        bytes,
+        sha256,
+        sha512,
+        media_type,
+        archived_at,
+        call_at,
+        first_received_at,
+    } = recording;
+    let pk = keys::call_pk(key);
+    let due = next_attempt_at.map(|_| keys::archive_due_key(keys::shard_of(&pk)));
+    let mut item = keyed(pk, keys::recording_sk(&slot), ATTRIBUTES);
+    item.push("slot", slot);
+    item.push_some("source_url", source_url);
+    item.push_some("source_id", source_id);
+    item.push_some("source_expires_at", source_expires_at.map(Instant::to_text));
+    if !candidates.is_empty() {
+        item.push("candidates", candidates.into_iter().map(candidate).collect::<Vec<_>>());
     }
-    item.extend(identity(key, &keys::recording_sk(&recording.slot)));
-    Ok(item)
+    item.push("state", state.as_str());
+    item.push("attempts", attempts);
+    item.push_some("last_error", last_error);
+    item.push_some("next_attempt_at", next_attempt_at.map(Instant::to_text));
+    item.push_some("lease_until", lease_until.map(Instant::to_text));
+    item.push_some("lease_owner", lease_owner);
+    item.push_some("object_key", object_key);
+    item.push_some("bytes", bytes);
+    item.push_some("sha256", sha256);
+    item.push_some("sha512", sha512);
+    item.push_some("media_type", media_type);
+    item.push_some("archived_at", archived_at.map(Instant::to_text));
+    item.push("call_at", call_at.to_text());
+    item.push("first_received_at", first_received_at.to_text());
+    item.push_some("due", due);
+    item.push_some("due_at", next_attempt_at.map(Instant::to_text));
+    item
+}
+
+fn candidate(candidate: Candidate) -> Value {
+    let Candidate { url, id, expires_at, received_at } = candidate;
+    let fields = [
+        ("expires_at", expires_at.map(Instant::to_text)),
+        ("id", id),
+        ("received_at", Some(received_at.to_text())),
+        ("url", url),
+    ];
+    fields.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
 }
 
 /// A verbatim push.
@@ -306,21 +376,22 @@ pub enum Verbatim {
 }
 
 /// The item of a verbatim push.
-pub fn push_item(push: PushItem) -> Item {
-    let mut item = identity(&push.key, &keys::push_sk(push.function, &push.digest));
-    item.insert("function".to_owned(), push.function.into());
-    item.insert("received_at".to_owned(), push.received_at.to_string().into());
-    match push.body {
-        Verbatim::Here(body) => item.insert("body".to_owned(), body.into()),
-        Verbatim::Large(key) => item.insert("body_key".to_owned(), key.into()),
+pub fn push_item(push: PushItem) -> NewItem {
+    let PushItem { key, function, digest, received_at, expires, body, envelope, asked } = push;
+    let mut item = keyed(keys::call_pk(&key), keys::push_sk(function, &digest), 6);
+    item.push("function", function);
+    item.push("received_at", received_at.to_text());
+    match body {
+        Verbatim::Here(body) => item.push("body", body),
+        Verbatim::Large(key) => item.push("body_key", key),
     };
-    item.extend(push.envelope.map(|digest| (ENVELOPES.to_owned(), digest.into())));
-    if let Some(Asked { ids, found_by }) = push.asked {
+    item.push_some(ENVELOPES, envelope);
+    if let Some(Asked { ids, found_by }) = asked {
         let ids = ids.into_iter().map(|(attribute, id)| (attribute, Value::String(id)));
         let found_by = found_by.map(|found_by| (FOUND_BY.to_owned(), Value::String(found_by)));
-        item.insert(ASKED.to_owned(), Value::Object(ids.chain(found_by).collect()));
+        item.push(ASKED, ids.chain(found_by).collect::<Map<_, _>>());
     }
-    item.extend(push.expires.map(|expires| (keys::TTL.to_owned(), expires.into())));
+    item.push_some(keys::TTL, expires);
     item
 }
 
@@ -340,13 +411,18 @@ pub const TURNS: &str = "turns";
 /// What stands in its place then: the key of the object that holds it.
 pub const TURNS_KEY: &str = "turns_key";
 
-fn identity(key: &CallKey, sk: &str) -> Item {
-    Map::from_iter([(keys::PK.to_owned(), keys::call_pk(key).into()), (keys::SK.to_owned(), sk.into())])
+/// An item that has its key so far, and room for so many more attributes.
+fn keyed(pk: String, sk: String, attributes: usize) -> NewItem {
+    let mut item = NewItem::new();
+    item.reserve(2 + attributes);
+    item.push(keys::PK, pk);
+    item.push(keys::SK, sk);
+    item
 }
 
 /// An object as one of the model's types.
-pub fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, UnreadableItem> {
-    Ok(serde_json::from_value(Value::Object(object))?)
+pub fn typed<T: DeserializeOwned>(object: impl Into<Map<String, Value>>) -> Result<T, UnreadableItem> {
+    Ok(serde_json::from_value(Value::Object(object.into()))?)
 }
 
 /// One of the model's types as an object.

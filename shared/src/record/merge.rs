@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 use crate::model::Instant;
 use crate::normalize::fields::UNTRIMMED;
+use crate::record::attribute_list::AttributeList;
 use crate::record::inquiry::{HAS, Inquiry};
 use crate::record::item::{FOUND_BY, LARGE_KEY};
 use crate::record::storable::json_fits;
@@ -89,7 +90,7 @@ pub struct Contribution {
     /// When it was first received.
     pub received_at: Instant,
     /// The attributes that it gives a sound value for.
-    pub facts: Map<String, Value>,
+    pub facts: AttributeList,
     /// All else that it says, under the document's names.
     pub extra: Map<String, Value>,
     /// The document's fields that it says as `null`, of those that are known.
@@ -128,7 +129,7 @@ const MAX_APART_BYTES: usize = 128 * 1024;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// The strongest writer's value of each attribute.
-    pub facts: Map<String, Value>,
+    pub facts: AttributeList,
     /// By function: what the model has no attribute for, and what a stronger writer says otherwise.
     pub extra: BTreeMap<String, Map<String, Value>>,
     /// By function: what it has contributed.
@@ -144,11 +145,39 @@ pub struct Record {
 }
 
 impl Record {
-    fn new(received_at: Instant) -> Self {
+    /// What one body says, of which nothing else is known: the usual case, and the cheapest. Nobody else has a word to take into account.
+    fn of(writers: Writers, said: Contribution) -> Self {
+        let Contribution { function, body, received_at, mut facts, mut extra, nulls, feeds: _ } = said;
+        // What says nothing, and what is not said in the form that it has.
+        let says_nothing = |facts: &AttributeList, name: &str| match facts.get(name) {
+            Some(Value::Object(object)) => name == STATUS && object.is_empty(),
+            Some(_) => name == HAS,
+            None => false,
+        };
+        for name in [HAS, STATUS] {
+            if says_nothing(&facts, name) {
+                facts.remove(name);
+            }
+        }
+        let mut lacks = Vec::new();
+        let mut hidden = Map::new();
+        for (attribute, field) in written_by(writers, function) {
+            if facts.contains_key(attribute) {
+                hide(&mut extra, field, &mut hidden);
+            } else {
+                lacks.push(attribute.to_owned());
+            }
+        }
+        let source =
+            Source { received_at, apart: first_apart(&body, hidden, nulls), bodies: vec![body], lacks };
         Self {
-            facts: Map::new(),
-            extra: BTreeMap::new(),
-            sources: BTreeMap::new(),
+            facts,
+            extra: Some(extra)
+                .filter(|extra| !extra.is_empty())
+                .map(|extra| (function.to_owned(), extra))
+                .into_iter()
+                .collect(),
+            sources: BTreeMap::from([(function.to_owned(), source)]),
             inquiry: Inquiry::default(),
             first_received_at: received_at,
             updated_at: received_at,
@@ -226,24 +255,24 @@ struct Body {
 }
 
 impl Body {
-    fn of(contribution: &Contribution) -> Self {
+    fn of(contribution: Contribution) -> Self {
         let Contribution { body, received_at, facts, extra, nulls, .. } = contribution;
         let mut says = Registers::new();
         for (name, value) in facts {
-            match (name.as_str(), value) {
+            match (&*name, value) {
                 (HAS, _) => {}
                 (STATUS, Value::Object(status)) => {
                     says.extend(
-                        status.iter().map(|(name, value)| (format!("{OF_STATUS}{name}"), value.clone())),
+                        status.into_iter().map(|(name, value)| (format!("{OF_STATUS}{name}"), value)),
                     );
                 }
-                _ => {
-                    says.insert(name.clone(), value.clone());
+                (_, value) => {
+                    says.insert(name.into_owned(), value);
                 }
             }
         }
-        says.extend(extra.iter().map(|(name, value)| (format!("{OF_EXTRA}{name}"), value.clone())));
-        Self { received_at: *received_at, digest: body.clone(), says, nulls: nulls.clone() }
+        says.extend(extra.into_iter().map(|(name, value)| (format!("{OF_EXTRA}{name}"), value)));
+        Self { received_at, digest: body, says, nulls }
     }
 
     /// Whether a register is not read from the body, but told by whoever asked for it.
@@ -296,26 +325,35 @@ fn both(before: &Value, value: &Value) -> Value {
     }
 }
 
-/// The record with a contribution merged in; `None` where the record holds it already.
-pub fn merge(writers: Writers, stored: Option<&Record>, contribution: &Contribution) -> Option<Record> {
-    let Contribution { function, body, received_at, facts, feeds, .. } = contribution;
-    let known = stored.and_then(|record| record.receipt(function, body));
-    if known.is_some_and(|known| known <= *received_at) {
-        return None;
+/// Merges a contribution into a record, or makes a record of it where there is none yet. Gives back whether it was news: where the record
+/// holds it already, nothing changes.
+pub fn merge(writers: Writers, record: &mut Option<Record>, said: Contribution) -> bool {
+    let Some(record) = record else {
+        *record = Some(Record::of(writers, said));
+        return true;
+    };
+    let Contribution { function, received_at, feeds, .. } = said;
+    if record.receipt(function, &said.body).is_some_and(|known| known <= received_at) {
+        return false;
     }
-    let mut record = stored.cloned().unwrap_or_else(|| Record::new(*received_at));
-    let mut claims = Claims::of(writers, &mut record);
-    let mut bodies = bodies_of(&mut record, &mut claims, writers, contribution);
-    match bodies.iter_mut().find(|known| known.digest == *body) {
-        // It was merged before, as one that was received later. It says what it said then.
-        Some(known) => known.received_at = *received_at,
-        None => bodies.push(Body::of(contribution)),
+    let mut claims = Claims::of(writers, record);
+    let mut said = said;
+    let has = said.facts.remove(HAS);
+    if record.sources.contains_key(function) {
+        let mut bodies = bodies_of(record, &mut claims, writers, &said);
+        match bodies.iter_mut().find(|known| known.digest == said.body) {
+            // It was merged before, as one that was received later. It says what it said then.
+            Some(known) => known.received_at = received_at,
+            None => bodies.push(Body::of(said)),
+        }
+        put_back(record, &mut claims, writers, function, feeds, bodies);
+    } else {
+        put_first(record, &mut claims, writers, said);
     }
-    put_back(&mut record, &mut claims, writers, function, feeds, bodies);
-    add_has(&mut record, facts);
-    claims.settle(writers, &mut record);
-    finish(&mut record, *received_at);
-    Some(record)
+    add_has(record, has);
+    claims.settle(writers, record);
+    finish(record, received_at);
+    true
 }
 
 /// The record that comes of `said` and of those bodies of `stored` that are not among them (they are not kept any more): a body's
@@ -350,7 +388,7 @@ pub fn rebuilt(writers: Writers, stored: &Record, said: &[Contribution]) -> Reco
         }
         for contribution in &said {
             first = first.min(contribution.received_at);
-            let read = Body::of(contribution);
+            let read = Body::of((*contribution).clone());
             match bodies.iter_mut().find(|known| known.digest == read.digest) {
                 Some(known) => {
                     let beside = std::mem::take(&mut known.says).into_iter().filter(|(register, _)| {
@@ -366,13 +404,15 @@ pub fn rebuilt(writers: Writers, stored: &Record, said: &[Contribution]) -> Reco
     }
     if nothing_is_gone {
         // What no function says any more was once made of its words by an earlier mapping.
-        record.facts = Map::new();
+        record.facts = AttributeList::new();
     }
     for (contribution, bodies) in rebuilt {
         put_back(&mut record, &mut claims, writers, contribution.function, contribution.feeds, bodies);
     }
-    record.facts.extend(has.map(|has| (HAS.to_owned(), has)));
-    said.iter().for_each(|contribution| add_has(&mut record, &contribution.facts));
+    if let Some(has) = has {
+        record.facts.insert(HAS, has);
+    }
+    said.iter().for_each(|contribution| add_has(&mut record, contribution.facts.get(HAS).cloned()));
     claims.settle(writers, &mut record);
     finish(&mut record, first);
     record
@@ -390,11 +430,10 @@ fn finish(record: &mut Record, first: Instant) {
 }
 
 /// Adds what else is stored of the call. That only grows.
-fn add_has(record: &mut Record, facts: &Map<String, Value>) {
-    let Some(Value::Object(said)) = facts.get(HAS) else { return };
-    let has = record.facts.entry(HAS).or_insert_with(|| Value::Object(Map::new()));
-    if let Value::Object(has) = has {
-        has.extend(said.clone());
+fn add_has(record: &mut Record, said: Option<Value>) {
+    let Some(Value::Object(said)) = said else { return };
+    if let Some(has) = record.facts.object_mut(HAS) {
+        has.extend(said);
     }
 }
 
@@ -409,10 +448,10 @@ fn bodies_of(
     let Some(source) = record.sources.get(*function) else { return Vec::new() };
     let mut together = Registers::new();
     together.extend(claims.0.remove(*function).unwrap_or_default());
-    let sole = feeds.iter().map(|(_, attribute)| *attribute).chain(facts.keys().map(String::as_str));
+    let sole = feeds.iter().map(|(_, attribute)| *attribute).chain(facts.keys());
     for attribute in sole.filter(|name| ![HAS, STATUS].contains(name)) {
         if writer(writers, attribute, function).is_none() {
-            together.extend(record.facts.remove_entry(attribute));
+            together.extend(record.facts.remove(attribute).map(|value| (attribute.to_owned(), value)));
         }
     }
     if let Some(Value::Object(status)) = record.facts.get_mut(STATUS) {
@@ -458,11 +497,9 @@ fn put_back(
 ) {
     bodies.sort_by(|a, b| (a.received_at, &a.digest).cmp(&(b.received_at, &b.digest)));
     let mut together = folded(&bodies, feeds);
-    for (attribute, ranking) in writers {
+    for (attribute, field) in written_by(writers, function) {
         // Its place under `extra` belongs to the function's sound value, which may be outranked.
-        if let Some((_, field)) = ranking.iter().find(|(name, _)| *name == function)
-            && together.contains_key(*attribute)
-        {
+        if together.contains_key(attribute) {
             together.remove(&format!("{OF_EXTRA}{field}"));
         }
     }
@@ -498,8 +535,7 @@ fn put_back(
         if let Some(field) = register.strip_prefix(OF_EXTRA) {
             extra.insert(field.to_owned(), value);
         } else if let Some(field) = register.strip_prefix(OF_STATUS) {
-            let status = record.facts.entry(STATUS).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(status) = status {
+            if let Some(status) = record.facts.object_mut(STATUS) {
                 status.insert(field.to_owned(), value);
             }
         } else if writer(writers, &register, function).is_some() {
@@ -510,6 +546,61 @@ fn put_back(
     }
     claims.0.insert(function.to_owned(), mine);
     record.extra.insert(function.to_owned(), extra);
+}
+
+/// Puts what a function's first body says into a record: there is nothing yet that it could take back, or that it differs from.
+fn put_first(record: &mut Record, claims: &mut Claims, writers: Writers, said: Contribution) {
+    let Contribution { function, body, received_at, facts, mut extra, nulls, feeds: _ } = said;
+    let (mut mine, mut hidden) = (Map::new(), Map::new());
+    for (attribute, value) in facts {
+        match value {
+            Value::Object(codes) if attribute == STATUS => {
+                if codes.is_empty() {
+                    continue;
+                }
+                if let Some(status) = record.facts.object_mut(STATUS) {
+                    status.extend(codes);
+                }
+            }
+            value => match writer(writers, &attribute, function) {
+                Some(field) => {
+                    hide(&mut extra, field, &mut hidden);
+                    mine.insert(attribute.into_owned(), value);
+                }
+                None => {
+                    record.facts.insert(attribute, value);
+                }
+            },
+        }
+    }
+    let apart = first_apart(&body, hidden, nulls);
+    let source = Source { received_at, bodies: vec![body], lacks: Vec::new(), apart };
+    record.sources.insert(function.to_owned(), source);
+    claims.0.insert(function.to_owned(), mine);
+    record.extra.insert(function.to_owned(), extra);
+}
+
+/// Takes what stands in the place under `extra` that belongs to a function's sound value, which may be outranked.
+fn hide(extra: &mut Map<String, Value>, field: &str, hidden: &mut Map<String, Value>) {
+    if let Some(value) = extra.remove(field).filter(|value| json_fits(value, MAX_OUTDONE_BYTES)) {
+        hidden.insert(format!("{OF_EXTRA}{field}"), value);
+    }
+}
+
+/// What tells a function's only body apart from what the function says: what stands hidden by it, and its nulls, which may have to take
+/// back what another one says.
+fn first_apart(body: &str, hidden: Map<String, Value>, nulls: BTreeSet<String>) -> Map<String, Value> {
+    let mut entry = Map::new();
+    if !hidden.is_empty() {
+        entry.insert(SAYS.to_owned(), Value::Object(hidden));
+    }
+    if !nulls.is_empty() {
+        entry.insert(NULL.to_owned(), Value::Array(nulls.into_iter().map(Value::String).collect()));
+    }
+    match entry.is_empty() {
+        true => entry,
+        false => Map::from_iter([(body.to_owned(), Value::Object(entry))]),
+    }
 }
 
 /// The length of an entry as JSON, in bytes.
@@ -554,15 +645,14 @@ impl Claims {
         let mut claimed = BTreeSet::new();
         for (function, source) in &record.sources {
             let mut mine = Map::new();
-            for (attribute, _) in writers {
-                let Some(field) = writer(writers, attribute, function) else { continue };
+            for (attribute, field) in written_by(writers, function) {
                 if source.lacks.iter().any(|lacking| lacking == attribute) {
                     continue;
                 }
                 let outranked = record.extra.get_mut(function).and_then(|extra| extra.remove(field));
-                if let Some(value) = outranked.or_else(|| record.facts.get(*attribute).cloned()) {
-                    mine.insert((*attribute).to_owned(), value);
-                    claimed.insert(*attribute);
+                if let Some(value) = outranked.or_else(|| record.facts.get(attribute).cloned()) {
+                    mine.insert(attribute.to_owned(), value);
+                    claimed.insert(attribute);
                 }
             }
             claims.insert(function.clone(), mine);
@@ -578,7 +668,7 @@ impl Claims {
         for (attribute, ranking) in writers {
             let strongest = ranking.iter().find_map(|(function, _)| self.0.get(*function)?.get(*attribute));
             match strongest {
-                Some(value) => record.facts.insert((*attribute).to_owned(), value.clone()),
+                Some(value) => record.facts.insert(*attribute, value.clone()),
                 None => continue,
             };
             for (function, field) in *ranking {
@@ -592,13 +682,9 @@ impl Claims {
         }
         for (function, source) in &mut record.sources {
             let mine = self.0.get(function);
-            source.lacks = writers
-                .iter()
-                .filter(|(attribute, _)| {
-                    writer(writers, attribute, function).is_some()
-                        && !mine.is_some_and(|mine| mine.contains_key(*attribute))
-                })
-                .map(|(attribute, _)| (*attribute).to_owned())
+            source.lacks = written_by(writers, function)
+                .filter(|(attribute, _)| !mine.is_some_and(|mine| mine.contains_key(*attribute)))
+                .map(|(attribute, _)| attribute.to_owned())
                 .collect();
         }
     }
@@ -608,6 +694,13 @@ impl Claims {
 fn writer(writers: Writers, attribute: &str, function: &str) -> Option<&'static str> {
     let (_, ranking) = writers.iter().find(|(name, _)| *name == attribute)?;
     ranking.iter().find(|(name, _)| *name == function).map(|(_, field)| *field)
+}
+
+/// The attributes that a function writes and others write too, and the names of the fields by which it does.
+fn written_by(writers: Writers, function: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    writers.iter().filter_map(move |(attribute, ranking)| {
+        ranking.iter().find(|(name, _)| *name == function).map(|(_, field)| (*attribute, *field))
+    })
 }
 
 #[cfg(test)]
@@ -659,7 +752,7 @@ mod tests {
             function,
             body: format!("{function}@{second}"),
             received_at: at(second),
-            facts: object(facts),
+            facts: object(facts).into(),
             extra: object(extra),
             nulls: BTreeSet::new(),
             feeds: feeds(function),
@@ -673,9 +766,21 @@ mod tests {
     fn merged(contributions: &[Contribution]) -> Record {
         let mut record = None;
         for contribution in contributions {
-            record = merge(CALL_WRITERS, record.as_ref(), contribution).or(record);
+            merge(CALL_WRITERS, &mut record, contribution.clone());
         }
         record.unwrap()
+    }
+
+    /// The record with a contribution merged in; `None` where that is no news.
+    fn with(record: &Record, said: &Contribution) -> Option<Record> {
+        let mut merged = Some(record.clone());
+        match merge(CALL_WRITERS, &mut merged, said.clone()) {
+            true => merged,
+            false => {
+                assert_eq!(merged.as_ref(), Some(record), "what is no news changes nothing");
+                None
+            }
+        }
     }
 
     fn permutations<T: Clone>(list: &[T]) -> Vec<Vec<T>> {
@@ -704,7 +809,7 @@ mod tests {
         for order in [[&report, &record], [&record, &report]] {
             let merged = merged(&order.map(Clone::clone));
             assert_eq!(
-                Value::Object(merged.facts),
+                Value::from(merged.facts),
                 json!({"originated_at": "R", "duration_s": 5, "task_id": "1"})
             );
             assert_eq!(
@@ -723,7 +828,7 @@ mod tests {
         ];
         let expected = merged(&bodies);
         assert_eq!(
-            Value::Object(expected.facts.clone()),
+            Value::from(expected.facts.clone()),
             json!({"callee": "2", "ringing_at": "a", "task_id": "7"})
         );
         for order in permutations(&bodies) {
@@ -746,7 +851,7 @@ mod tests {
         ];
         for order in permutations(&bodies) {
             let merged = merged(&order);
-            assert_eq!(Value::Object(merged.facts), json!({"outcome": "busy", "ringing_at": "b"}));
+            assert_eq!(Value::from(merged.facts), json!({"outcome": "busy", "ringing_at": "b"}));
             assert!(merged.extra.is_empty(), "{:?}", merged.extra);
         }
     }
@@ -757,7 +862,7 @@ mod tests {
         let second = contribution(REPORT, 2, json!({"callee": "2"}), json!({}));
         let record = merged(&[first.clone(), second]);
         let repeated = Contribution { received_at: at(9), ..first };
-        assert_eq!(merge(CALL_WRITERS, Some(&record), &repeated), None);
+        assert_eq!(with(&record, &repeated), None);
     }
 
     #[test]
@@ -768,7 +873,7 @@ mod tests {
         let expected = merged(&[first.clone(), second.clone()]);
         let late = merged(&[repeated, second]);
         assert_eq!(late.facts["callee"], "1");
-        assert_eq!(merge(CALL_WRITERS, Some(&late), &first), Some(expected));
+        assert_eq!(with(&late, &first), Some(expected));
     }
 
     #[test]
@@ -827,7 +932,7 @@ mod tests {
         let bodies: Vec<_> = (0..40).map(body).collect();
         let record = merged(&bodies);
         assert_eq!(record.sources[REPORT].bodies.len(), 40);
-        assert!(bodies.iter().all(|body| merge(CALL_WRITERS, Some(&record), body).is_none()));
+        assert!(bodies.iter().all(|body| with(&record, body).is_none()));
         assert!(!record.is_full_for(&body(99)));
 
         let mut full = record;
@@ -876,21 +981,18 @@ mod tests {
         let second = contribution(REPORT, 5, json!({"callee": "2"}), json!({}));
         let stored = of_an_earlier_release(merged(&[first.clone(), second.clone()]));
         for repeat in [&first, &second] {
-            assert_eq!(
-                merge(CALL_WRITERS, Some(&stored), &Contribution { received_at: at(9), ..repeat.clone() }),
-                None
-            );
+            assert_eq!(with(&stored, &Contribution { received_at: at(9), ..repeat.clone() }), None);
         }
         for (second, callee) in [(1, "2"), (4, "2"), (7, "3")] {
             let other = contribution(REPORT, second, json!({"callee": "3", "task_id": "7"}), json!({}));
-            let merged = merge(CALL_WRITERS, Some(&stored), &other).unwrap();
+            let merged = with(&stored, &other).unwrap();
             assert_eq!(
-                Value::Object(merged.facts.clone()),
+                Value::from(merged.facts.clone()),
                 json!({"callee": callee, "ringing_at": "a", "task_id": "7"}),
                 "{second}"
             );
             assert_eq!(merged.sources[REPORT].bodies.len(), 3);
-            assert_eq!(merge(CALL_WRITERS, Some(&merged), &other), None);
+            assert_eq!(with(&merged, &other), None);
         }
         // Read anew, each says what it says; what only a body said that is gone stays.
         assert_eq!(rebuilt(CALL_WRITERS, &stored, &[first, second.clone()]).facts, stored.facts);
@@ -905,9 +1007,9 @@ mod tests {
         let source = stored.sources.get_mut(REPORT).unwrap();
         source.bodies.push("other".to_owned());
         source.received_at = at(4);
-        stored.facts.insert("callee".to_owned(), json!(4));
+        stored.facts.insert("callee", 4);
         let between = contribution(REPORT, 3, json!({"callee": 3}), json!({"new": 1}));
-        let merged = merge(CALL_WRITERS, Some(&stored), &between).unwrap();
+        let merged = with(&stored, &between).unwrap();
         assert_eq!((&merged.facts["callee"], &merged.extra[REPORT]["new"]), (&json!(4), &json!(1)));
     }
 
@@ -924,7 +1026,7 @@ mod tests {
         (functions, 0..5_i64, said, unknown).prop_map(|(function, number, said, unknown)| {
             let mut contribution = contribution(function, number / 2 * 2, json!({}), json!({}));
             contribution.body = format!("{function} {number}");
-            contribution.facts.insert(HAS.to_owned(), json!({function: true, format!("{number}"): true}));
+            contribution.facts.insert(HAS, json!({function: true, format!("{number}"): true}));
             contribution.extra.extend(unknown);
             let fed: BTreeSet<_> = feeds(function).iter().map(|(field, _)| *field).collect();
             let fed: Vec<_> = fed.into_iter().collect();
@@ -942,7 +1044,7 @@ mod tests {
                         for (_, attribute) in feeds(function).iter().filter(|(name, _)| *name == field) {
                             let fact =
                                 if *attribute == "status" { json!({field: value}) } else { json!(value) };
-                            contribution.facts.insert((*attribute).to_owned(), fact);
+                            contribution.facts.insert(*attribute, fact);
                         }
                     }
                 }
@@ -972,7 +1074,7 @@ mod tests {
                 }
             }
             for (name, value) in one.facts.iter().filter(|(name, _)| *name != HAS) {
-                match name.as_str() {
+                match name {
                     "status" => {
                         sound.extend(
                             value.as_object().unwrap().iter().map(|(code, value)| {
@@ -1041,13 +1143,13 @@ mod tests {
             let record = merged(&delivered);
             prop_assert_eq!(&record, &merged(&set));
             let (facts, extra) = by_the_rules(&set);
-            prop_assert_eq!(&Value::Object(record.facts.clone()), &facts);
+            prop_assert_eq!(&Value::from(record.facts.clone()), &facts);
             prop_assert_eq!(&serde_json::to_value(&record.extra).unwrap(), &extra);
             prop_assert_eq!(Some(record.first_received_at), set.iter().map(|one| one.received_at).min());
             prop_assert_eq!(Some(record.updated_at), set.iter().map(|one| one.received_at).max());
             for contribution in &set {
                 prop_assert_eq!(record.receipt(contribution.function, &contribution.body), Some(contribution.received_at));
-                prop_assert_eq!(merge(CALL_WRITERS, Some(&record), contribution), None);
+                prop_assert_eq!(with(&record, contribution), None);
             }
         }
 
@@ -1072,9 +1174,9 @@ mod tests {
         fn no_fact_of_an_earlier_releases_record_is_lost((set, _) in deliveries(), later in any_contribution()) {
             let stored = of_an_earlier_release(merged(&set));
             let later = Contribution { body: "later".to_owned(), received_at: at(-9), nulls: BTreeSet::new(), ..later };
-            let added = merge(CALL_WRITERS, Some(&stored), &later).unwrap();
-            for (name, value) in stored.facts.iter().filter(|(name, _)| ![HAS, "status"].contains(&name.as_str())) {
-                let ranked = CALL_WRITERS.iter().any(|(attribute, _)| attribute == name);
+            let added = with(&stored, &later).unwrap();
+            for (name, value) in stored.facts.iter().filter(|(name, _)| ![HAS, "status"].contains(name)) {
+                let ranked = CALL_WRITERS.iter().any(|(attribute, _)| *attribute == name);
                 prop_assert!(added.facts.contains_key(name));
                 prop_assert!(ranked || added.facts[name] == *value);
             }

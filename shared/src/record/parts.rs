@@ -1,6 +1,6 @@
 //! What an element of a push comes to in the table and the bucket. Pure: the store writes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -9,11 +9,11 @@ use crate::normalize::recording_url;
 use crate::normalize::{Normalized, PushType};
 use crate::record::inquiry;
 use crate::record::item::{
-    self, Asked, FOUND_BY, Item, LARGE_KEY, PushItem, TURNS, UnreadableItem, Verbatim,
+    self, Asked, FOUND_BY, Item, LARGE_KEY, NewItem, PushItem, TURNS, UnreadableItem, Verbatim,
 };
 use crate::record::keys;
 use crate::record::merge::{self, Contribution, Record, Writers};
-use crate::record::storable::{holds_more_values, json_fits, storable_object};
+use crate::record::storable::{holds_more_values, json_fits, object_fits, storable_object};
 use crate::record::tombstone::is_tombstone;
 
 /// From this size on a part of an item lies in the bucket instead, in bytes.
@@ -59,7 +59,7 @@ pub struct Parts {
 }
 
 /// Divides an element into what goes to the table's items and what is too large for them.
-pub fn parts(element: Element) -> Result<Parts, UnreadableItem> {
+pub fn parts(element: Element) -> Parts {
     let Element { key, push, received_at, expires, text, envelope, asked, normalized } = element;
     let Normalized { call_id: _, call, conversation, recordings, extra, unknown_values: _, nulls } =
         normalized;
@@ -72,13 +72,13 @@ pub fn parts(element: Element) -> Result<Parts, UnreadableItem> {
     };
     let digest = keys::element_digest(&text);
 
-    let mut conversation = storable_object(item::object(&conversation)?);
+    let mut conversation = conversation.into_facts();
     if let Some(turns) = conversation.get(TURNS).filter(|turns| !json_fits(turns, LARGE_BYTES)) {
         let name = outsource(turns.to_string().into_bytes());
-        conversation.insert(TURNS.to_owned(), large_reference(name));
+        conversation.insert(TURNS, large_reference(name));
     }
     let mut extra = storable_object(extra);
-    if !json_fits(&extra, LARGE_BYTES) || holds_more_values(&extra, MAX_VALUES) {
+    if !object_fits(&extra, LARGE_BYTES) || holds_more_values(&extra, MAX_VALUES) {
         let json = Value::Object(extra).to_string();
         extra = Map::from_iter([(LARGE_KEY.to_owned(), Value::String(outsource(json.into_bytes())))]);
     }
@@ -97,21 +97,23 @@ pub fn parts(element: Element) -> Result<Parts, UnreadableItem> {
         nulls,
         feeds,
     };
-    let mut call = storable_object(item::object(&call)?);
+    let mut call = call.into_facts();
     let has = inquiry::has_fact(conversation.contains_key(TURNS), !recordings.is_empty());
-    call.extend(has.map(|has| (inquiry::HAS.to_owned(), has)));
+    call.push_some(inquiry::HAS, has);
     if let Some(Asked { ids, found_by }) = &asked {
-        call.extend(ids.iter().map(|(attribute, id)| (attribute.clone(), Value::from(id.as_str()))));
+        for (attribute, id) in ids {
+            call.insert(attribute.clone(), id.as_str());
+        }
         extra.extend(found_by.as_deref().map(|found_by| (FOUND_BY.to_owned(), found_by.into())));
     }
-    let mut of_conversation = nulls.clone();
-    of_conversation.retain(|name| feeds.conversation.iter().any(|(field, _)| field == name));
+    let feeds_conversation = |name: &&String| feeds.conversation.iter().any(|(field, _)| field == name);
+    let of_conversation: BTreeSet<_> = nulls.iter().filter(feeds_conversation).cloned().collect();
     let call = contribution(call, extra, nulls, feeds.call);
     // A null may have to take back what another body says, whichever of them comes first.
     let conversation = (!conversation.is_empty() || !of_conversation.is_empty())
         .then(|| contribution(conversation, Map::new(), of_conversation, feeds.conversation));
     let push = PushItem { key, function, digest, received_at, expires, body, envelope, asked };
-    Ok(Parts { push, call, conversation, recordings, large })
+    Parts { push, call, conversation, recordings, large }
 }
 
 /// A recording's announcement as of its first receipt, `first`. What its normalizer counted from when it was received now (a call that tells
@@ -142,7 +144,7 @@ pub enum MergeError {
 #[derive(Debug, Default, PartialEq)]
 pub struct Merged {
     /// The new item; `None` where there is nothing to write.
-    pub item: Option<Item>,
+    pub item: Option<NewItem>,
     /// Whether the call was erased: then nothing is to be written about it.
     pub erased: bool,
     /// The bodies that were received before, by function and digest, and when: earlier than the contribution tells.
@@ -150,11 +152,11 @@ pub struct Merged {
 }
 
 /// The item with contributions merged in.
-pub fn merged<'a>(
+pub fn merged(
     stored: Option<Item>,
     writers: Writers,
-    contributions: impl IntoIterator<Item = &'a Contribution>,
-    to_item: impl FnOnce(Record) -> Result<Item, UnreadableItem>,
+    contributions: impl IntoIterator<Item = Contribution>,
+    to_item: impl FnOnce(Record) -> Result<NewItem, UnreadableItem>,
 ) -> Result<Merged, MergeError> {
     if stored.as_ref().is_some_and(is_tombstone) {
         return Ok(Merged { erased: true, ..Merged::default() });
@@ -162,20 +164,17 @@ pub fn merged<'a>(
     let mut merged = Merged::default();
     let mut record = stored.map(item::record).transpose()?;
     let mut changed = false;
-    for contribution in contributions {
-        let Contribution { function, body, received_at, .. } = contribution;
+    for said in contributions {
         if let Some(record) = &record {
-            if record.is_full_for(contribution) {
+            if record.is_full_for(&said) {
                 return Err(MergeError::Full);
             }
-            if let Some(earlier) = record.receipt(function, body).filter(|known| known < received_at) {
-                merged.earlier.insert((function, body.clone()), earlier);
+            let known = record.receipt(said.function, &said.body);
+            if let Some(earlier) = known.filter(|known| *known < said.received_at) {
+                merged.earlier.insert((said.function, said.body.clone()), earlier);
             }
         }
-        if let Some(merged) = merge::merge(writers, record.as_ref(), contribution) {
-            record = Some(merged);
-            changed = true;
-        }
+        changed |= merge::merge(writers, &mut record, said);
     }
     merged.item = record.filter(|_| changed).map(to_item).transpose()?;
     Ok(merged)
@@ -197,12 +196,12 @@ pub fn refreshed(
     key: &CallKey,
     source: &RecordingSource,
     received_at: Instant,
-) -> Result<Option<Item>, UnreadableItem> {
+) -> Result<Option<NewItem>, UnreadableItem> {
     let recording = match stored {
         None => Some(Recording::new(source.clone(), received_at)),
         Some(item) => item::typed::<Recording>(item)?.refreshed(source, received_at),
     };
-    recording.map(|recording| item::recording_item(key, &recording)).transpose()
+    Ok(recording.map(|recording| item::recording_item(key, recording)))
 }
 
 fn large_reference(key: String) -> Value {

@@ -30,6 +30,12 @@ pub fn storable_object(mut object: Map<String, Value>) -> Map<String, Value> {
     object
 }
 
+/// A value as DynamoDB can hold it, below an attribute of ours.
+pub fn storable(mut value: Value) -> Value {
+    make_storable(&mut value);
+    value
+}
+
 // In place: hardly ever is there anything to change.
 fn make_storable(value: &mut Value) {
     if depth_exceeds(value, MAX_DEPTH) {
@@ -40,8 +46,42 @@ fn make_storable(value: &mut Value) {
 }
 
 /// Whether the JSON text of a value has at most so many bytes. The text itself is not made.
-pub fn json_fits(value: &impl Serialize, max_bytes: usize) -> bool {
+pub fn json_fits(value: &Value, max_bytes: usize) -> bool {
+    left_at_least(value, max_bytes).is_some() || fits(value, max_bytes)
+}
+
+/// [`json_fits`] for an object.
+pub fn object_fits(object: &Map<String, Value>, max_bytes: usize) -> bool {
+    left_beside(object, max_bytes).is_some() || fits(object, max_bytes)
+}
+
+fn fits(value: &impl Serialize, max_bytes: usize) -> bool {
     serde_json::to_writer(Room(max_bytes), value).is_ok()
+}
+
+/// How much room the JSON text of a value leaves at least of so many bytes; `None` where it might not fit. Most values are far below
+/// what they may have, and to take every byte for an escape of six is much faster than to look at each.
+fn left_at_least(value: &Value, room: usize) -> Option<usize> {
+    match value {
+        // `false` is the longest.
+        Value::Null | Value::Bool(_) => room.checked_sub(5),
+        Value::Number(number) => room.checked_sub(number.as_str().len()),
+        Value::String(text) => left_beside_text(text, room),
+        Value::Array(list) => {
+            let room = room.checked_sub(2 + list.len())?;
+            list.iter().try_fold(room, |room, value| left_at_least(value, room))
+        }
+        Value::Object(object) => left_beside(object, room),
+    }
+}
+
+fn left_beside(object: &Map<String, Value>, room: usize) -> Option<usize> {
+    let room = room.checked_sub(2 + 2 * object.len())?;
+    object.iter().try_fold(room, |room, (name, value)| left_at_least(value, left_beside_text(name, room)?))
+}
+
+fn left_beside_text(text: &str, room: usize) -> Option<usize> {
+    room.checked_sub(2 + text.len().checked_mul(6)?)
 }
 
 /// Whether an object holds more values than so many, at any depth.
@@ -153,11 +193,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn storable(mut value: Value) -> Value {
-        make_storable(&mut value);
-        value
-    }
-
     #[test]
     fn numbers_that_all_can_read_are_written_in_plain_digits() {
         let wide = "12345678901234567890123456789012345678";
@@ -264,9 +299,35 @@ mod tests {
     fn a_json_text_fits_where_there_is_room_for_its_last_byte() {
         let value: Value = serde_json::from_str(r#"{"a":["b\n",1.50,null]}"#).unwrap();
         let bytes = value.to_string().len();
-        assert!(json_fits(&value, bytes));
-        assert!(!json_fits(&value, bytes - 1));
-        assert!(!json_fits(&value, 0));
+        for (room, fits) in [(bytes, true), (bytes - 1, false), (0, false), (1_000, true)] {
+            assert_eq!(json_fits(&value, room), fits, "{room}");
+            assert_eq!(object_fits(value.as_object().unwrap(), room), fits, "{room}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_to_fit_unread_does_fit(value in values(), spare in 0_usize..400) {
+            let bytes = value.to_string().len();
+            prop_assert!(left_at_least(&value, bytes.saturating_sub(1)).is_none(), "{}", value);
+            prop_assert_eq!(json_fits(&value, spare), bytes <= spare, "{}", value);
+        }
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::from),
+            "[a\"\\\\\n\u{1}é\u{2028}]{0,6}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 30, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+                proptest::collection::btree_map("[a\u{1}]{0,3}", inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
     }
 
     #[test]

@@ -96,10 +96,12 @@ fn turns(call: &WholeCall, view: &View) -> Option<Vec<Value>> {
 fn report(call: &WholeCall, view: &View, recordings_at: usize) -> Value {
     let mut facts = call.call.facts.clone();
     facts.remove(HAS);
-    facts.insert("provider".to_owned(), call.key.provider.as_str().into());
-    facts.insert("call_id".to_owned(), call.key.call_id.as_str().into());
+    facts.insert("provider", call.key.provider.as_str());
+    facts.insert("call_id", call.key.call_id.as_str());
     let variables = call.conversation.as_ref().and_then(|conversation| conversation.facts.get(VARIABLES));
-    facts.extend(variables.map(|variables| (VARIABLES.to_owned(), variables.clone())));
+    if let Some(variables) = variables {
+        facts.insert(VARIABLES, variables.clone());
+    }
     let mut shown: Map<_, _> = facts.iter().filter_map(|(name, value)| view.attribute(name, value)).collect();
     if let Some(amount) = shown.get_mut("cost").and_then(|cost| cost.get_mut("amount"))
         && let Value::Number(exact) = amount

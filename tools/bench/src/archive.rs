@@ -156,8 +156,8 @@ impl Rig {
                 call_at: now,
             };
             let call = CallKey { provider: Platform::Alicom, call_id };
-            let mut item = item::recording_item(&call, &Recording::new(source, now))?;
-            item.insert(VERSION.to_owned(), 1.into());
+            let mut item = item::recording_item(&call, Recording::new(source, now));
+            item.insert(VERSION, 1);
             Ok(item)
         });
         let items = items.collect::<anyhow::Result<Vec<_>>>()?;

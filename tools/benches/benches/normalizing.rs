@@ -7,6 +7,7 @@ use std::hint::black_box;
 
 use benches::{Case, cases};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use runtime::store::attributes::{from_attributes, to_attributes};
 
 fn pushes(criterion: &mut Criterion) {
     for case in cases() {
@@ -22,6 +23,7 @@ fn pushes(criterion: &mut Criterion) {
             bencher.iter(|| black_box(&case).normalized(black_box(&texts)))
         });
         group.bench_function("items", |bencher| bencher.iter(|| black_box(&case).items()));
+        group.bench_function("attributes", |bencher| bencher.iter(|| black_box(&case).attributes()));
     }
 }
 
@@ -31,11 +33,12 @@ fn merging(criterion: &mut Criterion) {
         cases().into_iter().find(|case: &Case| case.records == 1 && case.push.function == function).unwrap()
     };
     let report = single(shared::record::merge::REPORT);
-    let stored = report.call_item(&report.first().unwrap(), None).unwrap();
+    let stored = report.call_item(&report.first(), None).unwrap();
+    let stored = stored.map(to_attributes).map(from_attributes);
     let mut group = criterion.benchmark_group("merging into a stored call");
     group.throughput(Throughput::Elements(1));
     for second in [single(shared::record::merge::RECORD), single(shared::record::merge::NOTE)] {
-        let said = second.first().unwrap();
+        let said = second.first();
         group.bench_function(second.push.function, |bencher| {
             bencher.iter_batched(
                 || stored.clone(),

@@ -1,14 +1,17 @@
 //! What is measured of each push: the functions' own code, from a body to the items of a table that holds nothing yet, and
 //! the floor, which is reading the same body's JSON and nothing more.
 
-use std::slice;
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use jiff::tz::Offset;
+use runtime::store::attributes::to_attributes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::model::{CallKey, Instant};
 use shared::normalize::{Context, Normalized, PushType};
-use shared::record::item::{self, Item, UnreadableItem};
+use shared::record::item::{self, Item, NewItem};
 use shared::record::merge::{CALL_WRITERS, CONVERSATION_WRITERS};
 
 use shared::record::parts::{Element, MergeError, Parts, merged, parts, refreshed};
@@ -129,20 +132,28 @@ impl Case {
         texts.iter().map(normalized).collect()
     }
 
+    /// The body as the attribute values of the items that it comes to where nothing is stored of its calls.
+    ///
+    /// # Errors
+    /// Never: the samples can be stored.
+    pub fn attributes(&self) -> Result<Vec<HashMap<String, AttributeValue>>, MergeError> {
+        Ok(self.items()?.into_iter().map(to_attributes).collect())
+    }
+
     /// The body as the items that it comes to where nothing is stored of its calls.
     ///
     /// # Errors
     /// Never: the samples can be stored.
-    pub fn items(&self) -> Result<Vec<Item>, MergeError> {
+    pub fn items(&self) -> Result<Vec<NewItem>, MergeError> {
         let mut items = Vec::with_capacity(4 * self.records);
         let texts = self.texts();
         for (text, normalized) in texts.iter().zip(self.normalized(&texts)) {
-            let parts = self.parts(text, normalized)?;
+            let parts = self.parts(text, normalized);
             items.extend(self.call_item(&parts, None)?);
             items.extend(match &parts.conversation {
                 Some(said) => {
-                    merged(None, CONVERSATION_WRITERS, slice::from_ref(said), |record| {
-                        item::conversation_item(&parts.push.key, record)
+                    merged(None, CONVERSATION_WRITERS, [said.clone()], |record| {
+                        Ok(item::conversation_item(&parts.push.key, record))
                     })?
                     .item
                 }
@@ -157,10 +168,7 @@ impl Case {
     }
 
     /// What the body's first record comes to.
-    ///
-    /// # Errors
-    /// Never: the samples can be stored.
-    pub fn first(&self) -> Result<Parts, UnreadableItem> {
+    pub fn first(&self) -> Parts {
         let texts = self.texts();
         self.parts(texts[0], self.normalized(&texts[..1]).swap_remove(0))
     }
@@ -169,12 +177,12 @@ impl Case {
     ///
     /// # Errors
     /// If what is stored is no item of a call.
-    pub fn call_item(&self, said: &Parts, stored: Option<Item>) -> Result<Option<Item>, MergeError> {
+    pub fn call_item(&self, said: &Parts, stored: Option<Item>) -> Result<Option<NewItem>, MergeError> {
         let to_item = |record| item::call_item(&said.push.key, record, INQUIRY_DELAY_S);
-        Ok(merged(stored, CALL_WRITERS, slice::from_ref(&said.call), to_item)?.item)
+        Ok(merged(stored, CALL_WRITERS, [said.call.clone()], to_item)?.item)
     }
 
-    fn parts(&self, text: &str, normalized: Normalized) -> Result<Parts, UnreadableItem> {
+    fn parts(&self, text: &str, normalized: Normalized) -> Parts {
         let key = CallKey { provider: self.push.provider, call_id: normalized.call_id.clone() };
         parts(Element {
             key,

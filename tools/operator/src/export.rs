@@ -1,20 +1,18 @@
 //! `callvault export`: calls for other programs, each as a vCon.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
-use futures_util::future::try_join_all;
 use futures_util::{StreamExt, stream};
 use runtime::clock;
 use runtime::store::Store;
-use runtime::store::table::Table;
+use runtime::store::listing::ListedCall;
 use shared::model::{CallKey, Instant};
-use shared::record::keys::{self, BY_DAY};
+use shared::record::keys;
 use shared::record::tombstone::is_tombstone;
 use shared::vcon::{Options, Shown, Vcon, recording_path};
 use shared::whole_call::{LargePart, WholeCall};
@@ -26,8 +24,7 @@ use super::replay::instant;
 
 /// How many calls are read at once.
 const MAX_READS: usize = 8;
-/// The sort key of the index by day.
-const CALL_AT: &str = "call_at";
+/// A day, in seconds.
 const DAY_S: i64 = 24 * 60 * 60;
 /// In the place of a folder: standard output.
 const STDOUT: &str = "-";
@@ -90,11 +87,11 @@ pub async fn export(options: ExportOptions) -> anyhow::Result<()> {
             // A platform's clock may be ahead, or its zone another.
             let last = until.unwrap_or_else(|| clock::now().plus_seconds(DAY_S));
             for date in dates(since, last) {
-                let calls = calls_of_day(store.table(), &date, since).await?;
+                let calls = store.table().calls_of_day(&date, since).await?;
                 export.calls(calls).await?;
             }
         }
-        None => export.calls(all_calls(store.table()).await?).await?,
+        None => export.calls(store.table().calls_of_all_days().await?).await?,
     }
     let Counts { exported, gone, failed } = export.counts;
     export.out.flush()?;
@@ -110,50 +107,6 @@ fn dates(first: Instant, last: Instant) -> impl Iterator<Item = String> {
     let mut before = String::new();
     // Times end with the year 2099: what comes after it stays there.
     days.take_while(move |date| *date <= last && std::mem::replace(&mut before, date.clone()) != *date)
-}
-
-/// A call as the index lists it: its time, and its partition key. They sort by time.
-type Listed = (String, String);
-
-/// The calls of a day from `since` on, over all shards. The index may be behind the table by a moment.
-async fn calls_of_day(table: &Table, date: &str, since: Instant) -> anyhow::Result<Vec<Listed>> {
-    let (client, name) = table.client();
-    let shards = keys::day_keys(date).map(async |day| {
-        let mut pages = client
-            .query()
-            .table_name(name)
-            .index_name(BY_DAY)
-            .key_condition_expression("#day = :day AND #call_at >= :since")
-            .expression_attribute_names("#day", "day")
-            .expression_attribute_names("#call_at", CALL_AT)
-            .expression_attribute_values(":day", AttributeValue::S(day))
-            .expression_attribute_values(":since", AttributeValue::S(since.to_string()))
-            .into_paginator()
-            .items()
-            .send();
-        let mut calls = Vec::new();
-        while let Some(item) = pages.next().await {
-            calls.extend(listed(&item.context("the index by-day can't be queried")?));
-        }
-        anyhow::Ok(calls)
-    });
-    Ok(try_join_all(shards).await?.into_iter().flatten().collect())
-}
-
-/// All calls that the index by day has, which is those that were not erased.
-async fn all_calls(table: &Table) -> anyhow::Result<Vec<Listed>> {
-    let (client, name) = table.client();
-    let mut pages = client.scan().table_name(name).index_name(BY_DAY).into_paginator().items().send();
-    let mut calls = Vec::new();
-    while let Some(item) = pages.next().await {
-        calls.extend(listed(&item.context("the index by-day can't be read")?));
-    }
-    Ok(calls)
-}
-
-fn listed(item: &HashMap<String, AttributeValue>) -> Option<Listed> {
-    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
-    Some((text(CALL_AT)?, text(keys::PK)?))
 }
 
 /// An export under way.
@@ -176,10 +129,12 @@ struct Counts {
 
 impl Export<'_> {
     /// Exports calls in order of their times, a few being read ahead.
-    async fn calls(&mut self, mut calls: Vec<Listed>) -> anyhow::Result<()> {
+    async fn calls(&mut self, mut calls: Vec<ListedCall>) -> anyhow::Result<()> {
         let Self { store, options, out, seen, counts } = self;
         let until = options.until.map(|until| until.to_string());
-        calls.retain(|(at, pk)| until.as_ref().is_none_or(|until| at < until) && seen.insert(pk.clone()));
+        calls.retain(|call| {
+            until.as_ref().is_none_or(|until| call.call_at < *until) && seen.insert(call.pk.clone())
+        });
         calls.sort();
         let recording_url = |key: &CallKey, slot: &str| {
             let base = options.api_url.as_ref()?.as_str().trim_end_matches('/');
@@ -190,7 +145,7 @@ impl Export<'_> {
             (true, false) => Shown::Numbers,
             (true, true) => Shown::NumbersAndPushes,
         };
-        let reads = calls.iter().map(async |(_, pk)| (pk, read(store, pk, shown).await));
+        let reads = calls.iter().map(async |ListedCall { pk, .. }| (pk, read(store, pk, shown).await));
         let mut reads = stream::iter(reads).buffered(MAX_READS);
         while let Some((pk, call)) = reads.next().await {
             match call {

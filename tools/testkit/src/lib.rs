@@ -135,15 +135,18 @@ pub fn check_no_panic(push: &PushType, sample: &str) {
         .unwrap();
 }
 
-/// Checks that the same is made of a body each time, and that what is made of it reads back from an item as it was.
+/// Checks that the same is made of a body each time, and that what is made of it stands in an item as serde would write it, and reads back
+/// from there as it was.
 pub fn check_body(push: &PushType, body: &[u8]) {
     assert_eq!(outcome_of(push, body), outcome_of(push, body));
     let Ok(elements) = push.elements(body) else { return };
     for normalized in elements.texts.iter().filter_map(|text| push.normalized(text, &context()).ok()) {
         let call = storable_object(item::object(&normalized.call).unwrap());
+        assert_eq!(normalized.call.clone().into_facts(), call.clone().into());
         let read: CallFacts = item::typed(call.clone()).unwrap();
         assert_eq!(storable_object(item::object(&read).unwrap()), call);
         let conversation = storable_object(item::object(&normalized.conversation).unwrap());
+        assert_eq!(normalized.conversation.clone().into_facts(), conversation.clone().into());
         let read: ConversationFacts = item::typed(conversation.clone()).unwrap();
         assert_eq!(storable_object(item::object(&read).unwrap()), conversation);
     }
@@ -233,7 +236,6 @@ fn contributions(push: &PushType, element: &Value) -> Option<[Option<merge::Cont
         asked: None,
         normalized,
     });
-    let parts = parts.unwrap();
     Some([Some(parts.call), parts.conversation])
 }
 
@@ -241,13 +243,13 @@ fn contributions(push: &PushType, element: &Value) -> Option<[Option<merge::Cont
 fn known(writers: merge::Writers, said: &[&Option<merge::Contribution>]) -> (Value, Map<String, Value>) {
     let mut record = None;
     for said in said.iter().copied().flatten() {
-        record = merge::merge(writers, record.as_ref(), said).or(record);
+        merge::merge(writers, &mut record, said.clone());
     }
     let Some(mut record) = record else { return (json!({}), Map::new()) };
     record.facts.remove(HAS);
     let mut extra = record.extra.into_values().next().unwrap_or_default();
     extra.retain(|_, value| !value.is_null());
-    (Value::Object(record.facts), extra)
+    (record.facts.into(), extra)
 }
 
 /// Settings of a push function that accepts the tokens with these digests.

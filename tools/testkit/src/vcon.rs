@@ -67,7 +67,7 @@ fn vcons(push: &PushType, body: &[u8]) -> Vec<Value> {
             asked: None,
             normalized,
         };
-        calls.entry(key).or_default().push(parts(element).unwrap());
+        calls.entry(key).or_default().push(parts(element));
     }
     let recording_url =
         |key: &CallKey, slot: &str| Some(format!("https://calls.example.com{}", recording_path(key, slot)));
@@ -84,20 +84,20 @@ fn vcons(push: &PushType, body: &[u8]) -> Vec<Value> {
 /// The items that a call comes to.
 fn items(key: &CallKey, parts: Vec<Parts>) -> Vec<Item> {
     let said: Vec<_> = parts.iter().map(|parts| parts.call.clone()).collect();
-    let call = merged(None, CALL_WRITERS, &said, |record| item::call_item(key, record, 300)).unwrap();
+    let call = merged(None, CALL_WRITERS, said, |record| item::call_item(key, record, 300)).unwrap();
     let said: Vec<_> = parts.iter().filter_map(|parts| parts.conversation.clone()).collect();
     let conversation =
-        merged(None, CONVERSATION_WRITERS, &said, |record| item::conversation_item(key, record)).unwrap();
+        merged(None, CONVERSATION_WRITERS, said, |record| Ok(item::conversation_item(key, record))).unwrap();
     let mut items: Vec<_> = call.item.into_iter().chain(conversation.item).collect();
     for parts in parts {
         assert!(parts.large.is_empty(), "a fixture is small");
         for source in parts.recordings {
             let recording = archived(Recording::new(source, parts.call.received_at));
-            items.push(item::recording_item(key, &recording).unwrap());
+            items.push(item::recording_item(key, recording));
         }
         items.push(item::push_item(parts.push));
     }
-    items
+    items.into_iter().map(Item::from).collect()
 }
 
 /// A recording as the archiver leaves it.

@@ -15,7 +15,7 @@ use crate::support::{self, DAY_S, HOUR_S, Rig, alicom, full, source, within_limi
 
 /// Announces a recording as a push does that was received then.
 async fn announce(rig: &Rig, call: &CallKey, source: &RecordingSource, received_at: Instant) {
-    let merge = |stored| Ok(refreshed(stored, call, source, received_at)?);
+    let merge = |stored| Ok((refreshed(stored, call, source, received_at)?, ()));
     let sk = keys::recording_sk(&source.slot);
     rig.store.table().upsert(&keys::call_pk(call), &sk, None, merge).await.unwrap();
 }
@@ -242,7 +242,7 @@ fn laaffics_recording_is_one_by_url_and_by_id_and_where_it_was_named_by_its_id_b
             expires_at: None,
             call_at: now,
         };
-        let mut stored = recording_item(&old, &Recording::new(by_id, now)).unwrap();
+        let mut stored: Item = recording_item(&old, Recording::new(by_id, now)).into();
         stored.insert(VERSION.to_owned(), 1.into());
         stack.store().table().put(stored).await.unwrap();
         push(json!({"voiceId": "old", "recordingFileId": id, "recordingFileUrl": url})).await;

@@ -98,7 +98,7 @@ fn a_fresher_url_that_comes_meanwhile_is_not_put_off_by_the_old_ones_failure() {
                 let stored = item::typed::<Recording>(stored.unwrap_or_default()).ok();
                 let fresh = stored.and_then(|stored| stored.refreshed(&source, rig.at(1)));
                 let recording = fresh.unwrap_or_else(|| Recording::new(source.clone(), rig.at(1)));
-                Ok(Some(item::recording_item(&call, &recording)?))
+                Ok((Some(item::recording_item(&call, recording)), ()))
             };
             let sk = keys::recording_sk("main");
             rig.store.table().upsert(&keys::call_pk(&call), &sk, None, merge).await.unwrap();

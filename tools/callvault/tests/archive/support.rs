@@ -155,8 +155,8 @@ impl Rig {
     /// Stores recordings as they are.
     pub(crate) async fn keep(&self, recordings: Vec<(CallKey, Recording)>) {
         let items = recordings.into_iter().map(|(call, recording)| {
-            let mut item = item::recording_item(&call, &recording).unwrap();
-            item.insert(VERSION.to_owned(), 1.into());
+            let mut item = item::recording_item(&call, recording);
+            item.insert(VERSION, 1);
             item
         });
         let items: Vec<_> = items.collect();

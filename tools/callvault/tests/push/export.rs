@@ -186,7 +186,7 @@ async fn an_archived_recording_has_its_hash_and_its_url_where_the_api_is_known()
         let mut item = item.unwrap();
         item.insert("state".to_owned(), "archived".into());
         item.insert("sha256".to_owned(), "ab".repeat(32).into());
-        Ok(Some(item))
+        Ok((Some(item.into()), ()))
     };
     store.table().update(&keys::call_pk(&key), &keys::recording_sk("full"), archived).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -226,14 +226,14 @@ async fn what_was_erased_is_not_exported_and_what_cant_be_read_is_told() {
     let erased = |item: Option<shared::record::item::Item>| {
         let mut item = item.unwrap();
         item.insert("erased_at".to_owned(), TIMES[0].into());
-        Ok(Some(item))
+        Ok((Some(item.into()), ()))
     };
     store.table().update(&alicom, keys::CALL, erased).await.unwrap();
     let laaffic = keys::call_pk(&call(Provider::Laaffic, "260326152224160100152"));
     let broken = |item: Option<shared::record::item::Item>| {
         let mut item = item.unwrap();
         item.insert("state".to_owned(), "13900000001".into());
-        Ok(Some(item))
+        Ok((Some(item.into()), ()))
     };
     store.table().update(&laaffic, &keys::recording_sk("main"), broken).await.unwrap();
     let (succeeded, said, vcons) = exported(&served, &[]);

@@ -189,7 +189,7 @@ async fn a_repeat_of_a_recording_push_leaves_an_archived_recording_archived() {
     archived.state = RecordingState::Archived;
     archived.next_attempt_at = None;
     let key = crate::support::call(shared::model::Provider::Alicom, ID);
-    let mut item = item::recording_item(&key, &archived).unwrap();
+    let mut item = Item::from(item::recording_item(&key, archived));
     item.insert("version".to_owned(), json!(2));
     stack.store().table().put(item.clone()).await.unwrap();
 

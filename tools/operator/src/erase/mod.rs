@@ -346,17 +346,18 @@ impl Erasure<'_> {
         let now = clock::now();
         let mark = |stored: Option<Item>| {
             let stone = match (stored, is_rewritten) {
-                (Some(_), false) => return Ok(None),
+                (Some(_), false) => return Ok((None, ())),
                 (stored, _) => stored.unwrap_or_else(|| erased_reject::tombstone(&pk, now)),
             };
-            Ok(Some(match is_rewritten {
+            let marked = match is_rewritten {
                 true => {
                     let stone = erased_reject::rewritten(stone, &pk, &version.key, now);
                     let today = keys::rejected_key_of(function, now, digest);
                     erased_reject::armed(stone, &pk, &today, now)
                 }
                 false => stone,
-            }))
+            };
+            Ok((Some(marked.into()), ()))
         };
         Ok(self.table.update(&pk, keys::ERASED, mark).await?)
     }
