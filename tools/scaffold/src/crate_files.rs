@@ -58,6 +58,7 @@ test = false
 [dependencies]
 lambda_http = {{ workspace = true, optional = true }}
 runtime = {{ workspace = true, optional = true }}
+serde_json.workspace = true
 shared.workspace = true
 tokio = {{ workspace = true, optional = true }}
 

@@ -84,7 +84,7 @@ fn rows_of_crates(function: &NewFunction) -> Vec<Step> {
             let is_push = |line: &&str| {
                 line.contains("{ path = \"functions/") && line.contains("default-features = false")
             };
-            let last = lines.all().iter().rposition(|line| is_push(line));
+            let last = lines.all().iter().rposition(is_push);
             let last = last.ok_or_else(|| NoAnchor("the functions' crates".to_owned()))?;
             Ok(lines.with(last + 1, &in_workspace))
         }),
@@ -128,8 +128,12 @@ fn rows_of_crates(function: &NewFunction) -> Vec<Step> {
         }));
     }
     let locked: [(&str, &'static str, &[&str]); 2] = [
-        ("Cargo.lock", "the crate's lock", &["lambda_http", "runtime", "shared", "testkit", "tokio"]),
-        ("tools/fuzz/Cargo.lock", "the crate's lock for fuzzing", &["shared"]),
+        (
+            "Cargo.lock",
+            "the crate's lock",
+            &["lambda_http", "runtime", "serde_json", "shared", "testkit", "tokio"],
+        ),
+        ("tools/fuzz/Cargo.lock", "the crate's lock for fuzzing", &["serde_json", "shared"]),
     ];
     for (path, what, dependencies) in locked {
         let dependencies: String = dependencies.iter().map(|name| format!(" \"{name}\",\n")).collect();
