@@ -177,8 +177,11 @@ impl Checkout {
         let event: Value = serde_json::from_str(&event).unwrap_or_default();
         let sample = self.text(&format!("functions/{name}/test_data/sample.json"));
         has(event["body"] == sample, &format!("test_data/sample.json, as it is, in events/{name}.json"));
-        let length = &event["headers"]["content-length"];
-        has(*length == sample.len().to_string(), &format!("the sample's length in events/{name}.json"));
+        let length = sample.len().to_string();
+        has(
+            event["headers"]["content-length"] == length,
+            &format!("the sample's length in events/{name}.json"),
+        );
         let route = event["routeKey"] == format!("POST /push/{name}/{{token}}")
             && event["rawPath"] == format!("/push/{name}/local");
         has(route, &format!("its route in events/{name}.json"));
@@ -380,7 +383,7 @@ fn alarms(template: &Template) -> BTreeMap<String, BTreeSet<String>> {
             let name = metric["MetricName"].as_str().unwrap_or_default().to_owned();
             let functions = metric["Dimensions"].as_array().into_iter().flatten();
             let functions = functions.filter(|dimension| dimension["Name"] == "FunctionName");
-            watched.entry(name).or_default().extend(functions.flat_map(|dimension| references(dimension)));
+            watched.entry(name).or_default().extend(functions.flat_map(references));
         }
     }
     watched
