@@ -261,7 +261,7 @@ pub struct PushConfig {
     pub allowed_sources: Vec<IpNet>,
     /// `MAX_BODY_BYTES`: the largest body taken.
     pub max_body_bytes: usize,
-    /// `ALICOM_UTC_OFFSET`, `AI_VOICE_UTC_OFFSET`, `LAAFFIC_UTC_OFFSET`: the zone of times that carry none.
+    /// `<PLATFORM>_UTC_OFFSET`, of each platform's row: the zone of its times that carry none.
     pub zones: Zones,
     /// `PUSH_RETENTION_DAYS`: how long verbatim pushes are kept; `None` for ever.
     pub retention_days: Option<NonZeroU32>,

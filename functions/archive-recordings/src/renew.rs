@@ -103,7 +103,8 @@ impl Renewals {
                 let fresh = alibaba.fresh_recording_url(&ids, call.call_id.as_str(), deadline).await;
                 fresh.map_err(no_fresh_url)
             }
-            Provider::AiVoice => Err(NoFreshUrl::NotOffered),
+            // No other platform's API gives a recording's URL again.
+            _ => Err(NoFreshUrl::NotOffered),
         }
     }
 

@@ -96,6 +96,35 @@ impl Fields {
         }
     }
 
+    /// Takes an object, as fields of its own: the record that a message wraps. The message goes back beside it with
+    /// [`Fields::keep_beside`].
+    pub fn object(&mut self, name: &str) -> Option<Self> {
+        let zone = self.zone;
+        self.take_over(name, |value| match value {
+            Value::Object(object) => Ok(Self::new(object, zone)),
+            other => Err(other),
+        })
+    }
+
+    /// Keeps what nobody took of the message that wraps this record in its field `wrapper`. A name that the record has too is kept as
+    /// `<name>_beside_<wrapper>`.
+    pub fn keep_beside(&mut self, message: Self, wrapper: &str) {
+        let Self { left, unknown_values, nulls, .. } = message;
+        let beside = |record: &Self, name: String| match record.contains(&name) {
+            true => format!("{name}_beside_{wrapper}"),
+            false => name,
+        };
+        for (name, value) in left {
+            let name = beside(self, name);
+            self.left.insert(name, value);
+        }
+        for name in nulls {
+            let name = beside(self, name);
+            self.nulls.insert(name);
+        }
+        self.unknown_values.extend(unknown_values);
+    }
+
     /// Takes text, or a number as its text; not blank, of at most 1,024 bytes.
     pub fn text(&mut self, name: &str) -> Option<String> {
         self.take_over(name, |value| if is_text(&value) { into_text(value) } else { Err(value) })
@@ -282,6 +311,17 @@ mod tests {
         let (left, unknown) = fields.into_rest();
         assert_eq!(Value::Object(left), json!({"other": {"deep": 1}}));
         assert_eq!(unknown, ["result"]);
+    }
+
+    #[test]
+    fn a_record_is_taken_out_of_its_message_and_what_stands_beside_it_is_kept() {
+        let mut message =
+            fields(json!({"event": "ended", "id": 7, "call": {"id": 1, "a": "b"}, "list": [1]}));
+        assert!(message.object("event").is_none() && message.object("list").is_none());
+        let mut record = message.object("call").unwrap();
+        assert_eq!(record.text("a").as_deref(), Some("b"));
+        record.keep_beside(message, "call");
+        assert_eq!(rest(record), json!({"event": "ended", "id": 1, "id_beside_call": 7, "list": [1]}));
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! What is measured of each push: the functions' own code, from a body to the items of a table that holds nothing yet, and
 //! the floor, which is reading the same body's JSON and nothing more.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-
 use jiff::tz::Offset;
 use runtime::store::attributes::to_attributes;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::model::{CallKey, Instant};
 use shared::normalize::{Context, Normalized, PushType};
@@ -58,12 +56,6 @@ enum Shape {
     Envelope,
 }
 
-/// LAAFFIC's body.
-#[derive(Deserialize)]
-struct Envelope {
-    array: Vec<Map<String, Value>>,
-}
-
 /// Every push, with a body of one record and one of a hundred.
 ///
 /// # Panics
@@ -86,8 +78,11 @@ impl Case {
         };
         let list = (0..records).map(nth).collect::<Vec<_>>().join(",");
         let (body, shape) = match sample.as_bytes()[0] {
-            b'{' if push.envelope.is_some() => (format!("{{\"array\":[{list}]}}"), Shape::Envelope),
-            b'{' if records == 1 => (list, Shape::Object),
+            b'{' => match push.envelope {
+                Some(name) => (format!("{{\"{name}\":[{list}]}}"), Shape::Envelope),
+                None if records == 1 => (list, Shape::Object),
+                None => (format!("[{list}]"), Shape::List),
+            },
             _ => (format!("[{list}]"), Shape::List),
         };
         let received_at = Instant::from_epoch_seconds(1_754_617_400).expect("a time in 2025");
@@ -108,7 +103,10 @@ impl Case {
         Ok(match self.shape {
             Shape::Object => vec![serde_json::from_slice(&self.body)?],
             Shape::List => serde_json::from_slice(&self.body)?,
-            Shape::Envelope => serde_json::from_slice::<Envelope>(&self.body)?.array,
+            Shape::Envelope => {
+                let lists: BTreeMap<String, Vec<_>> = serde_json::from_slice(&self.body)?;
+                lists.into_values().next().unwrap_or_default()
+            }
         })
     }
 

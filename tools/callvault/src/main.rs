@@ -51,6 +51,9 @@ enum Command {
     /// Measure what pushes and recordings cost, beside the least that they could cost.
     #[cfg(feature = "stack")]
     Bench(bench::Options),
+    /// Write a push function's crate, and its rows in every file that lists functions.
+    #[cfg(feature = "stack")]
+    NewFunction(scaffold::NewFunctionOptions),
     /// Mint a push token, and the SHA-256 of it to configure.
     Token,
 }
@@ -78,6 +81,8 @@ async fn main() -> ExitCode {
         Command::Simulate(options) => load::run(options).await,
         #[cfg(feature = "stack")]
         Command::Bench(options) => bench::run(options).await,
+        #[cfg(feature = "stack")]
+        Command::NewFunction(options) => scaffold::new_function(options),
         Command::Token => operator::token(),
     };
     match result {

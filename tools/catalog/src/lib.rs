@@ -13,6 +13,8 @@ use shared::normalize::PushType;
 pub struct PushFunction {
     /// What it catches.
     pub push: PushType,
+    /// The field that holds the call's id; `object.field` where an element wraps its record.
+    pub call_id: &'static str,
     /// Its sample event, of `events/`.
     pub event: &'static str,
     handle: for<'a> fn(&'a Receiver, Request) -> BoxFuture<'a, Response<Body>>,
@@ -25,11 +27,12 @@ impl PushFunction {
     }
 }
 
-/// A function's row: what it catches, its sample event, and its handler.
+/// A function's row: what it catches, where the call's id stands, its sample event, and its handler.
 macro_rules! push_function {
-    ($name:literal, $crate_:ident) => {
+    ($name:literal, $crate_:ident, $call_id:literal) => {
         PushFunction {
             push: $crate_::PUSH,
+            call_id: $call_id,
             event: include_str!(concat!("../../../events/", $name, ".json")),
             handle: |receiver, request| $crate_::handle(receiver, request).boxed(),
         }
@@ -38,15 +41,15 @@ macro_rules! push_function {
 
 /// Every function that catches pushes.
 pub const PUSH_FUNCTIONS: [PushFunction; 5] = [
-    push_function!("alicom-call-report", alicom_call_report),
-    push_function!("alicom-call-record", alicom_call_record),
-    push_function!("alicom-call-note", alicom_call_note),
-    push_function!("ai-voice-call-record", ai_voice_call_record),
-    push_function!("laaffic-status-report", laaffic_status_report),
+    push_function!("alicom-call-report", alicom_call_report, "callId"),
+    push_function!("alicom-call-record", alicom_call_record, "callId"),
+    push_function!("alicom-call-note", alicom_call_note, "callId"),
+    push_function!("ai-voice-call-record", ai_voice_call_record, "callId"),
+    push_function!("laaffic-status-report", laaffic_status_report, "voiceId"),
 ];
 
 /// Every push that is caught.
-pub fn pushes() -> [PushType; 5] {
+pub fn pushes() -> [PushType; PUSH_FUNCTIONS.len()] {
     PUSH_FUNCTIONS.map(|function| function.push)
 }
 

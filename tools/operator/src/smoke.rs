@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
-use catalog::PUSH_FUNCTIONS;
+use anyhow::{Context, ensure};
+use catalog::{PUSH_FUNCTIONS, PushFunction};
 use clap::Args;
 use runtime::store::Store;
 use runtime::store::bucket::Bucket;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use shared::model::{CallId, CallKey};
 use shared::normalize::PushType;
 use shared::record::keys;
@@ -56,11 +56,11 @@ pub async fn smoke(options: SmokeOptions) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let mut failed = 0;
     for function in PUSH_FUNCTIONS {
-        let push = function.push;
-        match check(&options, store, &push).await {
-            Ok(took) => writeln!(out, "{}: stored, in {} ms", push.function, took.as_millis())?,
+        let name = function.push.function;
+        match check(&options, store, &function).await {
+            Ok(took) => writeln!(out, "{name}: stored, in {} ms", took.as_millis())?,
             Err(error) => {
-                writeln!(out, "{}: failed: {error:#}", push.function)?;
+                writeln!(out, "{name}: failed: {error:#}")?;
                 failed += 1;
             }
         }
@@ -73,12 +73,16 @@ pub async fn smoke(options: SmokeOptions) -> anyhow::Result<()> {
 }
 
 /// One function: whether the push was acknowledged, what it left, and that nothing of it stays. How long the answer took.
-async fn check(options: &SmokeOptions, store: Option<&Store>, push: &PushType) -> anyhow::Result<Duration> {
-    let key = CallKey { provider: push.provider, call_id: made_up_id()? };
+async fn check(
+    options: &SmokeOptions,
+    store: Option<&Store>,
+    function: &PushFunction,
+) -> anyhow::Result<Duration> {
+    let key = CallKey { provider: function.push.provider, call_id: made_up_id()? };
     let pushed = async {
-        let took = acknowledged(options, push, &key).await?;
+        let took = acknowledged(options, function, &key).await?;
         match store {
-            Some(store) => found(store, push, &key).await.map(|()| took),
+            Some(store) => found(store, &function.push, &key).await.map(|()| took),
             None => Ok(took),
         }
     };
@@ -101,25 +105,26 @@ fn made_up_id() -> anyhow::Result<CallId> {
 }
 
 /// A push of a made-up call: no number, no recording, nothing to ask a platform for but its id.
-fn body(push: &PushType, key: &CallKey) -> anyhow::Result<String> {
-    let id = match push.function {
-        "alicom-call-report" | "alicom-call-record" | "alicom-call-note" | "ai-voice-call-record" => "callId",
-        "laaffic-status-report" => "voiceId",
-        other => bail!("no call is made up for {other}"),
-    };
-    let element = json!({id: key.call_id.as_str(), "smoke": "x".repeat(LARGE_BYTES)});
-    Ok(match push.envelope {
-        Some(list) => Value::Object(Map::from_iter([(list.to_owned(), json!([element]))])),
-        None => json!([element]),
+fn body(function: &PushFunction, key: &CallKey) -> String {
+    let id = key.call_id.as_str();
+    let mut element = json!({"smoke": "x".repeat(LARGE_BYTES)});
+    match function.call_id.split_once('.') {
+        Some((record, field)) => element[record] = json!({field: id}),
+        None => element[function.call_id] = id.into(),
     }
-    .to_string())
+    let list = json!([element]);
+    function.push.envelope.map_or_else(|| list.clone(), |name| json!({name: list})).to_string()
 }
 
-async fn acknowledged(options: &SmokeOptions, push: &PushType, key: &CallKey) -> anyhow::Result<Duration> {
+async fn acknowledged(
+    options: &SmokeOptions,
+    function: &PushFunction,
+    key: &CallKey,
+) -> anyhow::Result<Duration> {
     let base = options.url.as_str().trim_end_matches('/');
-    let url = format!("{base}/push/{}/{}", push.function, options.token);
+    let url = format!("{base}/push/{}/{}", function.push.function, options.token);
     let started = Instant::now();
-    let (status, answer) = Http::new().post(&url, body(push, key)?, PATIENCE).await?;
+    let (status, answer) = Http::new().post(&url, body(function, key), PATIENCE).await?;
     let took = started.elapsed();
     let message = serde_json::from_slice::<Value>(&answer)
         .ok()
@@ -193,7 +198,7 @@ mod tests {
         for function in PUSH_FUNCTIONS {
             let push = function.push;
             let key = CallKey { provider: push.provider, call_id: made_up_id().unwrap() };
-            let body = body(&push, &key).unwrap();
+            let body = body(&function, &key);
             let elements = push.elements(body.as_bytes()).unwrap();
             let [text] = elements.texts[..] else { panic!("{}: one element", push.function) };
             let made_up = push.normalized(text, &context).unwrap();
