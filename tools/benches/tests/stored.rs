@@ -14,16 +14,16 @@ use std::{env, fs};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::tz::Offset;
+use runtime::store::attributes::{from_attributes, to_attributes};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use shared::attributes::{from_attributes, to_attributes};
-use shared::item::{self, Asked, Item, NewItem};
-use shared::keys;
-use shared::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution};
 use shared::model::{CallId, CallKey, Instant, Provider};
-use shared::normalized::{Context, PushType};
-use shared::parts::{Element, Parts, announced_at, merged, parts, refreshed};
-use shared::tombstone::tombstone;
+use shared::normalize::{Context, PushType};
+use shared::record::item::{self, Asked, Item, NewItem};
+use shared::record::keys;
+use shared::record::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution};
+use shared::record::parts::{Element, Parts, announced_at, merged, parts, refreshed};
+use shared::record::tombstone::tombstone;
 
 /// After how many seconds an incomplete call of Alibaba's is asked for.
 const INQUIRY_DELAY_S: i64 = 300;
@@ -44,7 +44,7 @@ fn at(millis: i64) -> Instant {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Every body that the project has of a push, by name.
@@ -268,7 +268,8 @@ impl Bodies {
         for push in PUSHES.into_iter().filter(|push| push.provider == provider) {
             for body in fixtures(push).into_values() {
                 let Ok(found) = push.elements(&body) else { continue };
-                let objects = found.texts.iter().filter_map(|text| shared::body::object(text).ok());
+                let objects =
+                    found.texts.iter().filter_map(|text| shared::normalize::body::object(text).ok());
                 elements.extend(objects.map(|object| (push, object)));
             }
         }
