@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::model::{CallKey, Instant, Recording};
+use crate::record::item::is_tombstone;
 use crate::record::item::{self, Item, TURNS, TURNS_KEY, UnreadableItem};
 use crate::record::keys;
 use crate::record::merge::{CALL_WRITERS, Record};
-use crate::record::tombstone::is_tombstone;
 
 /// The attribute of a verbatim push that holds its text, and the one that names the object which does.
 const BODY: &str = "body";

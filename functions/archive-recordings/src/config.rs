@@ -10,9 +10,9 @@ use runtime::outbound::alibaba;
 use runtime::outbound::api::ApiSettings;
 use runtime::outbound::fetch::FetchSettings;
 use runtime::outbound::laaffic;
-use shared::model::Instant;
 
 use crate::copy::PART_BYTES;
+use crate::lock::RecordingLock;
 
 /// `RECORDING_HOSTS` where it is not set: where Alibaba keeps recordings.
 pub const DEFAULT_HOSTS: &str = "*.aliyuncs.com";
@@ -44,24 +44,6 @@ pub struct ArchiveConfig {
     pub alibaba: ApiSettings,
     /// `LAAFFIC_ENDPOINT`, `LAAFFIC_REQUESTS_PER_SECOND`: how LAAFFIC's API is called.
     pub laaffic: ApiSettings,
-}
-
-/// How long nobody can remove an archived recording.
-///
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html>
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordingLock {
-    /// Who can remove it all the same: in governance mode whoever may bypass it, in compliance mode nobody at all.
-    pub mode: ObjectLockMode,
-    /// For how many days from its archiving on.
-    pub days: NonZeroU32,
-}
-
-impl RecordingLock {
-    /// Until when a recording is locked that is archived at `archived_at`.
-    pub(crate) fn until(&self, archived_at: Instant) -> Instant {
-        archived_at.plus_seconds(i64::from(self.days.get()) * 86_400)
-    }
 }
 
 impl ArchiveConfig {
@@ -128,6 +110,8 @@ fn number<T: FromStr + PartialOrd + std::fmt::Display>(
 
 #[cfg(test)]
 mod tests {
+    use shared::model::Instant;
+
     use super::*;
 
     fn read(settings: &[(&str, &str)]) -> Result<ArchiveConfig, String> {

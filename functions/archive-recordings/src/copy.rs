@@ -29,7 +29,7 @@ use tokio::select;
 use tokio::time::{self, timeout_at};
 
 use crate::audio::{self, AudioType, EXTENSIONS, NotAudio};
-use crate::config::RecordingLock;
+use crate::lock::RecordingLock;
 use crate::retry::Setback;
 
 /// How large the parts of an upload are.

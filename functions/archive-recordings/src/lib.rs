@@ -10,6 +10,7 @@ mod audio;
 mod config;
 mod copy;
 mod due;
+mod lock;
 mod renew;
 mod report;
 mod retry;
@@ -28,7 +29,8 @@ use runtime::store::bucket::Bucket;
 use runtime::store::table::{Table, TableError};
 use shared::model::Instant;
 
-pub use config::{ArchiveConfig, DEFAULT_HOSTS, RecordingLock};
+pub use config::{ArchiveConfig, DEFAULT_HOSTS};
+pub use lock::RecordingLock;
 pub use report::Report;
 
 use copy::Copier;

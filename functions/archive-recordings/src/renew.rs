@@ -7,7 +7,7 @@ use runtime::outbound::api::ApiErrorKind;
 use runtime::outbound::laaffic::{Laaffic, SourceType};
 use runtime::store::table::{Table, TableError};
 use shared::model::{CallFacts, CallKey, Instant, Provider, Recording};
-use shared::record::tombstone::is_tombstone;
+use shared::record::item::is_tombstone;
 use shared::record::{item, keys};
 use tokio::time;
 

@@ -11,7 +11,7 @@ use shared::record::item;
 use shared::record::keys;
 use shared::record::merge::Record;
 
-use crate::run::{Asked, CONCURRENCY, Reason, Run, RunError};
+use crate::asking::{Asked, CONCURRENCY, Reason, Run, RunError};
 
 /// How many calls of a shard a run takes on at most. What is left is due in the next run.
 const MAX_DUE_PER_SHARD: usize = 2_000;

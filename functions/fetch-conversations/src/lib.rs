@@ -6,6 +6,8 @@
 mod normalize;
 
 #[cfg(feature = "runtime")]
+mod asking;
+#[cfg(feature = "runtime")]
 mod config;
 #[cfg(feature = "runtime")]
 mod due;
@@ -20,9 +22,11 @@ use shared::model::Provider;
 use shared::normalize::PushType;
 
 #[cfg(feature = "runtime")]
+pub use asking::RunError;
+#[cfg(feature = "runtime")]
 pub use config::FetchConfig;
 #[cfg(feature = "runtime")]
-pub use run::{Conversations, RunError, handle};
+pub use run::{Conversations, handle};
 #[cfg(feature = "runtime")]
 pub use summary::Summary;
 

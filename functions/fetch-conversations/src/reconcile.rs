@@ -15,11 +15,11 @@ use jiff::Timestamp;
 use runtime::outbound::alibaba::{CallDetail, DetailIds, DetailPageQuery, DetailStatus, Task, TaskPageQuery};
 use runtime::store::marks::{Mark, Marks};
 use shared::model::{CallFacts, CallId, CallKey, Instant, Provider};
-use shared::record::inquiry::Missing;
 use shared::record::item;
 use shared::record::merge::Record;
+use shared::record::missing::Missing;
 
-use crate::run::{Asked, CONCURRENCY, Reason, Run, RunError};
+use crate::asking::{Asked, CONCURRENCY, Reason, Run, RunError};
 
 /// How long a push may still come after its call began, in seconds: what is younger is not missing yet.
 const PUSHES_MAY_COME_S: i64 = 20 * 60;

@@ -8,9 +8,10 @@ use runtime::store::table::{Table, TableError};
 use runtime::store::tombstones::{Look, Tombstone};
 use serde_json::Value;
 use shared::model::{CallKey, Instant};
+use shared::record::item::is_tombstone;
 use shared::record::item::{Item, VERSION};
 use shared::record::keys;
-use shared::record::tombstone::{is_tombstone, tombstone};
+use shared::record::tombstone::tombstone;
 
 use crate::schedule::next_look;
 use crate::versions::{Version, VersionsError, kept_versions};

@@ -48,14 +48,14 @@ use crate::config::StoreConfig;
 use crate::store::bucket::{Bucket, BucketError};
 use crate::store::table::{MAX_BATCH, Table, TableError};
 use shared::model::{CallKey, Instant, RecordingSource};
-use shared::record::inquiry;
+use shared::record::item::is_tombstone;
 use shared::record::item::{self, Item, NewItem, PushItem};
 use shared::record::keys;
 use shared::record::merge::{CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record};
+use shared::record::missing;
 use shared::record::parts::{
     Element, Merged, Parts, announced_at, former_recording_sk, merged, parts, refreshed,
 };
-use shared::record::tombstone::is_tombstone;
 
 pub use replay::Replayed;
 
@@ -137,7 +137,7 @@ impl Store {
 
     /// When a call is to be asked for, as it is stored.
     pub fn ask_at(&self, call: &Record) -> Option<Instant> {
-        inquiry::ask_at(call, self.config.conversation_delay_s.into())
+        missing::ask_at(call, self.config.conversation_delay_s.into())
     }
 
     /// Notes that a call was asked for at `now`, for the time after `asked`, and gives back what is known of it by now. If

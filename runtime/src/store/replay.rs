@@ -8,11 +8,11 @@ use super::{BodyWrites, Receipts, Store, StoreError};
 use crate::store::table::TableError;
 use shared::model::CallKey;
 use shared::record::attribute_list::AttributeList;
+use shared::record::item::is_tombstone;
 use shared::record::item::{self, Item, NewItem};
 use shared::record::keys;
 use shared::record::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record, Writers};
 use shared::record::parts::{Element, parts, refreshed};
-use shared::record::tombstone::is_tombstone;
 
 /// What became of a call that was read anew.
 #[derive(Clone, Debug, PartialEq, Eq)]

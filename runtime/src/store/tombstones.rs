@@ -9,9 +9,10 @@ use super::table::{Table, TableError};
 use super::update::{Update, instant, number, text};
 use shared::model::{CallKey, Instant};
 use shared::record::erased_reject;
+use shared::record::item::{ERASED_AT, is_tombstone};
 use shared::record::item::{Item, VERSION};
 use shared::record::keys;
-use shared::record::tombstone::{ERASED_AT, PREFIXES, is_tombstone};
+use shared::record::tombstone::PREFIXES;
 
 /// Since when a tombstone is looked at as often as one of a call that was just erased.
 const ARMED_AT: &str = "armed_at";

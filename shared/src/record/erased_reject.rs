@@ -9,9 +9,9 @@
 use serde_json::{Map, Value};
 
 use crate::model::Instant;
+use crate::record::item::ERASED_AT;
 use crate::record::item::{Item, VERSION};
 use crate::record::keys;
-use crate::record::tombstone::ERASED_AT;
 
 /// Under which keys of the bucket what came may lie.
 pub const OBJECTS: &str = "objects";

@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 
 use crate::model::{CallKey, Candidate, Instant, PhoneNumber, Recording, date_of, is_plainly_an_instant};
 use crate::record::attribute_list::AttributeList;
-use crate::record::inquiry::{self, Inquiry};
+use crate::record::inquiry::Inquiry;
 use crate::record::keys;
-use crate::record::merge::{Record, Source};
-use crate::record::tombstone::is_tombstone;
+use crate::record::merge::{FOUND_BY, LARGE_KEY, Record, Source};
+use crate::record::missing;
 
 /// An item of the table, as it is read.
 pub type Item = Map<String, Value>;
@@ -22,6 +22,8 @@ pub type Item = Map<String, Value>;
 /// An item of the table that is to be written.
 pub type NewItem = AttributeList;
 
+/// The attribute by which a tombstone is known: when the call was erased.
+pub const ERASED_AT: &str = "erased_at";
 /// The attribute that counts an item's writes: a write is on condition that it stands where it was read.
 pub const VERSION: &str = "version";
 
@@ -80,7 +82,7 @@ pub fn call_item(key: &CallKey, record: Record, inquiry_delay_s: i64) -> Result<
     let task_key = task_id.map(|task| keys::task_key(key.provider, task));
     let callee_key = callee.as_ref().and_then(keys::callee_key);
     let ask_at =
-        if key.provider.platform().is_asked { inquiry::ask_at(&record, inquiry_delay_s) } else { None };
+        if key.provider.platform().is_asked { missing::ask_at(&record, inquiry_delay_s) } else { None };
     let pk = keys::call_pk(key);
     let shard = keys::shard_of(&pk);
     let mut item = record_item(pk, keys::CALL, record, Receipt::InAttributes);
@@ -256,6 +258,11 @@ pub fn record(mut item: Item) -> Result<Record, UnreadableItem> {
     Ok(Record { facts: item.into(), extra, sources, inquiry, first_received_at, updated_at, erased })
 }
 
+/// Whether an item is a tombstone.
+pub fn is_tombstone(item: &Map<String, Value>) -> bool {
+    item.contains_key(ERASED_AT)
+}
+
 /// The item of a recording.
 pub fn recording_item(key: &CallKey, recording: Recording) -> NewItem {
     /// The most attributes beside the key.
@@ -398,14 +405,9 @@ pub fn push_item(push: PushItem) -> NewItem {
 /// The attribute of a verbatim answer that holds [`Asked`].
 pub const ASKED: &str = "asked_by";
 
-/// The field under `extra` that says what found a call of which no push told.
-pub const FOUND_BY: &str = "found_by";
-
 /// The attribute of a verbatim push that names the envelopes which it came in, by digest, separated by commas. (Older items have the
 /// one envelope's text itself, as `envelope`.)
 pub const ENVELOPES: &str = "envelopes";
-/// Marks a value that lies in the bucket: an object with this key alone.
-pub const LARGE_KEY: &str = "large_key";
 /// The attribute of a conversation that may be too large for an item.
 pub const TURNS: &str = "turns";
 /// What stands in its place then: the key of the object that holds it.

@@ -21,7 +21,6 @@ use crate::model::Instant;
 use crate::normalize::fields::UNTRIMMED;
 use crate::record::attribute_list::AttributeList;
 use crate::record::inquiry::{HAS, Inquiry};
-use crate::record::item::{FOUND_BY, LARGE_KEY};
 use crate::record::storable::json_fits;
 
 /// AlicomAgentCallReport.
@@ -117,6 +116,11 @@ pub struct Source {
 /// How many different bodies of one function a call's record takes. A provider repeats a message at most ten times, and tells of a
 /// call anew a few times; a thousand is somebody's fault.
 pub const MAX_BODIES: usize = 1_000;
+/// Marks a value that lies in the bucket: an object with this key alone.
+pub const LARGE_KEY: &str = "large_key";
+/// The field under `extra` that says what found a call of which no push told.
+pub const FOUND_BY: &str = "found_by";
+
 /// The longest value that is kept of a body after a later one said otherwise, in bytes of JSON. (It is kept in case the order turns out
 /// to be another, and verbatim in any case.)
 const MAX_OUTDONE_BYTES: usize = 4 * 1024;

@@ -6,6 +6,7 @@ pub mod inquiry;
 pub mod item;
 pub mod keys;
 pub mod merge;
+pub mod missing;
 pub mod parts;
 pub mod rejected;
 pub mod storable;

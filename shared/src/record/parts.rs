@@ -8,13 +8,11 @@ use crate::model::{CallKey, Instant, Recording, RecordingSource};
 use crate::normalize::recording_url;
 use crate::normalize::{Normalized, PushType};
 use crate::record::inquiry;
-use crate::record::item::{
-    self, Asked, FOUND_BY, Item, LARGE_KEY, NewItem, PushItem, TURNS, UnreadableItem, Verbatim,
-};
+use crate::record::item::is_tombstone;
+use crate::record::item::{self, Asked, Item, NewItem, PushItem, TURNS, UnreadableItem, Verbatim};
 use crate::record::keys;
-use crate::record::merge::{self, Contribution, Record, Writers};
+use crate::record::merge::{self, Contribution, FOUND_BY, LARGE_KEY, Record, Writers};
 use crate::record::storable::{holds_more_values, json_fits, object_fits, storable_object};
-use crate::record::tombstone::is_tombstone;
 
 /// From this size on a part of an item lies in the bucket instead, in bytes.
 pub const LARGE_BYTES: usize = 64 * 1024;

@@ -12,18 +12,11 @@
 use serde_json::{Map, Value};
 
 use crate::model::{CallKey, Instant};
-use crate::record::item::{Item, VERSION};
+use crate::record::item::{ERASED_AT, Item, VERSION};
 use crate::record::keys;
 
-/// The attribute by which a tombstone is known: when the call was erased.
-pub const ERASED_AT: &str = "erased_at";
 /// Under which prefixes of the bucket the call's objects lay, and may come to lie again.
 pub const PREFIXES: &str = "prefixes";
-
-/// Whether an item is a tombstone.
-pub fn is_tombstone(item: &Map<String, Value>) -> bool {
-    item.contains_key(ERASED_AT)
-}
 
 /// The tombstone of a call that was erased at `erased_at`. `prefixes` are where its objects lay in the bucket; `due_at` is
 /// when `sweep-erased` has to look at it next, `None` where it need not any more. `version` is one more than that of the
@@ -59,7 +52,7 @@ pub fn tombstone(
 mod tests {
     use super::*;
     use crate::model::{CallId, Provider};
-    use crate::record::item;
+    use crate::record::item::{self, is_tombstone};
 
     #[test]
     fn a_tombstone_is_known_and_can_be_read_as_an_empty_record() {

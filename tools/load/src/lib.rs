@@ -35,7 +35,7 @@ use plan::Pace;
 use sender::{Erasing, Target};
 
 pub use plan::Kind;
-pub use sender::Sent;
+pub use report::Sent;
 pub use verify::{Difference, Verification};
 
 /// Where the local stack's provider simulator serves recordings.

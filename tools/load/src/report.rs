@@ -1,14 +1,78 @@
-//! The figures of a simulation, by kind of push.
+//! What became of the pushes of a simulation, and its figures by kind of push.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
-use super::plan::Kind;
-use super::sender::{Failure, Sent};
+use operator::http::NoAnswer;
+
+use super::plan::{Kind, Message};
 
 /// How many of the pushes that were given up are listed.
 const LISTED: usize = 20;
+
+/// Why an attempt was no success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Failure {
+    /// There was no answer.
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
+    /// The answer is no acknowledgement.
+    #[error("answered {0}")]
+    Status(u16),
+    /// Status 200, but a body without the numeric `code` that Alibaba demands.
+    #[error("answered 200 without a code")]
+    NoCode,
+}
+
+/// What became of all pushes.
+#[derive(Debug)]
+pub struct Sent {
+    pub(super) figures: Figures,
+    pub(super) acknowledged: HashSet<(u32, Kind)>,
+    /// The calls whose callee was erased.
+    pub(super) erased: HashSet<u32>,
+    /// What stood beside the lists of acknowledged pushes.
+    pub(super) envelopes: HashSet<String>,
+    pub(super) given_up: Vec<GivenUp>,
+    pub(super) started: jiff::Timestamp,
+    pub(super) took: Duration,
+}
+
+/// A push that its platform will not send again.
+#[derive(Debug)]
+pub(super) struct GivenUp {
+    pub(super) kind: Kind,
+    pub(super) messages: Vec<Message>,
+    pub(super) attempts: u32,
+    pub(super) last: Failure,
+}
+
+impl Sent {
+    /// How many pushes there were.
+    #[must_use]
+    pub fn pushes(&self) -> u64 {
+        self.figures.total(|kind| kind.pushes)
+    }
+
+    /// How many of them were acknowledged.
+    #[must_use]
+    pub fn acknowledged_pushes(&self) -> u64 {
+        self.figures.total(|kind| kind.acknowledged)
+    }
+
+    /// How many people were erased meanwhile.
+    #[must_use]
+    pub fn erased(&self) -> usize {
+        self.erased.len()
+    }
+
+    /// How many attempts were repetitions.
+    #[must_use]
+    pub fn retried(&self) -> u64 {
+        self.figures.total(|kind| kind.retried)
+    }
+}
 
 /// What was counted.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use operator::erase_quietly;
-use operator::http::{Http, NoAnswer};
+use operator::http::Http;
 use runtime::ingress::receive::Receiver;
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::call::{Call, World};
 use super::laaffic::callee_of;
-use super::plan::{Kind, Message, Push, kinds};
-use super::report::Figures;
+use super::plan::{Kind, Push, kinds};
+use super::report::{Failure, Figures, GivenUp, Sent};
 
 /// How many requests are under way at once.
 const MAX_IN_FLIGHT: usize = 64;
@@ -32,69 +32,6 @@ pub(super) struct Target {
     pub(super) token: String,
     /// How long an answer is waited for, where that is not as long as the platforms wait.
     pub(super) patience: Option<Duration>,
-}
-
-/// Why an attempt was no success.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Failure {
-    /// There was no answer.
-    #[error(transparent)]
-    NoAnswer(#[from] NoAnswer),
-    /// The answer is no acknowledgement.
-    #[error("answered {0}")]
-    Status(u16),
-    /// Status 200, but a body without the numeric `code` that Alibaba demands.
-    #[error("answered 200 without a code")]
-    NoCode,
-}
-
-/// What became of all pushes.
-#[derive(Debug)]
-pub struct Sent {
-    pub(super) figures: Figures,
-    pub(super) acknowledged: HashSet<(u32, Kind)>,
-    /// The calls whose callee was erased.
-    pub(super) erased: HashSet<u32>,
-    /// What stood beside the lists of acknowledged pushes.
-    pub(super) envelopes: HashSet<String>,
-    pub(super) given_up: Vec<GivenUp>,
-    pub(super) started: jiff::Timestamp,
-    pub(super) took: Duration,
-}
-
-/// A push that its platform will not send again.
-#[derive(Debug)]
-pub(super) struct GivenUp {
-    pub(super) kind: Kind,
-    pub(super) messages: Vec<Message>,
-    pub(super) attempts: u32,
-    pub(super) last: Failure,
-}
-
-impl Sent {
-    /// How many pushes there were.
-    #[must_use]
-    pub fn pushes(&self) -> u64 {
-        self.figures.total(|kind| kind.pushes)
-    }
-
-    /// How many of them were acknowledged.
-    #[must_use]
-    pub fn acknowledged_pushes(&self) -> u64 {
-        self.figures.total(|kind| kind.acknowledged)
-    }
-
-    /// How many people were erased meanwhile.
-    #[must_use]
-    pub fn erased(&self) -> usize {
-        self.erased.len()
-    }
-
-    /// How many attempts were repetitions.
-    #[must_use]
-    pub fn retried(&self) -> u64 {
-        self.figures.total(|kind| kind.retried)
-    }
 }
 
 /// How long a platform waits for an answer.

@@ -12,13 +12,13 @@ use runtime::store::bucket::BucketError;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use shared::record::item::Item;
+use shared::record::item::is_tombstone;
 use shared::record::keys::SK;
-use shared::record::tombstone::is_tombstone;
 
 use super::call::{Call, World};
 use super::element::{Element, Recording};
 use super::plan::kinds;
-use super::sender::Sent;
+use super::report::Sent;
 use super::truth;
 
 /// How many calls are looked at side by side.

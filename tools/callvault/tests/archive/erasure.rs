@@ -5,8 +5,9 @@ use std::time::Duration;
 use platforms::{Fault, Recording as Served};
 use shared::model::CallKey;
 use shared::record::item::VERSION;
+use shared::record::item::is_tombstone;
 use shared::record::keys;
-use shared::record::tombstone::{is_tombstone, tombstone};
+use shared::record::tombstone::tombstone;
 
 use crate::support::{Rig, alicom, within_limit};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use platforms::{Call, DetailStatus};
 use serde_json::{Value, json};
-use shared::record::inquiry::Missing;
+use shared::record::missing::Missing;
 
 use crate::rig::{Rig, SECRET, SOON, key, note, record, report};
 

@@ -8,8 +8,8 @@ use runtime::store::Store;
 use serde_json::{Value, json};
 use shared::model::{Instant, Provider};
 use shared::record::item::Item;
+use shared::record::item::is_tombstone;
 use shared::record::keys;
-use shared::record::tombstone::is_tombstone;
 use sweep_erased::Remover;
 
 use crate::support::{Served, all_items_in, call, post, post_with, rejected_in};

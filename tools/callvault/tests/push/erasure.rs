@@ -28,8 +28,8 @@ use runtime::store::Store;
 use serde_json::{Value, json};
 use shared::model::{CallKey, Provider};
 use shared::record::item::Item;
+use shared::record::item::is_tombstone;
 use shared::record::keys;
-use shared::record::tombstone::is_tombstone;
 use sweep_erased::Sweeper;
 use testkit::leaks;
 

@@ -31,8 +31,9 @@ use serde_json::Value;
 use shared::model::{CallKey, Instant};
 use shared::record::erased_reject;
 use shared::record::item::Item;
+use shared::record::item::is_tombstone;
 use shared::record::keys;
-use shared::record::tombstone::{PREFIXES, is_tombstone};
+use shared::record::tombstone::PREFIXES;
 use sweep_erased::{Removed, Remover, Version, prefixes, read_version, remove_version, versions};
 
 use super::Target;

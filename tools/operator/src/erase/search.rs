@@ -11,8 +11,8 @@ use runtime::store::table::Table;
 use serde_json::Value;
 use shared::model::{CallId, CallKey, Provider};
 use shared::record::item::Item;
+use shared::record::item::is_tombstone;
 use shared::record::keys;
-use shared::record::tombstone::is_tombstone;
 use sweep_erased::{Version, read_version, versions};
 
 use super::holds::Held;
