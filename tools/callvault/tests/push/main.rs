@@ -8,6 +8,7 @@ mod bodies;
 mod durability;
 mod erase;
 mod erasure;
+mod every_platform;
 mod export;
 mod faults;
 mod folding;
