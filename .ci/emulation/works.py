@@ -39,6 +39,8 @@ def stored(function, pk):
 
 
 def pushes(token):
+    versions = aws("s3").get_bucket_versioning(Bucket=TABLE["bucket"])
+    assert versions.get("Status") == "Enabled", f"what is overwritten can't be had back: {versions}"
     for function in PUSHES:
         status, answer = push(function, sample(function), token)
         assert (status, json.loads(answer)["msg"]) == (200, "stored 1"), f"{function}: {status} {answer}"

@@ -26,21 +26,27 @@ pub use token::token;
 /// Which stores a command works on.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Target {
-    /// Work on the local stack at its default ports. Without it: on the stores that TABLE_NAME, BUCKET_NAME,
+    /// Work on the local stack at its default ports, whatever the variables say. Without it: on the stores that TABLE_NAME, BUCKET_NAME,
     /// DYNAMODB_ENDPOINT and S3_ENDPOINT name, with the AWS credentials and region of your profile.
     #[arg(long)]
     pub local: bool,
 }
 
+/// Where the local stack has its stores unless it is told otherwise.
+const LOCAL: [(&str, &str); 4] = [
+    ("DYNAMODB_ENDPOINT", "http://127.0.0.1:8000"),
+    ("S3_ENDPOINT", "http://127.0.0.1:9000"),
+    ("TABLE_NAME", "callvault"),
+    ("BUCKET_NAME", "callvault"),
+];
+
 impl Target {
     fn look_up(&self, variable: &str) -> Option<String> {
-        let local = match variable {
-            "DYNAMODB_ENDPOINT" => "http://127.0.0.1:8000",
-            "S3_ENDPOINT" => "http://127.0.0.1:9000",
-            "TABLE_NAME" | "BUCKET_NAME" => "callvault",
-            _ => return std::env::var(variable).ok(),
-        };
-        std::env::var(variable).ok().or_else(|| self.local.then(|| local.to_owned()))
+        match LOCAL.iter().find(|(known, _)| *known == variable) {
+            // Whatever an operator's shell has set for another stack.
+            Some((_, local)) if self.local => Some((*local).to_owned()),
+            _ => std::env::var(variable).ok(),
+        }
     }
 
     /// What stores again what was received before, and the stores themselves.
@@ -63,4 +69,21 @@ async fn operators_account() -> anyhow::Result<Account> {
         region: config.region().context("no region is set: AWS_REGION, or the profile's")?.to_string(),
         credentials: config.credentials_provider().context("no AWS credentials are set")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_says_local_means_this_machine_whatever_is_set() {
+        // Set in every run of cargo's, and no address of a store.
+        assert!(std::env::var("CARGO_MANIFEST_DIR").is_ok());
+        let local = Target { local: true };
+        for (variable, value) in LOCAL {
+            assert_eq!(local.look_up(variable).as_deref(), Some(value));
+            assert_eq!(Target::default().look_up(variable), std::env::var(variable).ok());
+        }
+        assert_eq!(local.look_up("CARGO_MANIFEST_DIR"), std::env::var("CARGO_MANIFEST_DIR").ok());
+    }
 }

@@ -187,7 +187,7 @@ fn what_would_open_or_reach_nothing_is_refused_at_once() {
     assert!(
         run(&["--memory", "--function-token", "reports=x"], &[]).contains("there is no function reports")
     );
-    let wrong = run(&["replay", "--local"], &[("TABLE_NAME", "x")]);
+    let wrong = run(&["replay"], &[("TABLE_NAME", "x"), ("BUCKET_NAME", "callvault")]);
     assert!(wrong.contains("TABLE_NAME is not a table's name"), "{wrong}");
 }
 
