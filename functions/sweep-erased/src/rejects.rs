@@ -3,10 +3,11 @@
 use futures_util::TryStreamExt;
 use serde_json::Value;
 use shared::model::Instant;
-use shared::record::erased_reject::{ARMED_AT, OBJECTS, REWRITTEN_AT};
+use shared::record::erased_reject::{OBJECTS, REWRITTEN_AT};
 use shared::record::item::Item;
 use shared::record::keys;
 use shared::record::rejected::Rejected;
+use shared::record::tombstone::ARMED_AT;
 
 use crate::remover::{Removed, Remover, SweepError};
 use crate::schedule::next_look;
@@ -58,11 +59,7 @@ fn time(stone: &Item, name: &str) -> Option<Instant> {
 /// Whether a reject holds just what came, after which its key is named.
 fn is_as_it_came(bytes: &[u8], key: &str) -> bool {
     let reject: Option<Rejected> = serde_json::from_slice(bytes).ok();
-    reject.is_some_and(|reject| {
-        let named =
-            keys::rejected_key(&reject.function, reject.received_at, &reject.bytes().unwrap_or_default());
-        keys::reject_of_key(&named) == keys::reject_of_key(key)
-    })
+    reject.is_some_and(|reject| keys::reject_of_key(&reject.key()) == keys::reject_of_key(key))
 }
 
 #[cfg(test)]

@@ -8,8 +8,7 @@ use runtime::store::table::{Table, TableError};
 use runtime::store::tombstones::{Look, Tombstone};
 use serde_json::Value;
 use shared::model::{CallKey, Instant};
-use shared::record::item::is_tombstone;
-use shared::record::item::{Item, VERSION};
+use shared::record::item::{Item, VERSION, is_tombstone};
 use shared::record::keys;
 use shared::record::tombstone::tombstone;
 

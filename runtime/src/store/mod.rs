@@ -48,8 +48,7 @@ use crate::config::StoreConfig;
 use crate::store::bucket::{Bucket, BucketError};
 use crate::store::table::{MAX_BATCH, Table, TableError};
 use shared::model::{CallKey, Instant, RecordingSource};
-use shared::record::item::is_tombstone;
-use shared::record::item::{self, Item, NewItem, PushItem};
+use shared::record::item::{self, Item, NewItem, PushItem, is_tombstone};
 use shared::record::keys;
 use shared::record::merge::{CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record};
 use shared::record::missing;
@@ -395,15 +394,17 @@ impl Store {
         Ok(())
     }
 
-    /// Has `sweep-erased` look at a tombstone: something may have come to lie beside it.
+    /// Has `sweep-erased` look at a tombstone: something may have come to lie beside it. By a put, as all that pushes write:
+    /// `Table::rearm_tombstone` takes a permission that their functions don't have.
     async fn rearm(&self, key: &CallKey) -> Result<(), TableError> {
+        let pk = keys::call_pk(key);
         let due = |stored: Option<Item>| {
             let Some(mut tombstone) = stored.filter(is_tombstone) else { return Ok((None, ())) };
-            tombstone.insert("due".to_owned(), keys::erased_due_key(key).into());
-            tombstone.insert("due_at".to_owned(), clock::now().to_string().into());
+            tombstone.insert(keys::DUE.to_owned(), keys::erased_due_key(keys::shard_of(&pk)).into());
+            tombstone.insert(keys::DUE_AT.to_owned(), clock::now().to_string().into());
             Ok((Some(tombstone.into()), ()))
         };
-        self.table.update(&keys::call_pk(key), keys::CALL, due).await
+        self.table.update(&pk, keys::CALL, due).await
     }
 }
 

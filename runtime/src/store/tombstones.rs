@@ -8,18 +8,12 @@ use serde_json::Value;
 use super::table::{Table, TableError};
 use super::update::{Update, instant, number, text};
 use shared::model::{CallKey, Instant};
-use shared::record::erased_reject;
-use shared::record::item::{ERASED_AT, is_tombstone};
-use shared::record::item::{Item, VERSION};
-use shared::record::keys;
-use shared::record::tombstone::PREFIXES;
+use shared::record::item::{ERASED_AT, Item, VERSION, is_tombstone};
+use shared::record::keys::{self, DUE, DUE_AT};
+use shared::record::tombstone::{ARMED_AT, PREFIXES};
 
-/// Since when a tombstone is looked at as often as one of a call that was just erased.
-const ARMED_AT: &str = "armed_at";
 /// When a look was planned for. Where `due_at` says otherwise, somebody else has set it: the tombstone was armed again.
 const LOOK_AT: &str = "look_at";
-const DUE: &str = "due";
-const DUE_AT: &str = "due_at";
 const FIRST_RECEIVED_AT: &str = "first_received_at";
 const UPDATED_AT: &str = "updated_at";
 /// The condition that a call's item is a tombstone.
@@ -120,6 +114,7 @@ impl Table {
         tombstone: &Tombstone,
         look: Look<'_>,
     ) -> Result<bool, TableError> {
+        let pk = keys::call_pk(key);
         let mut set = vec!["#armed_at = :armed_at"];
         let mut remove = Vec::new();
         let mut values = vec![(":armed_at", instant(look.armed_at))];
@@ -127,7 +122,7 @@ impl Table {
         match look.next {
             Some(next) => {
                 set.extend(["#due = :due", "#due_at = :next", "#look_at = :next"]);
-                values.extend([(":due", text(&keys::erased_due_key(key))), (":next", instant(next))]);
+                values.extend([(":due", due_of(&pk)), (":next", instant(next))]);
             }
             None => remove.extend(["#due", "#due_at", "#look_at"].map(str::to_owned)),
         }
@@ -162,7 +157,6 @@ impl Table {
         if !remove.is_empty() {
             change.push_str(&format!(" REMOVE {}", remove.join(", ")));
         }
-        let pk = keys::call_pk(key);
         let update = Update {
             pk: &pk,
             sk: keys::CALL,
@@ -188,11 +182,7 @@ impl Table {
             // The version too, so that a sweep under way does not take this for what it has looked at.
             change: "SET #due = :due, #due_at = :now, #version = #version + :one".to_owned(),
             condition: TOMBSTONE,
-            values: vec![
-                (":due", text(&keys::erased_due_key(key))),
-                (":now", instant(now)),
-                (":one", number(1)),
-            ],
+            values: vec![(":due", due_of(&pk)), (":now", instant(now)), (":one", number(1))],
             aliases: Vec::new(),
             returned: ReturnValue::None,
         };
@@ -211,7 +201,7 @@ impl Table {
         next: Option<Instant>,
     ) -> Result<bool, TableError> {
         let own = |name: &str| stone.get(name).and_then(Value::as_str).unwrap_or_default();
-        let mut values = vec![(":read", text(own(erased_reject::DUE_AT)))];
+        let mut values = vec![(":read", text(own(DUE_AT)))];
         let change = match next {
             Some(next) => {
                 values.extend([(":next", instant(next)), (":armed_at", instant(armed_at))]);
@@ -233,9 +223,15 @@ impl Table {
     }
 }
 
+/// The partition of `by-due` that the tombstone under this partition key lies in.
+fn due_of(pk: &str) -> AttributeValue {
+    text(&keys::erased_due_key(keys::shard_of(pk)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::record::erased_reject::OBJECTS;
 
     /// The expressions spell the attributes' names out.
     #[test]
@@ -245,7 +241,6 @@ mod tests {
         let spelled = ["armed_at", "due", "due_at", "look_at", "prefixes"];
         assert_eq!(of_calls[..5], spelled);
         assert_eq!(of_calls[5..], ["version", "first_received_at", "updated_at"]);
-        use erased_reject::{ARMED_AT as ARMED, DUE as D, DUE_AT as AT, OBJECTS};
-        assert_eq!([ARMED, D, AT, OBJECTS], ["armed_at", "due", "due_at", "objects"]);
+        assert_eq!(OBJECTS, "objects");
     }
 }

@@ -9,20 +9,14 @@
 use serde_json::{Map, Value};
 
 use crate::model::Instant;
-use crate::record::item::ERASED_AT;
-use crate::record::item::{Item, VERSION};
-use crate::record::keys;
+use crate::record::item::{ERASED_AT, Item, VERSION};
+use crate::record::keys::{self, DUE, DUE_AT};
+use crate::record::tombstone::ARMED_AT;
 
 /// Under which keys of the bucket what came may lie.
 pub const OBJECTS: &str = "objects";
 /// When the erasure had taken the person out of the reject. Until then what lies there is all that is left of the others in it.
 pub const REWRITTEN_AT: &str = "rewritten_at";
-/// Since when it is looked at often.
-pub const ARMED_AT: &str = "armed_at";
-/// The partition of `by-due` that it lies in while it is looked at.
-pub const DUE: &str = "due";
-/// When it is looked at next.
-pub const DUE_AT: &str = "due_at";
 
 /// The tombstone `pk` of a reject that a person is being erased from.
 pub fn tombstone(pk: &str, erased_at: Instant) -> Item {
@@ -45,7 +39,7 @@ pub fn armed(mut stone: Item, pk: &str, object: &str, now: Instant) -> Item {
     for time in [ARMED_AT, DUE_AT] {
         stone.insert(time.to_owned(), now.to_string().into());
     }
-    stone.insert(DUE.to_owned(), keys::erased_reject_due_key(pk).into());
+    stone.insert(DUE.to_owned(), keys::erased_due_key(keys::shard_of(pk)).into());
     stone
 }
 

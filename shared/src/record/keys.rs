@@ -20,6 +20,10 @@ pub const TTL: &str = "ttl";
 pub const BY_DAY: &str = "by-day";
 /// The index of what is due.
 pub const BY_DUE: &str = "by-due";
+/// Its partition key, which only an item has that is due at a time.
+pub const DUE: &str = "due";
+/// Its sort key: when that is.
+pub const DUE_AT: &str = "due_at";
 
 /// A global secondary index. All of its attributes are text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +44,7 @@ pub const INDEXES: [Index; 4] = [
     Index { name: "by-task", partition: "task_key", sort: "call_at", projects: &[] },
     Index { name: "by-callee", partition: "callee_key", sort: "call_at", projects: &[] },
     Index { name: BY_DAY, partition: "day", sort: "call_at", projects: &[] },
-    Index { name: BY_DUE, partition: "due", sort: "due_at", projects: &["source_expires_at"] },
+    Index { name: BY_DUE, partition: DUE, sort: DUE_AT, projects: &["source_expires_at"] },
 ];
 
 /// Over how many partitions a day, and the work that is due, are spread.
@@ -98,14 +102,9 @@ pub fn conversation_due_key(shard: u8) -> String {
     format!("conversation#{shard}")
 }
 
-/// The partition of `by-due` for the tombstones of erased calls that are to be looked at.
-pub fn erased_due_key(key: &CallKey) -> String {
-    format!("erased#{}", shard_of(&call_pk(key)))
-}
-
-/// The partition of `by-due` for the tombstone of a reject, by its own partition key.
-pub fn erased_reject_due_key(pk: &str) -> String {
-    format!("erased#{}", shard_of(pk))
+/// The partition of `by-due` for the tombstones of this shard that are to be looked at, of calls and of rejects.
+pub fn erased_due_key(shard: u8) -> String {
+    format!("erased#{shard}")
 }
 
 /// The partition key of the tombstone of a reject that a person was erased from.
@@ -123,12 +122,12 @@ pub const ERASED: &str = "erased";
 
 /// All partitions of `by-due` for tombstones.
 pub fn erased_due_keys() -> impl Iterator<Item = String> {
-    (0..SHARDS).map(|shard| format!("erased#{shard}"))
+    (0..SHARDS).map(erased_due_key)
 }
 
 /// All partitions of `by-due` for conversations to ask for.
 pub fn conversation_due_keys() -> impl Iterator<Item = String> {
-    (0..SHARDS).map(|shard| format!("conversation#{shard}"))
+    (0..SHARDS).map(conversation_due_key)
 }
 
 /// The partition key under which it is marked how far a provider's own lists of calls were read.

@@ -17,6 +17,8 @@ use crate::record::keys;
 
 /// Under which prefixes of the bucket the call's objects lay, and may come to lie again.
 pub const PREFIXES: &str = "prefixes";
+/// Since when a tombstone is looked at as often as one of what was just erased.
+pub const ARMED_AT: &str = "armed_at";
 
 /// The tombstone of a call that was erased at `erased_at`. `prefixes` are where its objects lay in the bucket; `due_at` is
 /// when `sweep-erased` has to look at it next, `None` where it need not any more. `version` is one more than that of the
@@ -28,9 +30,9 @@ pub fn tombstone(
     due_at: Option<Instant>,
     version: u64,
 ) -> Item {
-    let time = Value::String(erased_at.to_string());
+    let (pk, time) = (keys::call_pk(key), Value::String(erased_at.to_string()));
     let mut item = Map::from_iter([
-        (keys::PK.to_owned(), keys::call_pk(key).into()),
+        (keys::PK.to_owned(), pk.clone().into()),
         (keys::SK.to_owned(), keys::CALL.into()),
         (VERSION.to_owned(), version.into()),
         (ERASED_AT.to_owned(), time.clone()),
@@ -42,8 +44,8 @@ pub fn tombstone(
         item.insert(PREFIXES.to_owned(), Value::Array(prefixes));
     }
     if let Some(due_at) = due_at {
-        item.insert("due".to_owned(), keys::erased_due_key(key).into());
-        item.insert("due_at".to_owned(), due_at.to_string().into());
+        item.insert(keys::DUE.to_owned(), keys::erased_due_key(keys::shard_of(&pk)).into());
+        item.insert(keys::DUE_AT.to_owned(), due_at.to_string().into());
     }
     item
 }
