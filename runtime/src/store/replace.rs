@@ -1,13 +1,11 @@
 //! Replacing an item as a whole, whoever wrote it.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
 use super::attributes::{from_attributes, to_attributes};
 use super::table::{BACKOFF, MAX_MERGES, Table, TableError};
 use shared::record::item::{Item, VERSION};
-use shared::record::keys;
 
 impl Table {
     /// Puts what `change` makes of an item in its place, on condition that no attribute of it has changed since it was read, else anew; for
@@ -25,15 +23,7 @@ impl Table {
     ) -> Result<bool, TableError> {
         for round in 0..MAX_MERGES {
             BACKOFF.pause(round).await;
-            let get = self
-                .client
-                .get_item()
-                .table_name(&self.name)
-                .key(keys::PK, AttributeValue::S(pk.to_owned()))
-                .key(keys::SK, AttributeValue::S(sk.to_owned()))
-                .consistent_read(true);
-            let found = self.in_turn(get.send()).await.map_err(|error| TableError::Get(Box::new(error)))?;
-            let Some(stored) = found.item else { return Ok(false) };
+            let Some(stored) = self.get_as_stored(pk, sk).await? else { return Ok(false) };
             let Some(mut new) = change(&from_attributes(stored.clone())) else { return Ok(false) };
             // Whoever has read it as it was must not write it again.
             if let Some(version) = new.get(VERSION).and_then(Value::as_u64) {

@@ -145,6 +145,15 @@ impl Table {
 
     /// Reads an item, consistently.
     pub async fn get(&self, pk: &str, sk: &str) -> Result<Option<Item>, TableError> {
+        Ok(self.get_as_stored(pk, sk).await?.map(from_attributes))
+    }
+
+    /// [`Table::get`], with the attributes as they are stored.
+    pub(super) async fn get_as_stored(
+        &self,
+        pk: &str,
+        sk: &str,
+    ) -> Result<Option<HashMap<String, AttributeValue>>, TableError> {
         let get = self
             .client
             .get_item()
@@ -153,7 +162,7 @@ impl Table {
             .key(keys::SK, AttributeValue::S(sk.to_owned()))
             .consistent_read(true);
         let output = self.in_turn(get.send()).await.map_err(|error| TableError::Get(Box::new(error)))?;
-        Ok(output.item.map(from_attributes))
+        Ok(output.item)
     }
 
     /// Reads all items of a partition, consistently.
