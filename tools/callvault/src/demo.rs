@@ -78,7 +78,10 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     }
     calls.insert(archive(&stack, &mut out).await?);
     show_recordings(&stack, &mut out, &calls).await?;
-    writeln!(out, "All of it is stored. `cargo run` serves the same on http://127.0.0.1:3000.")?;
+    writeln!(
+        out,
+        "All of it was stored, in memory. `cargo run` serves the same functions on http://127.0.0.1:3000, and keeps what it stores."
+    )?;
     drop(out);
     stack.stop().await
 }
