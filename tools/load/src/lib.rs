@@ -167,7 +167,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let simulation = Simulation::new(&options)?;
     // Before everything is sent: a wrong setting would show only then.
     let stores = match options.verify {
-        true => Some(Arc::new(Stores { local: is_loopback(&options.to) }.receiver().await?)),
+        true => Some(Arc::new(Stores::of_stack(is_loopback(&options.to)).receiver().await?)),
         false => None,
     };
     reachable(&options.to).await?;

@@ -30,6 +30,9 @@ pub struct Target {
     /// DYNAMODB_ENDPOINT and S3_ENDPOINT name, with the AWS credentials and region of your profile.
     #[arg(long)]
     pub local: bool,
+    /// Take the local stack's default for each variable that is not set.
+    #[arg(skip)]
+    or_local: bool,
 }
 
 /// Where the local stack has its stores unless it is told otherwise.
@@ -41,10 +44,17 @@ const LOCAL: [(&str, &str); 4] = [
 ];
 
 impl Target {
+    /// The stores that the variables name; of a local stack, those at its default ports where a variable is not set.
+    pub fn of_stack(on_this_machine: bool) -> Self {
+        Self { local: false, or_local: on_this_machine }
+    }
+
     fn look_up(&self, variable: &str) -> Option<String> {
-        match LOCAL.iter().find(|(known, _)| *known == variable) {
+        let local = LOCAL.iter().find(|(known, _)| *known == variable).map(|(_, value)| (*value).to_owned());
+        match local {
             // Whatever an operator's shell has set for another stack.
-            Some((_, local)) if self.local => Some((*local).to_owned()),
+            Some(local) if self.local => Some(local),
+            Some(local) if self.or_local => Some(std::env::var(variable).unwrap_or(local)),
             _ => std::env::var(variable).ok(),
         }
     }
@@ -79,9 +89,11 @@ mod tests {
     fn who_says_local_means_this_machine_whatever_is_set() {
         // Set in every run of cargo's, and no address of a store.
         assert!(std::env::var("CARGO_MANIFEST_DIR").is_ok());
-        let local = Target { local: true };
+        let local = Target { local: true, ..Target::default() };
         for (variable, value) in LOCAL {
             assert_eq!(local.look_up(variable).as_deref(), Some(value));
+            let set = std::env::var(variable).ok();
+            assert_eq!(Target::of_stack(true).look_up(variable).as_deref(), set.as_deref().or(Some(value)));
             assert_eq!(Target::default().look_up(variable), std::env::var(variable).ok());
         }
         assert_eq!(local.look_up("CARGO_MANIFEST_DIR"), std::env::var("CARGO_MANIFEST_DIR").ok());
