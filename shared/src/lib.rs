@@ -8,4 +8,5 @@ pub mod normalize;
 pub mod path_id;
 pub mod record;
 pub mod vcon;
+pub mod view;
 pub mod whole_call;
