@@ -7,6 +7,7 @@ pub mod masking;
 pub mod model;
 pub mod normalize;
 pub mod path_id;
+pub mod reading;
 pub mod record;
 pub mod vcon;
 pub mod view;
