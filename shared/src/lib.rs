@@ -7,6 +7,8 @@ pub mod masking;
 pub mod model;
 pub mod normalize;
 pub mod path_id;
+pub mod reading;
 pub mod record;
 pub mod vcon;
+pub mod view;
 pub mod whole_call;

@@ -4,6 +4,7 @@
 //! - [`table`]: reading items, merging them by version, batches; how an item is written there is known to `attributes` alone.
 //! - [`access`]: who saw what.
 //! - [`claim`], [`lease`], [`marks`], [`tombstones`]: what scheduled runs write.
+//! - [`reading`]: lists of calls in order, one call whole, counts: for whoever asks.
 //! - [`due`], `listing`, `scan`: finding items. `replace`, `delete`: what only an erasure does.
 //!
 //! What fails in the table is a [`TableError`], in the bucket a [`BucketError`]; a [`StoreError`] is either, where both are
@@ -27,6 +28,7 @@ mod envelope;
 pub mod lease;
 pub mod listing;
 pub mod marks;
+pub mod reading;
 mod replace;
 mod replay;
 mod scan;
