@@ -9,4 +9,5 @@ pub mod path_id;
 pub mod reading;
 pub mod record;
 pub mod vcon;
+pub mod view;
 pub mod whole_call;
