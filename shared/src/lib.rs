@@ -2,6 +2,7 @@
 //!
 //! Everything here is pure: no clock, no I/O, no AWS SDK. What touches the world is in the crate `runtime`.
 
+pub mod access;
 pub mod masking;
 pub mod model;
 pub mod normalize;

@@ -2,6 +2,7 @@
 //!
 //! - [`Store`] stores what pushes say, and `replay` reads it anew.
 //! - [`table`]: reading items, merging them by version, batches; how an item is written there is known to `attributes` alone.
+//! - [`access`]: who saw what.
 //! - [`claim`], [`lease`], [`marks`], [`tombstones`]: what scheduled runs write.
 //! - [`reading`]: lists of calls in order, one call whole, counts: for whoever asks.
 //! - [`due`], `listing`, `scan`: finding items. `replace`, `delete`: what only an erasure does.
@@ -17,6 +18,7 @@
 //! and under way at the same time; each can be repeated. When one of them is missing after a crash, the repeated push makes up for
 //! it, as of its first receipt.
 
+pub mod access;
 pub mod attributes;
 pub mod bucket;
 pub mod claim;

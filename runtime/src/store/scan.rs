@@ -68,7 +68,7 @@ impl Table {
         told.table()?.item_count()?.try_into().ok()
     }
 
-    fn items(&self, scan: ScanFluentBuilder) -> BoxStream<'static, Result<Item, TableError>> {
+    pub(super) fn items(&self, scan: ScanFluentBuilder) -> BoxStream<'static, Result<Item, TableError>> {
         let items = scan.table_name(&self.name).into_paginator().items().send();
         let items = stream::unfold(items, |mut items| async {
             let item: Result<HashMap<_, _>, _> = items.next().await?;

@@ -174,6 +174,34 @@ pub fn task_mark_sk(task_id: &str) -> String {
     format!("task#{task_id}")
 }
 
+/// What begins the partition keys of the access log, and of nothing else: readers may write there.
+pub const ACCESS_PREFIX: &str = "access#";
+
+/// The partition key of who looked at a call. It is not the call's: an erasure leaves it.
+pub fn access_pk(key: &CallKey) -> String {
+    [ACCESS_PREFIX, key.provider.as_str(), "#", key.call_id.as_str()].concat()
+}
+
+/// The partition key of who looked at lists on a date in UTC, `2025-06-01`.
+pub fn access_list_pk(date: &str) -> String {
+    [ACCESS_PREFIX, date].concat()
+}
+
+/// Whether entries of the access log lie under this partition key.
+pub fn is_access_pk(pk: &str) -> bool {
+    pk.starts_with(ACCESS_PREFIX)
+}
+
+/// The call whose partition of the access log this is, if it is one's.
+pub fn call_of_access_pk(pk: &str) -> Option<CallKey> {
+    call_of_pk(&["call#", pk.strip_prefix(ACCESS_PREFIX)?].concat())
+}
+
+/// The sort key of an entry of the access log.
+pub fn access_sk(at: Instant, random: &str) -> String {
+    format!("{at}#{random}")
+}
+
 /// Which of the [`SHARDS`] what lies under a partition key belongs to.
 pub fn shard_of(pk: &str) -> u8 {
     Sha256::digest(pk)[0] % SHARDS

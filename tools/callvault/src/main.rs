@@ -54,8 +54,12 @@ enum Command {
     /// Write a push function's crate, and its rows in every file that lists functions.
     #[cfg(feature = "stack")]
     NewFunction(scaffold::NewFunctionOptions),
+    /// Tell who saw what: one call, all that somebody saw, all since a time.
+    Audit(operator::AuditOptions),
     /// Mint a push token, and the SHA-256 of it to configure.
     Token,
+    /// Get a token of the local stack's issuer, for the API over calls.
+    AccessToken(operator::AccessTokenOptions),
 }
 
 #[tokio::main]
@@ -83,7 +87,9 @@ async fn main() -> ExitCode {
         Command::Bench(options) => bench::run(options).await,
         #[cfg(feature = "stack")]
         Command::NewFunction(options) => scaffold::new_function(options),
+        Command::Audit(options) => operator::audit(options).await,
         Command::Token => operator::token(),
+        Command::AccessToken(options) => operator::access_token(options).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

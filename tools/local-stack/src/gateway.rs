@@ -11,7 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -38,23 +38,28 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// What requests are answered with.
 #[derive(Clone)]
-struct Gateway {
+pub(crate) struct Gateway {
     functions: Arc<Functions>,
+    /// Who issues readers' tokens.
+    issuer: Arc<str>,
     /// How long a request's body may take to arrive.
     read_timeout: Duration,
 }
 
+impl Gateway {
+    /// What answers by these functions; a request's head, and then its body, may take as long as that to arrive.
+    pub(crate) fn new(functions: Arc<Functions>, issuer: String, read_timeout: Duration) -> Self {
+        Self { functions, issuer: issuer.into(), read_timeout }
+    }
+}
+
 /// Serves the functions until told to stop, or until the other end of `stopped` is gone.
 ///
-/// A sender that takes longer than `read_timeout` for a request's head, or then for its body, loses its connection: the latter is
+/// A sender that takes longer than the gateway's `read_timeout` for a request's head, or then for its body, loses its connection: the latter is
 /// told 408. So does one that leaves a connection unused for as long.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    functions: Arc<Functions>,
-    read_timeout: Duration,
-    mut stopped: oneshot::Receiver<()>,
-) {
-    let router = router(Gateway { functions, read_timeout });
+pub(crate) async fn serve(listener: TcpListener, gateway: Gateway, mut stopped: oneshot::Receiver<()>) {
+    let read_timeout = gateway.read_timeout;
+    let router = router(gateway);
     // Told the version beforehand, it doesn't wait for a first byte to tell it: that wait has no end.
     let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
     http.http1().timer(TokioTimer::new()).header_read_timeout(read_timeout);
@@ -85,6 +90,7 @@ fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/push/{function}/{token}", post(push))
         .route("/2015-03-31/functions/{function}/invocations", post(invoke))
+        .route("/.well-known/oauth-protected-resource", get(protected_resource))
         .fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
         .method_not_allowed_fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
         .layer(DefaultBodyLimit::disable())
@@ -92,7 +98,7 @@ fn router(gateway: Gateway) -> Router {
 }
 
 async fn push(
-    State(Gateway { functions, read_timeout }): State<Gateway>,
+    State(Gateway { functions, read_timeout, .. }): State<Gateway>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     path: Result<Path<(String, String)>, PathRejection>,
     request: Request,
@@ -118,9 +124,16 @@ async fn push(
     }
 }
 
+/// Whose tokens open the API over calls: how `callvault access-token` finds the issuer.
+///
+/// <https://www.rfc-editor.org/rfc/rfc9728>
+async fn protected_resource(State(Gateway { issuer, .. }): State<Gateway>) -> Response {
+    (json_type(), json!({"authorization_servers": [&*issuer]}).to_string()).into_response()
+}
+
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
 async fn invoke(
-    State(Gateway { functions, read_timeout }): State<Gateway>,
+    State(Gateway { functions, read_timeout, .. }): State<Gateway>,
     Path(function): Path<String>,
     headers: HeaderMap,
     request: Request,

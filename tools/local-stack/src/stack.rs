@@ -27,7 +27,11 @@ use tokio::time::MissedTickBehavior;
 
 use crate::dynamodb::{self, DynamoDb};
 use crate::functions::{Functions, SCHEDULED_FUNCTIONS, ScheduledFunction};
+use crate::issuer::{self, Issuer};
 use crate::{gateway, schema};
+
+/// By what callees get ids here, where nothing else is set.
+const LOCAL_CALLEE_ID_KEY: &str = "the local stack's, which is no secret";
 
 /// How to serve.
 #[derive(Args, Clone, Debug)]
@@ -47,6 +51,9 @@ pub struct Options {
     /// The provider simulator's port.
     #[arg(long, default_value_t = 4000)]
     pub provider_port: u16,
+    /// The port of the issuer of readers' tokens, on this machine alone.
+    #[arg(long, default_value_t = 3002)]
+    pub issuer_port: u16,
     /// Where data is kept across restarts.
     #[arg(long, value_name = "DIR", default_value = ".callvault")]
     pub data: PathBuf,
@@ -91,6 +98,7 @@ impl Options {
             dynamodb_port: 0,
             s3_port: 0,
             provider_port: 0,
+            issuer_port: 0,
             data: PathBuf::new(),
             memory: true,
             token: "local".to_owned(),
@@ -127,6 +135,7 @@ pub struct Stack {
     functions: Arc<Functions>,
     schedule: JoinSet<()>,
     provider: Provider,
+    issuer: Issuer,
     dynamodb: Option<DynamoDb>,
     s3: Option<S3>,
 }
@@ -156,6 +165,10 @@ impl Stack {
         let listener = listen(options, options.provider_port, "--provider-port").await?;
         let provider = platforms::start(listener, platforms::Settings::default())?;
         let simulator = reachable(provider.address());
+        let loopback = issuer::address(options.issuer_port).ip();
+        let issuer = Issuer::start(listen_on(loopback, options.issuer_port, "--issuer-port").await?)?;
+        // Whoever names an issuer of their own has settings of their own for it.
+        let own_issuer = set("OIDC_ISSUER");
         let dynamodb_endpoint = endpoint(dynamodb.as_ref().map(DynamoDb::local_addr));
         let s3_endpoint = endpoint(s3.as_ref().map(S3::local_addr));
 
@@ -173,6 +186,12 @@ impl Stack {
                 let digests: Vec<_> = options.function_token.iter().filter_map(of_own).collect();
                 set(variable).or_else(|| (!digests.is_empty()).then(|| digests.join(",")))
             }
+            "OIDC_ISSUER" => own_issuer.clone().or_else(|| Some(issuer.url().to_owned())),
+            "OIDC_CLIENT_ID" if own_issuer.is_none() => Some(issuer::CONSOLE.to_owned()),
+            "OIDC_AUDIENCE" if own_issuer.is_none() => Some(issuer::AUDIENCE.to_owned()),
+            "ROLE_GROUPS" if own_issuer.is_none() => Some(issuer::role_groups()),
+            // Unless it comes from elsewhere. It hides nothing.
+            "CALLEE_ID_KEY" => Some(set(variable).unwrap_or_else(|| LOCAL_CALLEE_ID_KEY.to_owned())),
             "ALIBABA_ENDPOINT" | "LAAFFIC_ENDPOINT" => {
                 Some(set(variable).unwrap_or_else(|| provider.base_url().to_owned()))
             }
@@ -205,14 +224,28 @@ impl Stack {
         let address = api.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let read_timeout = Duration::from_secs(options.read_timeout);
-        let server = tokio::spawn(gateway::serve(api, Arc::clone(&functions), read_timeout, stopped));
+        let trusted = own_issuer.as_deref().unwrap_or(issuer.url()).to_owned();
+        let gateway = gateway::Gateway::new(Arc::clone(&functions), trusted, read_timeout);
+        let server = tokio::spawn(gateway::serve(api, gateway, stopped));
         let mut schedule = JoinSet::new();
         if !options.no_schedule {
             for function in SCHEDULED_FUNCTIONS {
                 schedule.spawn(run_at_intervals(function, Arc::clone(&functions)));
             }
         }
-        Ok(Self { api: address, stores, store, stop, server, functions, schedule, provider, dynamodb, s3 })
+        Ok(Self {
+            api: address,
+            stores,
+            store,
+            stop,
+            server,
+            functions,
+            schedule,
+            provider,
+            issuer,
+            dynamodb,
+            s3,
+        })
     }
 
     /// The API's base URL.
@@ -238,6 +271,11 @@ impl Stack {
     /// The provider simulator.
     pub fn provider(&self) -> &Provider {
         &self.provider
+    }
+
+    /// The issuer of readers' tokens.
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
     }
 
     /// Ends the stack: no new requests, a little time for the running ones, then the stores.
@@ -371,6 +409,7 @@ fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     writeln!(out, "  DynamoDB  {}  table {}", endpoint(&stores.dynamodb_endpoint), stores.table_name)?;
     writeln!(out, "  S3        {}  bucket {}", endpoint(&stores.s3_endpoint), stores.bucket_name)?;
     writeln!(out, "  provider  {}  simulated", stack.provider().base_url())?;
+    writeln!(out, "  issuer    {}  of readers' tokens", stack.issuer().url())?;
     match options.memory {
         true => writeln!(out, "  data      in memory")?,
         false => writeln!(out, "  data      {}", options.data.display())?,

@@ -1,5 +1,7 @@
 //! The operator's commands. They work on the local stack and, with the operator's own credentials, on AWS.
 
+mod access_token;
+mod audit;
 mod compressed;
 mod erase;
 mod export;
@@ -16,6 +18,8 @@ use runtime::aws::{self, Account};
 use runtime::config::{Environment, StoreConfig};
 use runtime::ingress::receive::Receiver;
 
+pub use access_token::{AccessTokenOptions, access_token};
+pub use audit::{AuditOptions, audit};
 pub use erase::{EraseOptions, erase, erase_quietly};
 pub use export::{ExportOptions, export};
 pub use redrive::{RedriveOptions, redrive};

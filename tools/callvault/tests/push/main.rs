@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "this is test code")]
 
 mod access;
+mod access_log;
 mod billing;
 mod bodies;
 mod durability;
@@ -19,5 +20,6 @@ mod merging;
 mod operator;
 mod process;
 mod report;
+mod sign_in;
 mod simulation;
 mod support;

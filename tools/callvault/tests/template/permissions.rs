@@ -57,8 +57,10 @@ fn role(template: &Template, function: &str) -> String {
 fn is_narrow(resource: &str) -> bool {
     let indexes = INDEXES.map(|index| format!("Table/index/{}", index.name));
     indexes.iter().any(|index| index == resource)
-        || ["Table", "Bucket", "Bucket/large/*", "Bucket/recordings/*", "Bucket/rejected/*"]
-            .contains(&resource)
+        || ["Table", "Bucket"].contains(&resource)
+        || ["downloads", "large", "recordings", "rejected"]
+            .iter()
+            .any(|folder| resource == format!("Bucket/{folder}/*"))
 }
 
 /// Fails unless every call is let where, of all conditions, just these hold, and everything that is let there is called for.
@@ -282,6 +284,26 @@ fn nobody_else_may_delete() {
     }
 }
 
+/// Whoever reads writes nothing but who looked.
+#[test]
+fn readers_put_items_of_the_access_log_alone() {
+    let template = Template::read();
+    let policy = &template.resource("QueryCallsRole")["Properties"]["Policies"][0]["PolicyDocument"];
+    let writes = |statement: &Value| {
+        let actions = list(&statement["Action"]);
+        let actions =
+            actions.iter().filter_map(Value::as_str).filter(|action| action.starts_with("dynamodb:"));
+        actions
+            .into_iter()
+            .any(|action| !["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"].contains(&action))
+    };
+    let writing: Vec<_> = list(&policy["Statement"]).into_iter().filter(writes).collect();
+    let [put] = &writing[..] else { panic!("{writing:?}") };
+    assert_eq!(put["Action"], "dynamodb:PutItem");
+    let keys = json!({"dynamodb:LeadingKeys": format!("{}*", keys::ACCESS_PREFIX)});
+    assert_eq!(put["Condition"], json!({"ForAllValues:StringLike": keys}));
+}
+
 /// What is granted beside the stores: nothing of it shows on the local stack, so it is told here with its reason.
 #[test]
 fn beside_the_stores_only_logs_keys_and_reports_of_failure_are_let() {
@@ -301,6 +323,10 @@ fn beside_the_stores_only_logs_keys_and_reports_of_failure_are_let() {
         if template.environment(&name).contains_key("PROVIDER_SECRET_ARN") {
             // The keys to the platforms' APIs come from the secret.
             expected.push((Some("HasProviderSecret"), "secretsmanager:GetSecretValue", "ProviderSecretArn"));
+        }
+        if template.environment(&name).contains_key("CALLEE_ID_SECRET_ARN") {
+            // The key by which callees get ids is in another.
+            expected.push((Some("HasCalleeIdSecret"), "secretsmanager:GetSecretValue", "CalleeIdSecretArn"));
         }
         let mut granted: BTreeSet<_> = grants(&template, &role)
             .into_iter()
