@@ -1,6 +1,9 @@
-// An OIDC server on a free port of this machine. It tells, in one line of JSON, its issuer and tokens that it gave out: a program's, a
+// An OIDC server on a free port of this machine. It writes down, as JSON, its issuer and tokens that it gave out: a program's, a
 // person's with and without a group, and an ID token. It goes on serving its keys until it is ended.
+//
+// Usage: oidc.mjs <file of the tokens>
 import crypto from "node:crypto";
+import fs from "node:fs";
 import http from "node:http";
 import Provider from "oidc-provider";
 
@@ -68,7 +71,7 @@ server.on("request", async (request, response) => {
   const { params } = await provider.interactionDetails(request, response);
   const accountId = params.login_hint;
   const grant = new provider.Grant({ accountId, clientId: params.client_id });
-  grant.addOIDCScope("openid");
+  grant.addOIDCScope(`openid ${SCOPES}`);
   grant.addResourceScope("urn:callvault:rs256", SCOPES);
   const result = { login: { accountId }, consent: { grantId: await grant.save() } };
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
@@ -87,7 +90,7 @@ async function signIn(name, scope) {
     client_id: "console",
     response_type: "code",
     redirect_uri: CALLBACK,
-    scope: `openid ${scope}`,
+    scope: `openid ${scope}`.trim(),
     login_hint: name,
     nonce: "a nonce",
     code_challenge: crypto.createHash("sha256").update(verifier).digest("base64url"),
@@ -95,7 +98,8 @@ async function signIn(name, scope) {
   });
   const cookies = new Map();
   let place = `${issuer}/auth?${query}`;
-  while (!place.startsWith(CALLBACK)) {
+  for (let hops = 0; !place.startsWith(CALLBACK); hops += 1) {
+    if (hops === 20) throw new Error(`in circles at ${place}`);
     const cookie = [...cookies].map(([key, value]) => `${key}=${value}`).join("; ");
     const answer = await fetch(place, { redirect: "manual", headers: { cookie } });
     for (const set of answer.headers.getSetCookie()) {
@@ -124,4 +128,4 @@ const tokens = {
   nobody: (await signIn("bob", SCOPES)).access_token,
   id_token: lead.id_token,
 };
-console.log(JSON.stringify(tokens));
+fs.writeFileSync(process.argv[2], JSON.stringify(tokens));

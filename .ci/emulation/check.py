@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import permissions
 import stacks
+import watching
 import works
 from stage import BUILD, DEPLOYING, WORK, project, seen, shims, start, step
 
@@ -32,6 +33,7 @@ def main():
         ("alarms", "alarms and keys, as the documentation tells", stacks.alarms_and_keys),
         ("readers", "readers, as the documentation tells", stacks.readers),
         ("permissions", "permissions, taken away one by one", permissions.check),
+        ("watching", "what AWS does by itself", watching.check),
         ("rotate", "a token is rotated, and stays so", stacks.rotate),
         ("domain", "a name of its own", stacks.domain),
         ("upgrade", "rolled back to the template before, and upgraded from it", stacks.upgrade),

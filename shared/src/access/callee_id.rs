@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::model::PhoneNumber;
+use crate::reading::CalleeSearch;
 
 /// How many bytes of the code an id has.
 const ID_BYTES: usize = 16;
@@ -37,12 +37,12 @@ impl CalleeIds {
         Self(None)
     }
 
-    /// The id of a number as it is stored: 16 bytes of its HMAC-SHA-256, in hex. `None` without a key, and for a number that the
-    /// platform masked, which many callees share.
+    /// The id of a number, with the country's code or without: 16 bytes of the HMAC-SHA-256 of the form that all ways to write it have in
+    /// common, in hex. `None` without a key, and for a number that the platform masked, which many callees share.
     pub fn id_of(&self, number: &str) -> Option<String> {
-        let number = PhoneNumber::new(number).filter(|number| !number.is_masked())?;
         let mut code = self.0.clone()?;
-        code.update(number.as_str().as_bytes());
+        let number = CalleeSearch::read(number)?;
+        code.update(number.forms().first()?.as_bytes());
         Some(hex::encode(&code.finalize().into_bytes()[..ID_BYTES]))
     }
 }
@@ -71,7 +71,10 @@ mod tests {
         let id = CalleeIds::with_key(KEY).unwrap().id_of("13900000000").unwrap();
         assert_eq!(id, "411f28b9c491cde3f537ac80457f4e12");
         assert!(is_callee_id(&id));
-        assert_eq!(CalleeIds::with_key(KEY).unwrap().id_of(" 13900000000 "), Some(id));
+        for same in [" 13900000000 ", "+86 139-0000-0000", "8613900000000"] {
+            assert_eq!(CalleeIds::with_key(KEY).unwrap().id_of(same).as_ref(), Some(&id), "{same}");
+        }
+        assert_ne!(CalleeIds::with_key(KEY).unwrap().id_of("13900000001"), Some(id));
     }
 
     #[test]

@@ -270,6 +270,14 @@ pub fn large_key(key: &CallKey, bytes: &[u8]) -> String {
     format!("{}{}.json", large_prefix(key), hex::encode(Sha256::digest(bytes)))
 }
 
+/// Under which prefix the bucket has what readers were given as a file. It expires after a day.
+pub const DOWNLOADS: &str = "downloads/";
+
+/// Where a file for a reader lies: found by nobody who was not given its URL. `random` tells it from others, `name` ends it.
+pub fn download_key(at: Instant, random: &str, name: &str) -> String {
+    format!("{DOWNLOADS}{}/{random}/{name}", at.date())
+}
+
 /// Kept as they are in an object's key: what needs no escape in a URL.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 

@@ -12,6 +12,7 @@ use catalog::{PUSH_FUNCTIONS, token};
 use clap::Args;
 use fetch_conversations::Conversations;
 use platforms::Provider;
+use query_calls::QueryCalls;
 use runtime::aws::{Account, Patience};
 use runtime::config::{Environment, StoreConfig, own_token};
 use runtime::ingress::receive::Receiver;
@@ -219,7 +220,8 @@ impl Stack {
         let credentials = conversations.credentials(&environment).await?;
         let receiver = Receiver::new(&environment, &catalog::pushes())?;
         let sweeper = Sweeper::new(&environment)?;
-        let functions = Functions::new(receiver, archiver, conversations, credentials, sweeper);
+        let reader = QueryCalls::new(&environment)?;
+        let functions = Functions::new(receiver, archiver, conversations, credentials, sweeper, reader);
         let functions = Arc::new(functions);
         let address = api.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
@@ -400,6 +402,7 @@ fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     for function in PUSH_FUNCTIONS {
         writeln!(out, "              POST /push/{}/{{token}}", function.push.function)?;
     }
+    writeln!(out, "              GET /api/…, by {}", query_calls::FUNCTION)?;
     for function in SCHEDULED_FUNCTIONS {
         let minutes = function.every.as_secs() / 60;
         let when =

@@ -129,8 +129,15 @@ async fn whatever_goes_over_the_whole_table_leaves_what_readers_wrote() {
     assert!(succeeded && said.contains("0 differences"), "{said}");
     assert_eq!(of_readers(&served).await, before);
 
+    // A file with many persons in it.
+    store
+        .bucket()
+        .put_json_if_absent(&format!("{}2025-06-01/a/calls.csv", keys::DOWNLOADS), PERSON.into())
+        .await
+        .unwrap();
     let (succeeded, said) = served.operate(&["erase", "--callee", PERSON]);
     assert!(succeeded && said.starts_with("removed 2 items of 1 calls"), "{said}");
+    assert!(said.contains("removed 1 files that readers were given"), "{said}");
     let sweep = format!("{}/2015-03-31/functions/sweep-erased/invocations", served.url);
     assert_eq!(post(&sweep, "{}").await.0, 200);
     assert_eq!(of_readers(&served).await, before, "who looked at an erased call stays known");

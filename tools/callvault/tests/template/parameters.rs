@@ -109,9 +109,6 @@ const REFUSED: [(&str, &[&str]); 22] = [
     ("AccessLogRetentionDays", &["0", "-1", "1.5", "36501"]),
 ];
 
-/// The function that readers ask.
-const READER: &str = "query-calls";
-
 fn credentials() -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "test"))
 }
@@ -199,7 +196,7 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
     match function {
         archive_recordings::FUNCTION => drop(ArchiveConfig::read(environment)?),
         fetch_conversations::FUNCTION => drop(FetchConfig::read(environment)?),
-        READER => {
+        query_calls::FUNCTION => {
             AuthConfig::read(environment)?;
             AccessRetention::read(environment)?;
             let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
@@ -219,7 +216,8 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
 /// The functions, with what each is given: variables, and what the template says of their values.
 fn functions(template: &Template) -> BTreeMap<&'static str, BTreeMap<String, Value>> {
     let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function);
-    let names = pushes.chain(SCHEDULED_FUNCTIONS.iter().map(|function| function.name)).chain([READER]);
+    let names =
+        pushes.chain(SCHEDULED_FUNCTIONS.iter().map(|function| function.name)).chain([query_calls::FUNCTION]);
     names.map(|name| (name, template.environment(name))).collect()
 }
 

@@ -131,6 +131,7 @@ async fn by_its_own_name(State(inside): State<Arc<Inside>>, request: Request, ne
 async fn description(State(inside): State<Arc<Inside>>) -> Response {
     let at = |path: &str| format!("{}{path}", inside.url);
     let ours = PERMISSIONS.iter().map(|row| row.name);
+    let scopes: Vec<_> = ["openid", "profile"].into_iter().chain(ours).collect();
     json_response(
         StatusCode::OK,
         &json!({
@@ -145,7 +146,7 @@ async fn description(State(inside): State<Arc<Inside>>) -> Response {
             "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],
-            "scopes_supported": ["openid", "profile"].into_iter().chain(ours).collect::<Vec<_>>(),
+            "scopes_supported": scopes,
         }),
     )
 }
