@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
-use super::CallFilter;
+use super::{CallFilter, Order};
 use crate::model::Instant;
 
 /// The first byte, which tells how the rest is to be read.
@@ -31,10 +31,23 @@ impl Position {
     pub fn before(at: Instant) -> Self {
         Self { at, pk: String::new(), sk: String::new() }
     }
+
+    /// The place behind all that has the same time, in an order: it names no call.
+    #[must_use]
+    pub fn behind_its_time(self, order: Order) -> Self {
+        match order {
+            // The next millisecond; at the end of time there is none.
+            Order::Ascending => match Instant::from_epoch_millis(self.at.epoch_millis() + 1) {
+                Some(next) => Self::before(next),
+                None => self,
+            },
+            Order::Descending => Self::before(self.at),
+        }
+    }
 }
 
-/// Where a walk goes on, and of which list. It holds the place of the last call that was looked at, and no value of a filter but a digest of
-/// all of them.
+/// Where a walk goes on, and of which list. It holds a time and, where a page ended among calls of the same time, the key of the last of them;
+/// and no value of a filter, but a digest of all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     position: Position,
@@ -168,7 +181,6 @@ fn unescaped(text: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::model::Outcome;
-    use crate::reading::Order;
     use proptest::prelude::*;
 
     fn cursor(pk: &str, filter: &CallFilter) -> Cursor {

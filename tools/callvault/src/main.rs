@@ -41,6 +41,8 @@ enum Command {
     Replay(operator::ReplayOptions),
     /// Remove all that is stored of a person.
     Erase(operator::EraseOptions),
+    /// List calls, show one, follow them as they come.
+    Calls(operator::CallsOptions),
     /// Write calls for other programs, each as a vCon.
     Export(operator::ExportOptions),
     /// Push a made-up call to each push function, find it in the stores, and remove it.
@@ -79,6 +81,7 @@ async fn main() -> ExitCode {
         Command::Redrive(options) => operator::redrive(options).await,
         Command::Replay(options) => operator::replay(options).await,
         Command::Erase(options) => operator::erase(options).await,
+        Command::Calls(options) => operator::calls(options).await,
         Command::Export(options) => operator::export(options).await,
         Command::Smoke(options) => operator::smoke(options).await,
         #[cfg(feature = "stack")]

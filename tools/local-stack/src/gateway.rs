@@ -249,7 +249,6 @@ fn event(parts: &http::request::Parts, peer: SocketAddr, routed: Routed, body: &
     let parameters: Map<String, Value> = url::form_urlencoded::parse(query.as_bytes())
         .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
         .collect();
-    let route = format!("POST /push/{function}/{{token}}");
     let now = Timestamp::now();
     let text = is_text(header(CONTENT_TYPE)).then(|| std::str::from_utf8(body).ok()).flatten();
     let mut event = json!({

@@ -34,7 +34,7 @@ pub struct AuditOptions {
 }
 
 /// Reads a call's name: the provider's, and its id as it stands in paths.
-fn call(text: &str) -> Result<CallKey, String> {
+pub(crate) fn call(text: &str) -> Result<CallKey, String> {
     let (provider, id) = text.split_once('/').ok_or("it is PROVIDER/ID")?;
     let provider = Provider::named(provider).ok_or_else(|| {
         let known: Vec<_> = Provider::ALL.iter().map(|known| known.as_str()).collect();

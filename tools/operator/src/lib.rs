@@ -2,6 +2,7 @@
 
 mod access_token;
 mod audit;
+mod calls;
 mod compressed;
 mod erase;
 mod export;
@@ -14,12 +15,15 @@ mod token;
 use anyhow::Context;
 use aws_config::BehaviorVersion;
 use clap::Args;
+use runtime::auth::callee_id::CalleeIdSource;
 use runtime::aws::{self, Account};
 use runtime::config::{Environment, StoreConfig};
 use runtime::ingress::receive::Receiver;
+use shared::access::CalleeIds;
 
 pub use access_token::{AccessTokenOptions, access_token};
 pub use audit::{AuditOptions, audit};
+pub use calls::{CallsOptions, calls};
 pub use erase::{EraseOptions, erase, erase_quietly};
 pub use export::{ExportOptions, export};
 pub use redrive::{RedriveOptions, redrive};
@@ -63,16 +67,29 @@ impl Target {
         }
     }
 
+    /// What gives callees their ids, where a key is set: `CALLEE_ID_KEY`, or the secret `CALLEE_ID_SECRET_ARN`.
+    pub(crate) async fn callee_ids(&self) -> anyhow::Result<CalleeIds> {
+        let look_up = |variable: &str| self.look_up(variable);
+        let environment = Environment::new(&look_up);
+        let account = self.account(&environment).await?;
+        let source = CalleeIdSource::read(&environment, &account)?;
+        Ok(source.ids().await.context("the key of the callees' ids can't be read")?.clone())
+    }
+
     /// What stores again what was received before, and the stores themselves.
     pub async fn receiver(&self) -> anyhow::Result<Receiver> {
         let look_up = |variable: &str| self.look_up(variable);
         let environment = Environment::new(&look_up);
-        let stores = StoreConfig::read(&environment).context("say where: --local, or the variables")?;
-        let account = match stores.dynamodb_endpoint {
-            Some(_) => Account::of_function(&environment, &stores)?,
-            None => operators_account().await?,
-        };
+        let account = self.account(&environment).await?;
         Ok(Receiver::for_operator(&environment, account)?)
+    }
+
+    async fn account(&self, environment: &Environment<'_>) -> anyhow::Result<Account> {
+        let stores = StoreConfig::read(environment).context("say where: --local, or the variables")?;
+        Ok(match stores.dynamodb_endpoint {
+            Some(_) => Account::of_function(environment, &stores)?,
+            None => operators_account().await?,
+        })
     }
 }
 

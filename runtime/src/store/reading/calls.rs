@@ -29,10 +29,10 @@ const BESIDE_BYTES: usize = 512;
 const MAX_SCANNED: usize = 2_000;
 /// So many bytes of calls are read for one page, and one more round.
 const MAX_READ_BYTES: usize = 16 * 1024 * 1024;
-/// How many calls are read in one round: as many as are held at once beside the page.
-const MAX_ROUND: usize = 400;
-/// How many are read in the first round where something is looked for in them.
-const MIN_ROUND: usize = 100;
+/// How many calls are read in the first round, and in each where something is looked for in them.
+const FIRST_ROUND: usize = 100;
+/// How many in a later one: as many as are held at once beside the page.
+const ROUND: std::ops::RangeInclusive<usize> = 10..=400;
 
 /// What a list has no use for: the platform's own codes, which are large.
 const STATUS: &str = "status";
@@ -90,29 +90,31 @@ impl Store {
         while page.goes_on() {
             let left = limit - page.calls.len();
             let count = match filter.looks_into_calls() {
-                true => (2 * left).max(MIN_ROUND),
+                true => (2 * left).max(FIRST_ROUND),
                 false => left,
             };
-            let entries = walk.take(count.min(MAX_ROUND), is_of_provider).await?;
+            let entries = walk.take(count.min(page.most_at_once()), is_of_provider).await?;
             if entries.is_empty() {
                 break;
             }
             let mut looks = self.look_at(plan.index(), entries, is_of_provider).await?;
             for look in &mut looks {
-                look.call = look
-                    .call
-                    .take()
-                    .filter(|listed| filter.matches(&listed.call.key, &listed.call.record, callee_ids));
+                look.call =
+                    look.call.take().filter(|call| filter.matches(&call.key, &call.record, callee_ids));
             }
             if let Some(reviewed) = filter.reviewed {
                 self.keep_reviewed(&mut looks, reviewed).await?;
             }
             page.take(looks);
         }
-        let next = match (page.is_cut, walk.is_at_end()) {
-            (true, _) => page.last,
-            (false, true) => None,
-            (false, false) => walk.position(page.last),
+        let next = match (page.next_at, walk.is_at_end()) {
+            // Between two times no call need be named.
+            (Some(next_at), _) => page.last.map(|last| match last.at == next_at {
+                true => last,
+                false => last.behind_its_time(plan.order()),
+            }),
+            (None, true) => None,
+            (None, false) => walk.position(page.last),
         };
         Ok(CallPage {
             calls: page.calls,
@@ -148,9 +150,10 @@ impl Store {
         let looks = entries.into_iter().map(|entry| {
             let is_there = items.get(&entry.pk).is_some_and(|item| is_true(index, &entry, item));
             let item = is_there.then(|| items.remove(&entry.pk)).flatten();
+            let bytes = item.as_ref().map_or(0, |item| json_bytes(item) + BESIDE_BYTES);
             let call = item.map(|item| listed(&entry, item));
             let is_unreadable = matches!(call, Some(None));
-            Look { position: entry.position(), call: call.flatten(), is_unreadable }
+            Look { position: entry.position(), call: call.flatten(), bytes, is_unreadable }
         });
         Ok(looks.collect())
     }
@@ -168,12 +171,11 @@ impl Store {
     }
 
     async fn keep_reviewed(&self, looks: &mut [Look], reviewed: bool) -> Result<(), ReadError> {
-        let keys: Vec<_> =
-            looks.iter().filter_map(|look| Some(look.call.as_ref()?.call.key.clone())).collect();
+        let keys: Vec<_> = looks.iter().filter_map(|look| Some(look.call.as_ref()?.key.clone())).collect();
         let reviews = self.reviews(&keys).await?;
         for look in looks {
-            look.call = look.call.take().filter(|listed| {
-                let is_reviewed = reviews.get(&listed.call.key).is_some_and(|review| review.is_made());
+            look.call = look.call.take().filter(|call| {
+                let is_reviewed = reviews.get(&call.key).is_some_and(|review| review.is_made());
                 is_reviewed == reviewed
             });
         }
@@ -184,14 +186,11 @@ impl Store {
 /// An entry of an index that was looked at.
 struct Look {
     position: Position,
-    call: Option<Sized>,
-    is_unreadable: bool,
-}
-
-/// A call, and how much of a page it takes.
-struct Sized {
-    call: ListedRecord,
+    /// The call, while it is asked for.
+    call: Option<ListedRecord>,
+    /// How much of a page it takes.
     bytes: usize,
+    is_unreadable: bool,
 }
 
 /// A page that is being filled.
@@ -207,8 +206,8 @@ struct PageSoFar {
     read: usize,
     /// The last that was looked at.
     last: Option<Position>,
-    /// Whether more was taken from the index than was looked at.
-    is_cut: bool,
+    /// The time of the first that was taken from the index and not looked at.
+    next_at: Option<Instant>,
 }
 
 impl PageSoFar {
@@ -218,26 +217,34 @@ impl PageSoFar {
 
     /// Whether there is room for more, and not enough was read.
     fn goes_on(&self) -> bool {
-        !self.is_cut
+        self.next_at.is_none()
             && self.calls.len() < self.limit
             && self.read < MAX_SCANNED
             && self.read_bytes < MAX_READ_BYTES
     }
 
+    /// How many calls may be read at once: no more than two pages of the size that they had so far.
+    fn most_at_once(&self) -> usize {
+        match self.read {
+            0 => FIRST_ROUND,
+            read => (2 * MAX_PAGE_BYTES * read / self.read_bytes.max(1)).clamp(*ROUND.start(), *ROUND.end()),
+        }
+    }
+
     fn take(&mut self, looks: Vec<Look>) {
         self.read += looks.len();
-        for Look { position, call, is_unreadable } in looks {
-            let bytes = call.as_ref().map_or(0, |call| call.bytes);
+        self.read_bytes += looks.iter().map(|look| look.bytes).sum::<usize>();
+        for Look { position, call, bytes, is_unreadable } in looks {
+            let bytes = if call.is_some() { bytes } else { 0 };
             let is_full = self.calls.len() == self.limit;
             if is_full || (!self.calls.is_empty() && self.bytes + bytes > MAX_PAGE_BYTES) {
-                self.is_cut = true;
+                self.next_at = Some(position.at);
                 return;
             }
             self.scanned += 1;
             self.unreadable += u64::from(is_unreadable);
             self.bytes += bytes;
-            self.read_bytes += bytes;
-            self.calls.extend(call.map(|listed| listed.call));
+            self.calls.extend(call);
             self.last = Some(position);
         }
     }
@@ -270,12 +277,11 @@ fn is_true(index: Index, entry: &Entry, item: &Item) -> bool {
 }
 
 /// A call as lists have it; `None` where its item can't be read.
-fn listed(entry: &Entry, item: Item) -> Option<Sized> {
-    let bytes = json_bytes(&item) + BESIDE_BYTES;
+fn listed(entry: &Entry, item: Item) -> Option<ListedRecord> {
     let key = keys::call_of_pk(&entry.pk)?;
     let version = item.get(VERSION).and_then(Value::as_u64).unwrap_or_default();
     let record = item::record(item).ok()?;
-    Some(Sized { call: ListedRecord { key, call_at: entry.at, version, record }, bytes })
+    Some(ListedRecord { key, call_at: entry.at, version, record })
 }
 
 /// How long an item is as JSON.

@@ -73,6 +73,12 @@ impl PartitionReader {
         self.ready.is_empty() && self.rest.is_some()
     }
 
+    /// Whether no more entries have this time, as far as is known.
+    pub(super) fn has_none_at(&self, at: Instant) -> bool {
+        !self.rest.is_some_and(|rest| rest.contains(at))
+            && self.ready.front().is_none_or(|next| next.at != at)
+    }
+
     /// The next entry, as far as it is read.
     pub(super) fn peek(&self) -> Option<&Entry> {
         self.ready.front()

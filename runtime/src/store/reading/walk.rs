@@ -61,10 +61,19 @@ impl<'a> Walk<'a> {
     /// to be read next, whichever is further.
     pub(super) fn position(&self, last: Option<Position>) -> Option<Position> {
         let begin = self.stages.front().map(|stage| stage.begin.clone());
-        match (last.or_else(|| self.after.clone()), begin) {
+        let last = last.or_else(|| self.after.clone());
+        let last =
+            last.map(|last| if self.is_behind(last.at) { last.behind_its_time(self.order) } else { last });
+        match (last, begin) {
             (Some(last), Some(begin)) if self.order.is_after(&begin, &last) => Some(begin),
             (last, begin) => last.or(begin),
         }
+    }
+
+    /// Whether nothing more has this time, as far as is known without asking.
+    fn is_behind(&self, at: Instant) -> bool {
+        let partitions = self.stages.iter().flat_map(|stage| &stage.partitions);
+        partitions.into_iter().all(|partition| partition.has_none_at(at))
     }
 
     /// Whether there is nothing more, as far as is known without asking.

@@ -6,6 +6,7 @@ mod access;
 mod access_log;
 mod billing;
 mod bodies;
+mod calls;
 mod durability;
 mod erase;
 mod erasure;

@@ -193,7 +193,9 @@ impl Proxy {
                 && at.is_some()
                 && at <= value(":last")
             {
-                entries.push(before);
+                let mut entry = before;
+                entry.retain(|name, _| ["pk", "sk", sort, partition].contains(&name.as_str()));
+                entries.push(entry);
             }
         }
 

@@ -49,7 +49,7 @@ impl Form {
     }
 
     /// A field that stands there once at most; an empty one counts as not there.
-    pub(super) fn get(&self, name: &str) -> Result<Option<&str>, GrantError> {
+    pub(super) fn get<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, GrantError> {
         let mut values = self.all(name);
         let value = values.next();
         match values.next() {
