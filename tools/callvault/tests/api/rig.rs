@@ -83,7 +83,7 @@ impl Rig {
         rig.push("alicom-call-note", &note).await;
         let record = json!([{
             "callId": "1000^7", "taskId": "task-1", "startTime": "2025-06-01 10:00:03", "endTime": "2025-06-01 10:01:33",
-            "recordUrl": format!("https://x.oss-cn-shanghai.aliyuncs.com/{NUMBER}.wav?Expires=1749000000"),
+            "recordFile": format!("https://x.oss-cn-shanghai.aliyuncs.com/{NUMBER}.wav?Expires=1749000000"),
         }]);
         rig.push("alicom-call-record", &record).await;
         for (function, sample) in [
