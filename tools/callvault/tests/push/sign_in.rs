@@ -198,18 +198,24 @@ async fn one_command_shows_a_token() {
 #[ignore = "it needs a certified OIDC server, and its tokens in OIDC_TOKENS: .ci/oidc"]
 async fn tokens_of_a_certified_server_say_who_asks() {
     let tokens: Value = serde_json::from_str(&std::env::var("OIDC_TOKENS").unwrap()).unwrap();
+    let issuer = tokens["issuer"].as_str().unwrap();
+    let roles = ("ROLE_GROUPS", "leads=calls.read+calls.pii");
     let look_up = |variable: &str| match variable {
-        "OIDC_ISSUER" => tokens["issuer"].as_str().map(str::to_owned),
-        "ROLE_GROUPS" => Some("leads=calls.read+calls.pii".to_owned()),
-        _ => None,
+        "OIDC_ISSUER" => Some(issuer.to_owned()),
+        name => (name == roles.0).then(|| roles.1.to_owned()),
     };
     let authenticator = Authenticator::new(&Environment::new(&look_up)).unwrap();
-    for (name, who, permissions) in [
-        ("machine_rs256", "machine:program", "calls.read recordings.listen"),
-        ("machine_es256", "machine:program", "calls.read recordings.listen"),
-        ("lead", "person:ada", "calls.read calls.pii"),
-        ("lead_cut", "person:ada", "calls.read"),
-        ("nobody", "person:bob", ""),
+    let served = Served::start_with(&["--memory", "--no-schedule"], &[("OIDC_ISSUER", issuer), roles]);
+    let read = async |path: &str, token: &str| {
+        let request = http::Request::get(format!("{}{path}", served.url));
+        ask(request.header("authorization", format!("Bearer {token}")), String::new()).await.status
+    };
+    for (name, who, permissions, statuses) in [
+        ("machine_rs256", "machine:program", "calls.read recordings.listen", (200, 403)),
+        ("machine_es256", "machine:program", "calls.read recordings.listen", (200, 403)),
+        ("lead", "person:ada", "calls.read calls.pii", (200, 200)),
+        ("lead_cut", "person:ada", "calls.read", (200, 403)),
+        ("nobody", "person:bob", "", (403, 403)),
     ] {
         let token = tokens[name].as_str().unwrap_or_else(|| panic!("no {name}"));
         let actor = authenticator.authenticate(Some(&format!("Bearer {token}")), clock::now()).await;
@@ -219,8 +225,14 @@ async fn tokens_of_a_certified_server_say_who_asks() {
             (who, permissions),
             "{name}"
         );
+        // And through the gateway, by the function: a list, and a search by number.
+        let read = (read("/api/calls", token).await, read("/api/calls?callee=13900000000", token).await);
+        assert_eq!(read, statuses, "{name}");
     }
-    let id_token = format!("Bearer {}", tokens["id_token"].as_str().unwrap());
-    let refused = authenticator.authenticate(Some(&id_token), clock::now()).await;
+    let id_token = tokens["id_token"].as_str().unwrap();
+    let refused = authenticator.authenticate(Some(&format!("Bearer {id_token}")), clock::now()).await;
     assert!(matches!(refused, Err(AuthError::Unauthenticated(Refusal::Kind))), "{refused:?}");
+    for wrong in [id_token, "x", &format!("{}x", tokens["lead"].as_str().unwrap())] {
+        assert_eq!(read("/api/calls", wrong).await, 401, "{wrong}");
+    }
 }
