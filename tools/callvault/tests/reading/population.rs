@@ -213,14 +213,16 @@ impl Asked {
             asked.filter.callee = CalleeSearch::read("139 0000 0001");
             asked.and(|call| call.callee.is_some_and(|callee| callee.ends_with("13900000001")));
         }
-        for _ in 0..random.u8(..3) {
-            asked.look_for(random.u8(..12), random);
+        let mut looked_for: Vec<_> = (0..11).collect();
+        random.shuffle(&mut looked_for);
+        for what in looked_for.into_iter().take(random.usize(..3)) {
+            asked.look_for(what, random);
         }
         asked
     }
 
     /// Something that is looked for in calls.
-    pub(crate) fn look_for(&mut self, what: u8, random: &mut Rng) {
+    fn look_for(&mut self, what: u8, random: &mut Rng) {
         let filter = &mut self.filter;
         match what {
             0 => {
@@ -266,14 +268,10 @@ impl Asked {
                 filter.reviewed = Some(reviewed);
                 self.and(move |call| call.reviewed == reviewed);
             }
-            10 => {
+            _ => {
                 let since: Instant = TIMES[3].parse().unwrap();
                 filter.updated_since = Some(since);
                 self.and(move |call| call.updated_at >= since);
-            }
-            _ => {
-                filter.outcomes = vec![Outcome::NoAnswer];
-                self.and(|call| call.outcome == Some(Outcome::NoAnswer));
             }
         }
     }
