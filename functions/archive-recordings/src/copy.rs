@@ -22,8 +22,8 @@ use runtime::backoff::Backoff;
 use runtime::outbound::fetch::{Body, FetchError, Fetcher, Prospect};
 use runtime::store::bucket::Bucket;
 use runtime::store::claim::{Claim, Copied};
-use sha2::{Digest, Sha256};
 use shared::model::Instant;
+use shared::record::digests::Hasher;
 use shared::record::keys::recording_key;
 use tokio::select;
 use tokio::time::{self, timeout_at};
@@ -216,8 +216,8 @@ impl Copier {
         bytes: Bytes,
         take_doubtful: bool,
     ) -> Result<Copied, CopyError> {
-        let digest = source.sha256.clone().finalize();
         let copied = source.copied(object, take_doubtful)?;
+        let checksum = hex::decode(&copied.digests.sha256).unwrap_or_default();
         for round in 1.. {
             let put = self
                 .bucket
@@ -227,11 +227,12 @@ impl Copier {
                 .key(&object.key)
                 .if_none_match("*")
                 .content_type(&object.audio.media_type)
-                .checksum_sha256(BASE64.encode(digest))
+                .checksum_sha256(BASE64.encode(&checksum))
                 .set_object_lock_mode(object.lock_mode.clone())
                 .set_object_lock_retain_until_date(object.locked_until)
                 .set_metadata(Some(object.metadata.iter().cloned().collect()))
-                .metadata("sha256", &copied.sha256)
+                .metadata("sha256", &copied.digests.sha256)
+                .metadata("sha512", &copied.digests.sha512)
                 .body(ByteStream::from(bytes.clone()));
             match put.send().await {
                 Ok(_) => break,
@@ -366,7 +367,7 @@ impl Copier {
     async fn adopt(&self, object_key: String) -> Result<Copied, CopyError> {
         let get = self.bucket.client.get_object().bucket(&self.bucket.name).key(&object_key);
         let mut object = get.send().await.map_err(CopyError::bucket("give the object that is there"))?;
-        let (mut sha256, mut bytes, mut claimed) = (Sha256::new(), 0, None);
+        let (mut hasher, mut bytes, mut claimed) = (Hasher::default(), 0, None);
         while let Some(chunk) = object.body.next().await {
             let chunk = chunk.map_err(|error| CopyError::Bucket {
                 action: "give the object that is there",
@@ -377,12 +378,12 @@ impl Copier {
                 claimed = audio::claimed_bytes(&chunk);
             }
             bytes += chunk.len() as u64;
-            sha256.update(&chunk);
+            hasher.update(&chunk);
         }
         Ok(Copied {
             object_key,
             bytes,
-            sha256: hex::encode(sha256.finalize()),
+            digests: hasher.finish(),
             media_type: object.content_type.unwrap_or_default(),
             doubt: CutShort::of(claimed, bytes).map(|cut_short| cut_short.to_string()),
         })
@@ -462,7 +463,7 @@ impl Object {
 struct Source {
     body: Body,
     content_type: Option<String>,
-    sha256: Sha256,
+    hasher: Hasher,
     bytes: u64,
     /// How many bytes the file's header tells of.
     claimed_bytes: Option<u64>,
@@ -485,7 +486,7 @@ impl Source {
         Ok(Self {
             body: fetched.body,
             content_type: fetched.media_type,
-            sha256: Sha256::new(),
+            hasher: Hasher::default(),
             bytes: 0,
             claimed_bytes: None,
             ended: false,
@@ -509,7 +510,7 @@ impl Source {
             match self.body.next_chunk().await {
                 Some(chunk) => {
                     self.rest = chunk?;
-                    self.sha256.update(&self.rest);
+                    self.hasher.update(&self.rest);
                     self.bytes += self.rest.len() as u64;
                 }
                 None => {
@@ -530,7 +531,7 @@ impl Source {
         Ok(Copied {
             object_key: object.key.clone(),
             bytes: self.bytes,
-            sha256: hex::encode(self.sha256.finalize()),
+            digests: self.hasher.finish(),
             media_type: object.audio.media_type.clone(),
             doubt,
         })

@@ -12,6 +12,7 @@ use super::table::{Table, TableError};
 use super::update::{Update, Updated, instant, number, text};
 use crate::random;
 use shared::model::{CallKey, Instant, Recording, RecordingState};
+use shared::record::digests::Digests;
 use shared::record::item::{self, Item, VERSION};
 use shared::record::keys;
 
@@ -47,8 +48,8 @@ pub struct Copied {
     pub object_key: String,
     /// Its size.
     pub bytes: u64,
-    /// Its SHA-256, hex.
-    pub sha256: String,
+    /// Its digests.
+    pub digests: Digests,
     /// Its media type.
     pub media_type: String,
     /// What is doubtful about it.
@@ -149,7 +150,8 @@ impl<'a> Claims<'a> {
             (":state", state(RecordingState::Archived)),
             (":object_key", text(&copied.object_key)),
             (":bytes", number(copied.bytes)),
-            (":sha256", text(&copied.sha256)),
+            (":sha256", text(&copied.digests.sha256)),
+            (":sha512", text(&copied.digests.sha512)),
             (":media_type", text(&copied.media_type)),
             (":archived_at", instant(now)),
         ];
@@ -161,8 +163,8 @@ impl<'a> Claims<'a> {
             None => ("", ", #last_error"),
         };
         let change = format!(
-            "SET #state = :state, #object_key = :object_key, #bytes = :bytes, #sha256 = :sha256, #media_type = :media_type, \
-             #archived_at = :archived_at, {TRIED}{set_doubt} {DONE}, #candidates{remove_error}"
+            "SET #state = :state, #object_key = :object_key, #bytes = :bytes, #sha256 = :sha256, #sha512 = :sha512, \
+             #media_type = :media_type, #archived_at = :archived_at, {TRIED}{set_doubt} {DONE}, #candidates{remove_error}"
         );
         // Whatever a push said meanwhile: this is the recording.
         match self.table.change(self.update(claim, change, MINE, values)).await? {

@@ -3,7 +3,7 @@
 //! - [`Store`] stores what pushes say, and `replay` reads it anew.
 //! - [`table`]: reading items, merging them by version, batches; how an item is written there is known to `attributes` alone.
 //! - [`claim`], [`lease`], [`marks`], [`tombstones`]: what scheduled runs write.
-//! - [`due`], `listing`, `scan`: finding items. `replace`, `delete`: what only an erasure does.
+//! - [`due`], `listing`, `scan`: finding items. `replace`, `delete`: what only an erasure does. [`hashes`]: digests that are added later.
 //!
 //! What fails in the table is a [`TableError`], in the bucket a [`BucketError`]; a [`StoreError`] is either, where both are
 //! written, and a [`claim::ClaimError`] the table's where a recording is worked on.
@@ -22,6 +22,7 @@ pub mod claim;
 mod delete;
 pub mod due;
 mod envelope;
+pub mod hashes;
 pub mod lease;
 pub mod listing;
 pub mod marks;

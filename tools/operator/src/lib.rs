@@ -1,5 +1,6 @@
 //! The operator's commands. They work on the local stack and, with the operator's own credentials, on AWS.
 
+mod backfill_hashes;
 mod compressed;
 mod erase;
 mod export;
@@ -16,6 +17,7 @@ use runtime::aws::{self, Account};
 use runtime::config::{Environment, StoreConfig};
 use runtime::ingress::receive::Receiver;
 
+pub use backfill_hashes::{BackfillHashesOptions, backfill_hashes};
 pub use erase::{EraseOptions, erase, erase_quietly};
 pub use export::{ExportOptions, export};
 pub use redrive::{RedriveOptions, redrive};

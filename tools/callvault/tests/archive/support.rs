@@ -19,7 +19,7 @@ use runtime::deadline::Deadline;
 use runtime::outbound::fetch::{FetchSettings, Fetcher, SystemResolver};
 use runtime::store::Store;
 use s3_emulator::S3;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 use shared::model::{CallId, CallKey, Instant, Provider as Platform, Recording, RecordingSource};
 use shared::record::item::{self, VERSION};
 use shared::record::keys;
@@ -183,6 +183,7 @@ impl Rig {
         let bytes = self.store.bucket().get(key).await.unwrap();
         assert_eq!(recording.bytes, Some(bytes.len() as u64));
         assert_eq!(recording.sha256, Some(hex::encode(Sha256::digest(&bytes))));
+        assert_eq!(recording.sha512, Some(hex::encode(Sha512::digest(&bytes))));
         (recording, bytes)
     }
 
