@@ -33,6 +33,8 @@ pub struct Report {
     pub left: u64,
     /// How many are not archived and expire within a day, due or not.
     pub expiring_soon: u64,
+    /// How many recordings were due when the run began.
+    pub due: u64,
     /// Since when the oldest was due that the run found; absent where nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_due: Option<Instant>,
@@ -55,6 +57,8 @@ impl Report {
             failed: self.failed,
             hosts_not_allowed: self.host_not_allowed,
             hours_to_expiry: self.next_expiry.map(hours),
+            due: self.due,
+            oldest_due_minutes: self.oldest_due.map_or(0.0, |due_at| (-60.0 * hours(due_at)).max(0.0)),
         }
     }
 }
@@ -104,6 +108,7 @@ impl Ledger {
     pub(crate) fn new(now: Instant, due: &[DueRecording], waiting: &[DueRecording]) -> Self {
         let mut ledger = Self {
             report: Report {
+                due: due.len() as u64,
                 oldest_due: due.iter().map(|entry| entry.due_at).min(),
                 next_expiry: waiting.iter().filter_map(|entry| entry.source_expires_at).min(),
                 ..Report::default()
@@ -174,6 +179,7 @@ impl Ledger {
             host_not_allowed = report.host_not_allowed,
             left = report.left,
             expiring_soon = report.expiring_soon,
+            due = report.due,
             next_expiry = report.next_expiry.map(|expires_at| expires_at.to_string()),
             oldest_due = report.oldest_due.map(|due_at| due_at.to_string()),
             time_left_ms = report.time_left_ms,
@@ -238,11 +244,15 @@ mod tests {
             host_not_allowed: 1,
             // One waits, one is left, one is to be tried again.
             expiring_soon: 3,
+            due: 6,
             oldest_due: Some(now().plus_seconds(-3_600)),
             next_expiry: Some(now().plus_seconds(4 * 3_600)),
             time_left_ms: report.time_left_ms,
         };
         assert_eq!(report, expected);
+        let counts = report.counts(now());
+        assert_eq!((counts.due, counts.oldest_due_minutes, counts.hours_to_expiry), (6, 60.0, Some(4.0)));
+        assert_eq!(Report::default().counts(now()).oldest_due_minutes, 0.0);
     }
 
     #[test]

@@ -120,10 +120,12 @@ impl<'a> Run<'a> {
                 (settled, Outcome::Retried { refused_host })
             }
             Verdict::Expired => {
-                (self.claims.give_up(claim, RecordingState::Expired, &reason).await?, Outcome::Expired)
+                let end = RecordingState::Expired;
+                (self.claims.give_up(claim, end, &reason, self.clock.now()).await?, Outcome::Expired)
             }
             Verdict::Failed => {
-                (self.claims.give_up(claim, RecordingState::Failed, &reason).await?, Outcome::Failed)
+                let end = RecordingState::Failed;
+                (self.claims.give_up(claim, end, &reason, self.clock.now()).await?, Outcome::Failed)
             }
         };
         self.outcome(claim, settled, noted).await

@@ -211,7 +211,7 @@ impl<'a> Claims<'a> {
         self.settle(claim, format!("{change} {remove}"), values).await
     }
 
-    /// Gives a recording up, for a reason that is kept.
+    /// Gives a recording up at `now`, for a reason that is kept. It stays in the index, among what was lost.
     ///
     /// # Errors
     /// [`ClaimError`], when the table fails.
@@ -220,9 +220,19 @@ impl<'a> Claims<'a> {
         claim: &Claim,
         end: RecordingState,
         reason: &str,
+        now: Instant,
     ) -> Result<Settled, ClaimError> {
-        let change = format!("SET #state = :state, #last_error = :reason, {TRIED} {DONE}");
-        self.settle(claim, change, vec![(":state", state(end)), (":reason", text(reason))]).await
+        let change = format!(
+            "SET #state = :state, #last_error = :reason, #due = :lost, #due_at = :now, #lost_at = :now, {TRIED} \
+             REMOVE #next_attempt_at, #lease_until, #lease_owner"
+        );
+        let values = vec![
+            (":state", state(end)),
+            (":reason", text(reason)),
+            (":lost", text(&keys::lost_due_key(keys::shard_of(&claim.pk)))),
+            (":now", instant(now)),
+        ];
+        self.settle(claim, change, values).await
     }
 
     /// Lets go of a recording. It stays due.

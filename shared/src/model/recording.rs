@@ -80,6 +80,9 @@ pub struct Recording {
     /// When to try (again); absent once nothing is left to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Instant>,
+    /// When it was given up; only where it is `expired` or `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_at: Option<Instant>,
     /// Until when the archiver run that claimed it may work on it undisturbed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Instant>,
@@ -284,6 +287,7 @@ impl Recording {
             attempts: 0,
             last_error: None,
             next_attempt_at: Some(received_at),
+            lost_at: None,
             lease_until: None,
             lease_owner: None,
             object_key: None,
@@ -343,6 +347,7 @@ impl Recording {
             fresh.attempts = 0;
             fresh.last_error = None;
             fresh.next_attempt_at = all.newest();
+            fresh.lost_at = None;
         } else if !self.was_tried(&known) {
             fresh.next_attempt_at = all.newest().or(self.next_attempt_at);
         }

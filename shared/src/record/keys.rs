@@ -97,6 +97,11 @@ pub fn archive_due_key(shard: u8) -> String {
     format!("archive#{shard}")
 }
 
+/// The partition of `by-due` for recordings that were given up, of calls of this shard: nothing works on them, they are listed there.
+pub fn lost_due_key(shard: u8) -> String {
+    format!("lost#{shard}")
+}
+
 /// The partition of `by-due` for conversations to ask for, of calls of this shard.
 pub fn conversation_due_key(shard: u8) -> String {
     format!("conversation#{shard}")

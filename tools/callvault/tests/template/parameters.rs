@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 15] = [
+const NOT_READ: [&str; 16] = [
     "AlarmTopicArn",
     "ArchiveMemoryMb",
     "CertificateArn",
@@ -30,6 +30,7 @@ const NOT_READ: [&str; 15] = [
     "LatencyAlarmMs",
     "LogRetentionDays",
     "ObjectLock",
+    "OldestDueAlarmMinutes",
     "PushMemoryMb",
     "PushReservedConcurrency",
     "SilenceHours",
