@@ -21,7 +21,7 @@ use runtime::aws::brief;
 use runtime::backoff::Backoff;
 use runtime::outbound::fetch::{Body, FetchError, Fetcher, Prospect};
 use runtime::store::bucket::Bucket;
-use runtime::store::claim::{Claim, Copied};
+use runtime::store::job::{Copied, Job};
 use shared::model::Instant;
 use shared::record::digests::Hasher;
 use shared::record::keys::recording_key;
@@ -158,25 +158,21 @@ impl Copier {
     /// nothing more is done, and nothing is left behind.
     pub(crate) async fn copy(
         &self,
-        claim: &Claim,
+        job: &Job,
         url: &str,
         take_doubtful: bool,
         now: Instant,
         cut_at: time::Instant,
     ) -> Result<Copied, CopyError> {
-        match self.transfer(claim, url, take_doubtful, now, cut_at).await {
+        match self.transfer(job, url, take_doubtful, now, cut_at).await {
             Err(CopyError::AlreadyThere { object_key }) => in_time(cut_at, self.adopt(object_key)).await,
             result => result,
         }
     }
 
     /// Finds the object that an earlier attempt left, which died before it could say so.
-    pub(crate) async fn find(
-        &self,
-        claim: &Claim,
-        cut_at: time::Instant,
-    ) -> Result<Option<Copied>, CopyError> {
-        let prefix = recording_key(&claim.call, claim.recording.call_at, &claim.recording.slot, "");
+    pub(crate) async fn find(&self, job: &Job, cut_at: time::Instant) -> Result<Option<Copied>, CopyError> {
+        let prefix = recording_key(&job.call, job.recording.call_at, &job.recording.slot, "");
         let list = self.bucket.client.list_objects_v2().bucket(&self.bucket.name).prefix(&prefix);
         let listed = in_time(cut_at, async { list.send().await.map_err(CopyError::bucket("list")) }).await?;
         let mut keys = listed.contents().iter().filter_map(|object| object.key());
@@ -188,7 +184,7 @@ impl Copier {
 
     async fn transfer(
         &self,
-        claim: &Claim,
+        job: &Job,
         url: &str,
         take_doubtful: bool,
         now: Instant,
@@ -200,7 +196,7 @@ impl Copier {
             return Err(NotAudio::TooSmall { bytes: source.bytes }.into());
         }
         let audio = audio::recognize(&first, source.content_type.as_deref())?;
-        let object = Object::new(claim, audio, self.lock.as_ref(), now);
+        let object = Object::new(job, audio, self.lock.as_ref(), now);
         source.claimed_bytes = audio::claimed_bytes(&first);
         if source.ended {
             in_time(cut_at, self.put(&object, source, first, take_doubtful)).await
@@ -436,8 +432,8 @@ struct Object {
 }
 
 impl Object {
-    fn new(claim: &Claim, audio: AudioType, lock: Option<&RecordingLock>, now: Instant) -> Self {
-        let Claim { call, recording, .. } = claim;
+    fn new(job: &Job, audio: AudioType, lock: Option<&RecordingLock>, now: Instant) -> Self {
+        let Job { call, recording, .. } = job;
         let mut metadata = vec![
             ("provider".to_owned(), call.provider.to_string()),
             ("call-at".to_owned(), recording.call_at.to_string()),

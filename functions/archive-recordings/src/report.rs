@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use runtime::deadline::Deadline;
 use runtime::metrics::{ArchiveCounts, Metrics};
-use runtime::store::claim::ClaimError;
 use runtime::store::due::DueRecording;
+use runtime::store::job::JobError;
 use serde::Serialize;
 use shared::model::Instant;
 
@@ -79,8 +79,10 @@ pub(crate) enum Outcome {
     Failed,
     /// It is as it was.
     Left,
-    /// It is another run's.
+    /// It is no longer due: another run settled it, or a push changed it.
     Elsewhere,
+    /// Another run holds its shard.
+    OfAnotherRun,
 }
 
 impl Outcome {
@@ -88,7 +90,7 @@ impl Outcome {
     pub(crate) fn is_settled(&self) -> bool {
         match self {
             Self::Archived(_) | Self::Expired | Self::Failed | Self::Elsewhere => true,
-            Self::Retried { .. } | Self::Left => false,
+            Self::Retried { .. } | Self::Left | Self::OfAnotherRun => false,
         }
     }
 }
@@ -129,7 +131,7 @@ impl Ledger {
     }
 
     /// Enters what came of one.
-    pub(crate) fn enter(&mut self, entry: &DueRecording, result: Result<Outcome, ClaimError>) {
+    pub(crate) fn enter(&mut self, entry: &DueRecording, result: Result<Outcome, JobError>) {
         let outcome = result.unwrap_or_else(|error| {
             self.failures += 1;
             self.first_failure.get_or_insert_with(|| error.to_string());
@@ -155,7 +157,7 @@ impl Ledger {
             Outcome::Expired => self.report.expired += 1,
             Outcome::Failed => self.report.failed += 1,
             Outcome::Left => self.report.left += 1,
-            Outcome::Elsewhere => {}
+            Outcome::Elsewhere | Outcome::OfAnotherRun => {}
         }
     }
 
@@ -260,11 +262,12 @@ mod tests {
         let due = [entry(None), entry(None)];
         let mut ledger = Ledger::new(now(), &due, &[]);
         for entry in &due {
-            ledger.enter(entry, Err(ClaimError::NoCall));
+            ledger.enter(entry, Err(JobError::NoCall));
         }
         let metrics = Metrics::read(&runtime::config::Environment::new(&|_| None)).unwrap();
         let error = ledger.close(Deadline::after(Duration::from_secs(60)), &metrics).unwrap_err();
-        let told = "2 recordings could not be claimed or settled, the first since the stored recording is of no call";
+        let told =
+            "2 recordings could not be read or settled, the first since the stored recording is of no call";
         assert_eq!((error.to_string(), format!("{error:?}")), (told.to_owned(), told.to_owned()));
     }
 }

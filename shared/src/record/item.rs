@@ -266,7 +266,7 @@ pub fn is_tombstone(item: &Map<String, Value>) -> bool {
 /// The item of a recording.
 pub fn recording_item(key: &CallKey, recording: Recording) -> NewItem {
     /// The most attributes beside the key.
-    const ATTRIBUTES: usize = 23;
+    const ATTRIBUTES: usize = 24;
     let Recording {
         slot,
         source_url,
@@ -275,6 +275,7 @@ pub fn recording_item(key: &CallKey, recording: Recording) -> NewItem {
         candidates,
         state,
         attempts,
+        deaths,
         last_error,
         next_attempt_at,
         lost_at,
@@ -306,6 +307,7 @@ pub fn recording_item(key: &CallKey, recording: Recording) -> NewItem {
     }
     item.push("state", state.as_str());
     item.push("attempts", attempts);
+    item.push_some("deaths", (deaths > 0).then_some(deaths));
     item.push_some("last_error", last_error);
     item.push_some("next_attempt_at", next_attempt_at.map(Instant::to_text));
     item.push_some("lost_at", lost_at.map(Instant::to_text));

@@ -112,6 +112,14 @@ pub fn erased_due_key(shard: u8) -> String {
     format!("erased#{shard}")
 }
 
+/// The partition key of the leases on the shards of recordings.
+pub const ARCHIVE_RUNS: &str = "run#archive-recordings";
+
+/// The sort key of the lease on a shard of recordings.
+pub fn shard_sk(shard: u8) -> String {
+    format!("shard#{shard}")
+}
+
 /// The partition key of the tombstone of a reject that a person was erased from.
 pub fn erased_reject_pk(function: &str, digest: &str) -> String {
     format!("rejected#{function}#{digest}")

@@ -110,6 +110,7 @@ fn archived(recording: Recording) -> Recording {
         archived_at: Some(recording.first_received_at.plus_seconds(300)),
         next_attempt_at: None,
         lost_at: None,
+        deaths: 0,
         ..recording
     }
 }

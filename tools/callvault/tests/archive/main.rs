@@ -9,6 +9,7 @@ mod candidates;
 mod erasure;
 mod faults;
 mod keys;
+mod leases;
 mod lost;
 mod object;
 mod overlap;

@@ -19,9 +19,11 @@ use serde_json::{Value, json};
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 16] = [
+const NOT_READ: [&str; 18] = [
     "AlarmTopicArn",
+    "ArchiveInterval",
     "ArchiveMemoryMb",
+    "ArchiveWorkers",
     "CertificateArn",
     "DomainName",
     "FetchMemoryMb",
