@@ -1,6 +1,6 @@
 //! One recording from its source to the bucket.
 //!
-//! The bytes pass through a part's buffer, are hashed on the way and judged before anything of them is visible: what ends
+//! What a copy holds it takes from the run's budget of bytes. The bytes pass through a part's buffer, are hashed on the way and judged before anything of them is visible: what ends
 //! within the first part is one `PutObject` of known length, what goes on is a multipart upload, which reads one part while
 //! it sends others and is completed only once all of it came. Either is on condition that there is no object yet, so that an
 //! object under a recording's key is always complete and checked, and is never replaced.
@@ -29,15 +29,14 @@ use tokio::select;
 use tokio::time::{self, timeout_at};
 
 use crate::audio::{self, AudioType, EXTENSIONS, NotAudio};
+use crate::budget::{Budget, Reservation};
 use crate::lock::RecordingLock;
 use crate::retry::Setback;
 
 /// How large the parts of an upload are.
 pub(crate) const PART_BYTES: usize = 8 * 1024 * 1024;
 /// How many of one recording are held at most: one is read while two are sent, so that neither host waits for the other.
-const MAX_PARTS: usize = 3;
-/// A part's buffer to begin with, where the length is not known.
-const FIRST_BUFFER_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_PARTS: usize = 3;
 /// How often a put is tried while others put the same.
 const MAX_PUTS: u32 = 4;
 /// The pauses in between.
@@ -147,6 +146,8 @@ pub(crate) struct Copier {
     pub(crate) fetcher: Fetcher,
     /// Where they go.
     pub(crate) bucket: Bucket,
+    /// What all copies may hold together.
+    pub(crate) budget: Budget,
     /// What is smaller is no recording.
     pub(crate) min_bytes: u64,
     /// How recordings are locked once they are there.
@@ -190,7 +191,14 @@ impl Copier {
         now: Instant,
         cut_at: time::Instant,
     ) -> Result<Copied, CopyError> {
+        let mut room = in_time(cut_at, async { Ok(self.budget.enter().await) }).await?;
         let mut source = in_time(cut_at, Source::open(&self.fetcher, url)).await?;
+        let fitted = async {
+            room.fit(source.length).await;
+            Ok(())
+        };
+        in_time(cut_at, fitted).await?;
+        source.allocate();
         let first = in_time(cut_at, source.next_part()).await?;
         if source.ended && source.bytes < self.min_bytes {
             return Err(NotAudio::TooSmall { bytes: source.bytes }.into());
@@ -201,7 +209,7 @@ impl Copier {
         if source.ended {
             in_time(cut_at, self.put(&object, source, first, take_doubtful)).await
         } else {
-            self.upload_in_parts(&object, source, first, take_doubtful, cut_at).await
+            self.upload_in_parts(&object, source, first, &mut room, take_doubtful, cut_at).await
         }
     }
 
@@ -250,6 +258,7 @@ impl Copier {
         object: &Object,
         source: Source,
         first: Bytes,
+        room: &mut Reservation,
         take_doubtful: bool,
         cut_at: time::Instant,
     ) -> Result<Copied, CopyError> {
@@ -270,7 +279,8 @@ impl Copier {
             in_time(cut_at, async { create.send().await.map_err(CopyError::bucket("begin an upload")) })
                 .await?;
         let upload_id = created.upload_id.unwrap_or_default();
-        let sent = in_time(cut_at, self.send_parts(object, &upload_id, source, first, take_doubtful)).await;
+        let sent = self.send_parts(object, &upload_id, source, first, room, take_doubtful);
+        let sent = in_time(cut_at, sent).await;
         if sent.is_err() {
             self.abort(&object.key, &upload_id).await;
         }
@@ -283,6 +293,7 @@ impl Copier {
         upload_id: &str,
         mut source: Source,
         first: Bytes,
+        room: &mut Reservation,
         take_doubtful: bool,
     ) -> Result<Copied, CopyError> {
         let mut parts = Vec::new();
@@ -290,6 +301,10 @@ impl Copier {
         let mut number = 1;
         sending.push(self.send_part(object, upload_id, number, first));
         while !source.ended {
+            // The next one is read once there is room for it beside those that are sent.
+            while sending.len() >= room.parts() && !room.grow() {
+                parts.extend(sending.next().await.transpose()?);
+            }
             let mut reading = pin!(source.next_part());
             let part = loop {
                 select! {
@@ -297,9 +312,6 @@ impl Copier {
                     Some(sent) = sending.next() => parts.push(sent?),
                 }
             };
-            while sending.len() > MAX_PARTS - 2 {
-                parts.extend(sending.next().await.transpose()?);
-            }
             number += 1;
             sending.push(self.send_part(object, upload_id, number, part));
         }
@@ -459,6 +471,8 @@ impl Object {
 struct Source {
     body: Body,
     content_type: Option<String>,
+    /// How many bytes the source announced.
+    length: Option<u64>,
     hasher: Hasher,
     bytes: u64,
     /// How many bytes the file's header tells of.
@@ -478,17 +492,23 @@ impl Source {
         if fetched.status != 200 {
             return Err(CopyError::Status(fetched.status));
         }
-        let length = fetched.content_length.and_then(|length| usize::try_from(length).ok());
         Ok(Self {
             body: fetched.body,
             content_type: fetched.media_type,
+            length: fetched.content_length,
             hasher: Hasher::default(),
             bytes: 0,
             claimed_bytes: None,
             ended: false,
-            buffer: BytesMut::with_capacity(length.unwrap_or(FIRST_BUFFER_BYTES).min(PART_BYTES)),
+            buffer: BytesMut::new(),
             rest: Bytes::new(),
         })
+    }
+
+    /// Makes room for the first part. Memory that is not written to is nobody's yet.
+    fn allocate(&mut self) {
+        let length = self.length.and_then(|length| usize::try_from(length).ok());
+        self.buffer.reserve(length.unwrap_or(PART_BYTES).min(PART_BYTES));
     }
 
     /// The next part: full, unless it is the last.

@@ -7,6 +7,7 @@
 
 mod attempt;
 mod audio;
+mod budget;
 mod config;
 mod copy;
 mod due;
@@ -35,6 +36,7 @@ pub use config::{ArchiveConfig, DEFAULT_HOSTS};
 pub use lock::RecordingLock;
 pub use report::Report;
 
+use budget::Budget;
 use copy::Copier;
 use renew::Renewals;
 use run::Run;
@@ -113,7 +115,13 @@ impl Archiver {
         let fetcher = fetcher(config.fetch.clone());
         let table = Table::new(&account, &stores, Patience::Nobody);
         Ok(Self {
-            copier: Copier { fetcher, bucket, min_bytes: config.min_bytes, lock: config.lock.clone() },
+            copier: Copier {
+                fetcher,
+                bucket,
+                budget: Budget::new(config.budget_bytes),
+                min_bytes: config.min_bytes,
+                lock: config.lock.clone(),
+            },
             keys: KeySource::read(environment, &account)?,
             table,
             metrics: Metrics::read(environment)?,

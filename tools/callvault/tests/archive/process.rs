@@ -213,6 +213,48 @@ fn a_long_recording_takes_little_memory() {
     });
 }
 
+#[test]
+fn many_large_recordings_at_once_stay_within_the_budget() {
+    within_limit(async {
+        let (count, bytes) = if full() { (100, 100_000_000) } else { (24, 24_000_000) };
+        let rig = Rig::new().await;
+        let names: Vec<_> = (0..count).map(|n| format!("large-{n}.wav")).collect();
+        rig.serve(names.iter().map(|name| Served::new(name.as_str()).bytes(bytes)).collect()).await;
+        // 256 MB of memory are 96 MB of budget.
+        let (mut lambda, process) = start(rig.settings()).await;
+        let answer = invoke(&mut lambda).await;
+        assert_eq!(answer["archived"], count, "{answer}");
+        let peak_mib = process.peak_memory_bytes().unwrap() / 1024 / 1024;
+        writeln!(std::io::stderr(), "{count} recordings of {bytes} bytes: {peak_mib} MiB").unwrap();
+        assert!((40..192).contains(&peak_mib), "{peak_mib} MiB");
+        assert_eq!(rig.objects().await.len(), count);
+        assert_eq!(rig.unfinished_uploads().await, 0);
+    });
+}
+
+#[test]
+fn many_small_recordings_are_copied_at_once_and_take_little_memory() {
+    within_limit(async {
+        let count = if full() { 5_000 } else { 512 };
+        let rig = Rig::new().await;
+        let names: Vec<_> = (0..count).map(|n| format!("small-{n}.wav")).collect();
+        let served =
+            |name: &String| Served::new(name.as_str()).bytes(240_000).latency(Duration::from_millis(500));
+        rig.serve(names.iter().map(served).collect()).await;
+        let (mut lambda, process) = start(rig.settings()).await;
+        let begun = Instant::now();
+        let answer = invoke(&mut lambda).await;
+        let took = begun.elapsed();
+        assert_eq!(answer["archived"], count, "{answer}");
+        let peak_mib = process.peak_memory_bytes().unwrap() / 1024 / 1024;
+        let a_second = f64::from(count) / took.as_secs_f64();
+        writeln!(std::io::stderr(), "{count} of 240 KB, {a_second:.0} a second, {peak_mib} MiB").unwrap();
+        // Eight at once would be sixteen a second, whatever the machine.
+        assert!(a_second > 32.0, "{a_second} a second");
+        assert!(peak_mib < 192, "{peak_mib} MiB");
+    });
+}
+
 /// What the archiver's pace is held against: `curl <url> | aws s3 cp - <object>`.
 fn pipe(url: &str, s3: &str) {
     let mut curl = Command::new("curl").args(["-sS", url]).stdout(Stdio::piped()).spawn().unwrap();

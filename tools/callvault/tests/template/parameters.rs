@@ -44,7 +44,7 @@ const NOT_READ: [&str; 18] = [
 const ANYTHING: [&str; 1] = ["ProviderSecretArn"];
 
 /// Values that kept a function from starting, or would harm: neither template nor functions take them.
-const REFUSED: [(&str, &[&str]); 17] = [
+const REFUSED: [(&str, &[&str]); 18] = [
     ("PushTokenSha256", &["my-token", "25bf8e1a", "é"]),
     (
         "AllowedSourceCidrs",
@@ -67,6 +67,7 @@ const REFUSED: [(&str, &[&str]); 17] = [
             "xn--a",
         ],
     ),
+    ("ArchiveBudgetMb", &["0", "7", "10000", "1.5"]),
     ("ArchiveConcurrency", &["0", "257", "300", "8.5", "-1"]),
     ("ArchiveConcurrencyPerHost", &["0", "257", "8.5"]),
     ("MinRecordingBytes", &["-1", "1.5", "9999999999"]),
