@@ -27,7 +27,7 @@ use crate::queue::{self, Level, Queue};
 use crate::renew::{FreshUrl, Renewals};
 use crate::report::{Ledger, Outcome};
 use crate::retry::Verdict;
-use crate::{Archiver, due};
+use crate::{Archiver, FUNCTION, due};
 
 /// So long before the deadline no copy is begun any more; less where the function has little time at all.
 const START_RESERVE: Duration = Duration::from_secs(60);
@@ -309,6 +309,9 @@ impl<'a> Run<'a> {
 
     async fn note(&self, job: &Job, failed: Failed) -> Result<Outcome, TableError> {
         let Failed { verdict, reason, refused_host, fresh } = failed;
+        // By the hash of its call: whoever knows the call finds the line.
+        let call = keys::element_digest(&keys::call_pk(&job.call));
+        tracing::warn!(function = FUNCTION, call, host = host_of(&job.recording), reason, "not_archived");
         let table = &self.archiver.table;
         let (settled, noted) = match verdict {
             Verdict::Retry { at } => {

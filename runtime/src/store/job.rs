@@ -231,6 +231,31 @@ impl Table {
         self.change(update).await.map(|_| ())
     }
 
+    /// Makes a recording due at `now` whatever was planned for it, and whether or not it was given up. `false` where it is archived, or gone.
+    ///
+    /// # Errors
+    /// [`TableError`], when the table fails.
+    pub async fn make_due(&self, pk: &str, sk: &str, now: Instant) -> Result<bool, TableError> {
+        let update = Update {
+            pk,
+            sk,
+            change: "SET #state = :pending, #due = :due, #due_at = :now, #next_attempt_at = :now, #version = #version + :one \
+                     REMOVE #lost_at, #deaths, #lease_until, #lease_owner"
+                .to_owned(),
+            condition: "attribute_exists(#pk) AND #state <> :archived",
+            values: vec![
+                (":pending", state(RecordingState::Pending)),
+                (":archived", state(RecordingState::Archived)),
+                (":due", text(&keys::archive_due_key(keys::shard_of(pk)))),
+                (":now", instant(now)),
+                (":one", number(1)),
+            ],
+            aliases: Vec::new(),
+            returned: ReturnValue::None,
+        };
+        Ok(self.change(update).await?.is_done())
+    }
+
     /// Writes what was learnt of the recording as it was read.
     async fn settle(
         &self,
