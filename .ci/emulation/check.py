@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import permissions
 import stacks
+import watching
 import works
 from stage import BUILD, DEPLOYING, WORK, project, seen, shims, start, step
 
@@ -31,6 +32,7 @@ def main():
         ("scheduled", "recordings and conversations", works.scheduled),
         ("alarms", "alarms and keys, as the documentation tells", stacks.alarms_and_keys),
         ("permissions", "permissions, taken away one by one", permissions.check),
+        ("watching", "what AWS does by itself", watching.check),
         ("rotate", "a token is rotated, and stays so", stacks.rotate),
         ("domain", "a name of its own", stacks.domain),
         ("upgrade", "rolled back to the template before, and upgraded from it", stacks.upgrade),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import ministack.app
 import ministack.services.apigateway as api_gateway
+import ministack.services.dynamodb as dynamodb
 import ministack.services.scheduler as scheduler
 from ministack.core import tls
 from ministack.services.cloudformation import provisioners
@@ -31,6 +32,11 @@ GAPS = {
         "AWS::ApiGatewayV2::Api",
         "Body: the OpenAPI document, in which SAM writes the routes, is not read",
         "a route and an integration for each of its paths",
+    ),
+    "settings": (
+        "AWS::DynamoDB::Table",
+        "TimeToLiveSpecification and PointInTimeRecoverySpecification are passed over",
+        "DynamoDB is told of both",
     ),
 }
 
@@ -113,6 +119,36 @@ def bodies():
     handlers |= {"create": created, "update": updated}
 
 
+def tables():
+    """What CloudFormation tells DynamoDB once a table is there."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::Table"]
+
+    def told(table, properties, logical_id):
+        for operation, setting in (
+            (dynamodb._update_ttl, "TimeToLiveSpecification"),
+            (dynamodb._update_continuous_backups, "PointInTimeRecoverySpecification"),
+        ):
+            if specification := properties.get(setting):
+                status, _, body = operation({"TableName": table, setting: specification})
+                assert status == 200, body
+                met("settings", logical_id)
+
+    def created(logical_id, properties, stack):
+        table, attributes = create(logical_id, properties, stack)
+        described = json.loads(dynamodb._describe_ttl({"TableName": table})[2])["TimeToLiveDescription"]
+        assert described["TimeToLiveStatus"] == "DISABLED", "MiniStack sets a table's TTL by now: take the row out of GAPS"
+        told(table, properties, logical_id)
+        return table, attributes
+
+    def updated(physical_id, old, new, *rest, **more):
+        changed = update(physical_id, old, new, *rest, **more)
+        told(physical_id, new, physical_id)
+        return changed
+
+    create, update = handlers["create"], handlers["update"]
+    handlers |= {"create": created, "update": updated}
+
+
 def clock():
     """Puts the clock of schedules forward by an hour, once, whenever `hour` is in the folder: nobody waits for five minutes, and nothing runs
     unasked beside what is looked at."""
@@ -130,6 +166,7 @@ def main():
     assert tls.use_ssl_enabled() and ministack.app.AUTH, "over TLS, with IAM enforced"
     alarms()
     bodies()
+    tables()
     scheduler.start_scheduler = lambda: None
     threading.Thread(target=clock, daemon=True).start()
     # Names of services that it would take for buckets at the region's own name.

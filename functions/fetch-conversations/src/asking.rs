@@ -97,11 +97,8 @@ impl Run<'_> {
         if self.is_over() {
             return Asked::NotNow;
         }
-        let DetailIds { task_id, batch_id, detail_id } = ids;
-        let answer =
-            self.alibaba.query_conversation_detail_info(task_id, batch_id, detail_id, deadline).await;
-        let data = match answer {
-            Ok(answer) => answer.data,
+        let data = match self.alibaba.query_conversation_detail_info(ids, deadline).await {
+            Ok(data) => data,
             Err(error) => return self.judge(&error),
         };
         self.tally().streak = 0;
@@ -114,6 +111,7 @@ impl Run<'_> {
             }
         };
         // The answer does not say them. They are kept with it, to be known when it is read anew.
+        let DetailIds { task_id, batch_id, detail_id } = ids;
         let ids = [("task_id", task_id), ("batch_id", batch_id), ("detail_id", detail_id)];
         let asked = AskedBy {
             ids: ids.map(|(attribute, id)| (attribute.to_owned(), id.clone())).into(),

@@ -11,8 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
-use runtime::outbound::alibaba::{CallDetail, DetailIds, DetailPageQuery, DetailStatus, Task, TaskPageQuery};
+use runtime::outbound::alibaba::{CallDetail, DetailIds, DetailPageQuery, DetailStatus, Page, Task};
 use runtime::store::marks::{Mark, Marks};
 use shared::model::{CallFacts, CallId, CallKey, Instant, Provider};
 use shared::record::item;
@@ -71,9 +70,8 @@ pub(crate) async fn reconcile(run: &Run<'_>, due_tasks: &BTreeSet<String>) -> Re
 async fn list_tasks(run: &Run<'_>) -> Option<BTreeMap<String, Option<String>>> {
     let mut tasks = BTreeMap::new();
     for page_no in 1..=MAX_TASK_PAGES {
-        let query =
-            TaskPageQuery { page_no: Some(page_no), page_size: Some(PAGE_SIZE), ..TaskPageQuery::default() };
-        let page = match run.alibaba.query_ai_call_task_page(&query, run.deadline).await {
+        let asked = Page { number: page_no, size: PAGE_SIZE };
+        let page = match run.alibaba.query_ai_call_task_page(asked, run.deadline).await {
             Ok(page) => page,
             Err(error) => {
                 run.judge(&error);
@@ -192,15 +190,10 @@ async fn read_window(run: &Run<'_>, task_id: &str, from: Instant, to: Instant) -
     let divisible = to.seconds_since(from) > MIN_WINDOW_S;
     let mut last_call_at = None;
     for status in [DetailStatus::Completed, DetailStatus::Failed] {
+        let query = DetailPageQuery { task_id: task_id.to_owned(), status, from, until: to };
         for page_no in 1.. {
-            let query = DetailPageQuery {
-                page_no: Some(page_no),
-                page_size: Some(PAGE_SIZE),
-                start_calling_time: timestamp(from),
-                end_calling_time: timestamp(to),
-                ..DetailPageQuery::new(task_id, status)
-            };
-            let page = match run.alibaba.query_ai_call_detail_page(&query, run.deadline).await {
+            let asked = Page { number: page_no, size: PAGE_SIZE };
+            let page = match run.alibaba.query_ai_call_detail_page(&query, asked, run.deadline).await {
                 Ok(page) => page,
                 Err(error) if run.judge(&error) == Asked::NotNow => return Ok(Read::CutOff),
                 Err(_) => return Ok(Read::Refused),
@@ -220,10 +213,6 @@ async fn read_window(run: &Run<'_>, task_id: &str, from: Instant, to: Instant) -
         }
     }
     Ok(Read::Done { last_call_at })
-}
-
-fn timestamp(instant: Instant) -> Option<Timestamp> {
-    Timestamp::from_millisecond(instant.epoch_millis()).ok()
 }
 
 /// Asks for those calls of a page that are missing. False where not all could be asked for now.

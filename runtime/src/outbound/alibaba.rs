@@ -7,19 +7,18 @@
 //! `ResourceOwnerAccount` and `ResourceOwnerId` are the gateway's own and never sent.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::acs3::{AccessKey, RpcCall};
 use super::api::{Answer, ApiError, ApiSettings, Caller};
-use super::lenient::Fields;
+use super::lenient::Object;
 use crate::config::{ConfigError, Environment};
 use crate::random;
+use shared::model;
 use shared::normalize::body::read;
 
 mod answers;
@@ -29,7 +28,7 @@ mod tests;
 
 pub use renewal::{DetailIds, FreshUrl, RenewalError};
 
-pub use answers::{CallDetail, ConversationDetail, DetailPage, OutputTag, Task, TaskPage, Variable};
+pub use answers::{CallDetail, DetailPage, Task, TaskPage};
 
 /// Where the API is, unless configured otherwise.
 pub const BASE_URL: &str = "https://aiccs.aliyuncs.com";
@@ -54,103 +53,26 @@ pub struct Alibaba {
     key: AccessKey,
 }
 
-/// What QueryConversationDetailInfo tells of a call. Its `Debug` shows nothing of the call.
-#[derive(Clone)]
-pub struct Conversation {
-    /// The call.
-    pub detail: ConversationDetail,
-    /// The same as it came: the text of `Data`.
-    pub data: Box<RawValue>,
-    /// Alibaba's id of the request.
-    pub request_id: Option<String>,
-}
-
-impl fmt::Debug for Conversation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conversation").field("request_id", &self.request_id).finish_non_exhaustive()
-    }
-}
-
-/// Which tasks QueryAiCallTaskPage lists: all of them, where nothing is asked for.
-#[derive(Clone, Debug, Default)]
-pub struct TaskPageQuery {
+/// Which of a list's entries are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
     /// The page, from 1.
-    pub page_no: Option<u32>,
-    /// How many tasks a page has.
-    pub page_size: Option<u32>,
-    /// The task with this id.
-    pub task_id: Option<String>,
-    /// Tasks with this in their name.
-    pub task_name: Option<String>,
-    /// Tasks whose agent has this in its name.
-    pub agent_name: Option<String>,
-    /// Tasks of this application.
-    pub application_code: Option<String>,
-    /// Tasks in this state.
-    pub status: Option<TaskStatus>,
-    /// Tasks created by this.
-    pub source: Option<TaskSource>,
+    pub number: u32,
+    /// How many entries a page has; the platform's own default is 10.
+    pub size: u32,
 }
 
-/// The state of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TaskStatus {
-    /// Not started.
-    Init,
-    /// Failed to start.
-    Failed,
-    /// Running.
-    Running,
-    /// Stopped.
-    Stopped,
-}
-
-/// What created a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TaskSource {
-    /// An agent.
-    Agent,
-    /// The engine.
-    Engine,
-}
-
-/// Which calls of a task QueryAiCallDetailPage lists. It has no `Debug`: a number may be in it.
-#[derive(Clone)]
+/// Which calls of a task QueryAiCallDetailPage lists.
+#[derive(Clone, Debug)]
 pub struct DetailPageQuery {
     /// The task.
     pub task_id: String,
     /// How far the calls have come.
     pub status: DetailStatus,
-    /// The page, from 1.
-    pub page_no: Option<u32>,
-    /// How many calls a page has; 10 if not given.
-    pub page_size: Option<u32>,
-    /// Calls of this import.
-    pub batch_id: Option<String>,
-    /// Calls with these ids, 100 at most.
-    pub detail_ids: Vec<i64>,
-    /// Calls with this business id.
-    pub out_id: Option<String>,
-    /// Calls to this number.
-    pub called_number: Option<String>,
-    /// How the number is encrypted: 0 not at all, 1 MD5, 2 SHA-256, 3 SM3.
-    pub encryption_type: Option<u8>,
-    /// Calls with this result (`ANSWERED`, `NO_ANSWER`, …).
-    pub call_result: Option<String>,
-    /// Calls with this intent.
-    pub major_intent: Option<String>,
     /// Calls made from this time on.
-    pub start_calling_time: Option<Timestamp>,
+    pub from: model::Instant,
     /// Calls made until this time.
-    pub end_calling_time: Option<Timestamp>,
-    /// Calls imported from this time on.
-    pub start_imported_time: Option<Timestamp>,
-    /// Calls imported until this time.
-    pub end_imported_time: Option<Timestamp>,
-    /// Calls of at least this many minutes.
-    pub min_conversation_duration: Option<u32>,
-    /// Calls of at most this many minutes.
-    pub max_conversation_duration: Option<u32>,
+    pub until: model::Instant,
 }
 
 /// How far a call has come.
@@ -164,31 +86,6 @@ pub enum DetailStatus {
     Failed,
 }
 
-impl DetailPageQuery {
-    /// Asks for the calls of a task that have come this far.
-    pub fn new(task_id: impl Into<String>, status: DetailStatus) -> Self {
-        Self {
-            task_id: task_id.into(),
-            status,
-            page_no: None,
-            page_size: None,
-            batch_id: None,
-            detail_ids: Vec::new(),
-            out_id: None,
-            called_number: None,
-            encryption_type: None,
-            call_result: None,
-            major_intent: None,
-            start_calling_time: None,
-            end_calling_time: None,
-            start_imported_time: None,
-            end_imported_time: None,
-            min_conversation_duration: None,
-            max_conversation_duration: None,
-        }
-    }
-}
-
 impl Alibaba {
     /// Prepares to ask with the given key.
     pub fn new(settings: ApiSettings, key: AccessKey) -> Self {
@@ -200,58 +97,33 @@ impl Alibaba {
         self.caller.throttles()
     }
 
-    /// Asks for one call in full. Each answer has a fresh URL of the recording. The call in it is not always the one asked
-    /// for: after a redial, `CallId` is another.
+    /// Asks for one call in full, and gives the text of the answer's `Data` as it came. Each answer has a fresh URL of the recording.
+    /// The call in it is not always the one asked for: after a redial, `CallId` is another.
     ///
     /// # Errors
     /// [`ApiError`]; `NotFound` also where the answer is OK and empty.
     pub async fn query_conversation_detail_info(
         &self,
-        task_id: &str,
-        batch_id: &str,
-        detail_id: &str,
+        ids: &DetailIds,
         deadline: Instant,
-    ) -> Result<Conversation, ApiError> {
+    ) -> Result<Box<RawValue>, ApiError> {
+        let DetailIds { task_id, batch_id, detail_id } = ids;
         let parameters = Parameters::default()
-            .with("TaskId", Some(task_id))
-            .with("BatchId", Some(batch_id))
-            .with("DetailId", Some(detail_id));
+            .with("TaskId", task_id)
+            .with("BatchId", batch_id)
+            .with("DetailId", detail_id);
         let (data, answer) = self.ask("QueryConversationDetailInfo", parameters, deadline).await?;
-        let data = data.ok_or_else(|| ApiError::NotFound(answer.clone()))?;
-        let detail = ConversationDetail::read(fields(&data, &answer)?);
-        Ok(Conversation { detail, data, request_id: answer.request_id })
+        data.ok_or(ApiError::NotFound(answer))
     }
 
-    /// Lists tasks, page by page.
+    /// Lists all tasks, page by page.
     ///
     /// # Errors
     /// [`ApiError`].
-    pub async fn query_ai_call_task_page(
-        &self,
-        query: &TaskPageQuery,
-        deadline: Instant,
-    ) -> Result<TaskPage, ApiError> {
-        let TaskPageQuery {
-            page_no,
-            page_size,
-            task_id,
-            task_name,
-            agent_name,
-            application_code,
-            status,
-            source,
-        } = query;
-        let parameters = Parameters::default()
-            .with("PageNo", page_no.as_ref())
-            .with("PageSize", page_size.as_ref())
-            .with("TaskId", task_id.as_ref())
-            .with("TaskName", task_name.as_ref())
-            .with("AgentName", agent_name.as_ref())
-            .with("ApplicationCode", application_code.as_ref())
-            .with("Status", status.map(TaskStatus::parameter))
-            .with("Source", source.map(TaskSource::parameter));
-        let (data, answer) = self.ask("QueryAiCallTaskPage", parameters, deadline).await?;
-        data.map_or_else(|| Ok(TaskPage::default()), |data| Ok(TaskPage::read(fields(&data, &answer)?)))
+    pub async fn query_ai_call_task_page(&self, page: Page, deadline: Instant) -> Result<TaskPage, ApiError> {
+        let (data, answer) =
+            self.ask("QueryAiCallTaskPage", Parameters::default().with_page(page), deadline).await?;
+        data.map_or_else(|| Ok(TaskPage::default()), |data| Ok(TaskPage::read(object(&data, &answer)?)))
     }
 
     /// Lists a task's calls, page by page.
@@ -261,49 +133,18 @@ impl Alibaba {
     pub async fn query_ai_call_detail_page(
         &self,
         query: &DetailPageQuery,
+        page: Page,
         deadline: Instant,
     ) -> Result<DetailPage, ApiError> {
-        let DetailPageQuery {
-            task_id,
-            status,
-            page_no,
-            page_size,
-            batch_id,
-            detail_ids,
-            out_id,
-            called_number,
-            encryption_type,
-            call_result,
-            major_intent,
-            start_calling_time,
-            end_calling_time,
-            start_imported_time,
-            end_imported_time,
-            min_conversation_duration,
-            max_conversation_duration,
-        } = query;
-        let milliseconds = |time: &Option<Timestamp>| time.map(Timestamp::as_millisecond);
+        let DetailPageQuery { task_id, status, from, until } = query;
         let parameters = Parameters::default()
-            .with("TaskId", Some(task_id))
-            .with("Status", Some(status.parameter()))
-            .with("PageNo", page_no.as_ref())
-            .with("PageSize", page_size.as_ref())
-            .with("BatchId", batch_id.as_ref())
-            // A list is sent as JSON.
-            .with("DetailIds", (!detail_ids.is_empty()).then(|| Value::from(detail_ids.as_slice())))
-            .with("OutId", out_id.as_ref())
-            .with("CalledNumber", called_number.as_ref())
-            .with("EncryptionType", encryption_type.as_ref())
-            .with("CallResult", call_result.as_ref())
-            .with("MajorIntent", major_intent.as_ref())
-            .with("StartCallingTime", milliseconds(start_calling_time))
-            .with("EndCallingTime", milliseconds(end_calling_time))
-            .with("StartImportedTime", milliseconds(start_imported_time))
-            .with("EndImportedTime", milliseconds(end_imported_time))
-            .with("MinConversationDuration", min_conversation_duration.as_ref())
-            .with("MaxConversationDuration", max_conversation_duration.as_ref());
+            .with("TaskId", task_id)
+            .with("Status", status.parameter())
+            .with("StartCallingTime", from.epoch_millis())
+            .with("EndCallingTime", until.epoch_millis())
+            .with_page(page);
         let (data, answer) = self.ask("QueryAiCallDetailPage", parameters, deadline).await?;
-        data.map_or_else(|| Ok(DetailPage::default()), |data| Ok(DetailPage::read(fields(&data, &answer)?)))
+        data.map_or_else(|| Ok(DetailPage::default()), |data| Ok(DetailPage::read(object(&data, &answer)?)))
     }
 
     async fn ask(
@@ -333,34 +174,18 @@ impl Alibaba {
     }
 }
 
-/// The parameters of an operation that are given.
+/// The parameters of an operation.
 #[derive(Default)]
 struct Parameters(Vec<(&'static str, String)>);
 
 impl Parameters {
-    fn with(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
-        self.0.extend(value.map(|value| (name, value.to_string())));
+    fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.0.push((name, value.to_string()));
         self
     }
-}
 
-impl TaskStatus {
-    fn parameter(self) -> &'static str {
-        match self {
-            Self::Init => "INIT",
-            Self::Failed => "FAILED",
-            Self::Running => "RUNNING",
-            Self::Stopped => "STOPPED",
-        }
-    }
-}
-
-impl TaskSource {
-    fn parameter(self) -> u8 {
-        match self {
-            Self::Agent => 0,
-            Self::Engine => 1,
-        }
+    fn with_page(self, Page { number, size }: Page) -> Self {
+        self.with("PageNo", number).with("PageSize", size)
     }
 }
 
@@ -391,7 +216,7 @@ fn read_answer(status: u16, body: &Bytes) -> Result<(Option<Box<RawValue>>, Answ
         let value = take(name).and_then(|value| read(value.get()).ok());
         scalars.extend(value.map(|value| (name.to_owned(), value)));
     }
-    let mut scalars = Fields::from(scalars);
+    let scalars = Object::from(scalars);
     answer.code = scalars.text("Code");
     answer.message = scalars.text("Message");
     answer.request_id = scalars.text("RequestId");
@@ -408,8 +233,8 @@ fn read_answer(status: u16, body: &Bytes) -> Result<(Option<Box<RawValue>>, Answ
     }
 }
 
-fn fields(data: &RawValue, answer: &Answer) -> Result<Fields, ApiError> {
-    let data = read(data.get()).ok().and_then(Fields::of);
+fn object(data: &RawValue, answer: &Answer) -> Result<Object, ApiError> {
+    let data = read(data.get()).ok().and_then(Object::of);
     data.ok_or_else(|| ApiError::Unexpected { reason: "its data is not an object", answer: answer.clone() })
 }
 

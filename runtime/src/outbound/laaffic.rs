@@ -8,12 +8,11 @@ use std::fmt;
 use bytes::Bytes;
 use jiff::Timestamp;
 use md5::{Digest, Md5};
-use serde_json::Value;
 use tokio::time::Instant;
 use url::form_urlencoded;
 
 use super::api::{Answer, ApiError, ApiSettings, Caller};
-use super::lenient::Fields;
+use super::lenient::Object;
 use crate::config::{ConfigError, Environment};
 use shared::normalize::recording_url;
 
@@ -154,7 +153,7 @@ impl Status {
 
 fn read_answer(http_status: u16, body: &Bytes) -> Result<RecordingFileUrl, ApiError> {
     let mut answer = Answer { status: http_status, ..Answer::default() };
-    let Some(mut fields) = serde_json::from_slice(body).ok().and_then(Fields::of) else {
+    let Some(mut fields) = serde_json::from_slice(body).ok().and_then(Object::of) else {
         return Err(ApiError::of_status(answer, "it is not a JSON object"));
     };
     let status = fields.integer("status");
@@ -172,9 +171,8 @@ fn read_answer(http_status: u16, body: &Bytes) -> Result<RecordingFileUrl, ApiEr
         }
         None => return Err(ApiError::of_status(answer, "it has no status")),
     }
-    let data = fields.rest().remove("data").unwrap_or(Value::Null);
-    let (url, expires_ms) = match Fields::of(data) {
-        Some(mut data) => (data.text("url"), data.integer("expireTime")),
+    let (url, expires_ms) = match fields.object("data") {
+        Some(data) => (data.text("url"), data.integer("expireTime")),
         None => (None, None),
     };
     let Some(url) = url.map(|url| recording_url::clean_url(&url)).filter(|url| !url.is_empty()) else {

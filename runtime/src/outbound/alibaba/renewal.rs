@@ -3,8 +3,10 @@
 use tokio::time::Instant;
 
 use super::super::api::ApiError;
+use super::super::lenient::Object;
 use super::Alibaba;
 use shared::model::{self, CallFacts};
+use shared::normalize::body::read;
 use shared::normalize::recording_url;
 
 /// By what the API knows a call. When the callee is called again, the same ids stand for the later call.
@@ -72,13 +74,13 @@ impl Alibaba {
         call_id: &str,
         deadline: Instant,
     ) -> Result<FreshUrl, RenewalError> {
-        let DetailIds { task_id, batch_id, detail_id } = ids;
-        let answer = self.query_conversation_detail_info(task_id, batch_id, detail_id, deadline).await?;
-        let detail = answer.detail;
-        if detail.call_id.as_deref() != Some(call_id) {
+        let data = self.query_conversation_detail_info(ids, deadline).await?;
+        // What is no object tells of no call.
+        let detail = read(data.get()).ok().and_then(Object::of).ok_or(RenewalError::OtherCall)?;
+        if detail.text("CallId").as_deref() != Some(call_id) {
             return Err(RenewalError::OtherCall);
         }
-        let url = detail.recording_file_download_url.filter(|url| !url.trim().is_empty());
+        let url = detail.text("RecordingFileDownloadUrl").filter(|url| !url.trim().is_empty());
         let url = url.ok_or(RenewalError::NoRecording)?;
         let expires_at = recording_url::expires_at(&url)
             .and_then(|expiry| model::Instant::from_epoch_millis(expiry.as_millisecond()));
