@@ -108,8 +108,8 @@ fn is_here(endpoint: &str) -> bool {
 /// Why there was no answer, in few words: what lies at the bottom of it.
 fn why(error: &(dyn Error + 'static)) -> String {
     let chain: Vec<_> = std::iter::successors(Some(error), |error| (*error).source()).collect();
-    let kinds = chain.iter().filter_map(|error| error.downcast_ref::<std::io::Error>());
-    match kinds.last().map(std::io::Error::kind) {
+    let mut kinds = chain.iter().filter_map(|error| error.downcast_ref::<std::io::Error>());
+    match kinds.next_back().map(std::io::Error::kind) {
         Some(ErrorKind::ConnectionRefused) => return "connection refused".to_owned(),
         Some(ErrorKind::TimedOut) => return "no answer in time".to_owned(),
         _ => {}
