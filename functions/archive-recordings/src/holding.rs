@@ -79,6 +79,11 @@ impl Holding {
         held.is_some_and(|held| held.in_hand.iter().map(key_bytes).sum::<usize>() <= MAX_NAMED_BYTES)
     }
 
+    /// The shards that are held.
+    pub(crate) fn shards(&self) -> Vec<u8> {
+        self.held().keys().copied().collect()
+    }
+
     /// Whether the run holds no shard.
     pub(crate) fn is_empty(&self) -> bool {
         self.count() == 0

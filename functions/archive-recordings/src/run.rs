@@ -141,6 +141,8 @@ impl<'a> Run<'a> {
         let mut read_at = HashMap::new();
         // The shards of what is being read, which stands neither in the queue nor in a lease.
         let mut reading = Vec::new();
+        // What is left of these at the end is this run's to tell of.
+        let mut ours = self.holding.shards();
         loop {
             let in_time = time::Instant::now() < self.start_until;
             if in_time && beginning.is_terminated() {
@@ -188,12 +190,15 @@ impl<'a> Run<'a> {
                         is_old
                     });
                     wanted.extend(to_read.iter().chain(&reading));
+                    if in_time {
+                        ours = self.holding.shards();
+                    }
                     looking = self.look(wanted, to_read).boxed().fuse();
                 }
             }
         }
         for entry in queue.drain() {
-            let is_ours = self.holding.holds(keys::shard_of(&entry.pk));
+            let is_ours = ours.contains(&keys::shard_of(&entry.pk));
             ledger.enter(&entry, Ok(if is_ours { Outcome::Left } else { Outcome::OfAnotherRun }));
         }
     }
