@@ -4,6 +4,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 
 use crate::aws;
+use shared::record::digests::{Digests, Hasher};
 
 /// The bucket could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,20 @@ impl Bucket {
             Err(error) if error.code() == Some("PreconditionFailed") => Ok(()),
             Err(error) => Err(BucketError::Write(Box::new(error))),
         }
+    }
+
+    /// Reads an object piece by piece, and gives back its digests.
+    ///
+    /// # Errors
+    /// [`BucketError::Read`], and [`BucketError::Body`], where its bytes broke off.
+    pub async fn digests(&self, key: &str) -> Result<Digests, BucketError> {
+        let get = self.client.get_object().bucket(&self.name).key(key);
+        let mut object = get.send().await.map_err(|error| BucketError::Read(Box::new(error)))?;
+        let mut hasher = Hasher::default();
+        while let Some(bytes) = object.body.try_next().await? {
+            hasher.update(&bytes);
+        }
+        Ok(hasher.finish())
     }
 
     /// Reads an object whole.

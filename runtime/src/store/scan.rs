@@ -68,7 +68,7 @@ impl Table {
         told.table()?.item_count()?.try_into().ok()
     }
 
-    fn items(&self, scan: ScanFluentBuilder) -> BoxStream<'static, Result<Item, TableError>> {
+    pub(super) fn items(&self, scan: ScanFluentBuilder) -> BoxStream<'static, Result<Item, TableError>> {
         let items = scan.table_name(&self.name).into_paginator().items().send();
         let items = stream::unfold(items, |mut items| async {
             let item: Result<HashMap<_, _>, _> = items.next().await?;
@@ -79,6 +79,7 @@ impl Table {
     }
 }
 
-fn text(item: &Item, name: &str) -> String {
+/// A text of an item; empty where it has none of that name.
+pub(super) fn text(item: &Item, name: &str) -> String {
     item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }

@@ -1,7 +1,10 @@
 //! The operator's commands. They work on the local stack and, with the operator's own credentials, on AWS.
 
+mod archive;
+mod backfill_hashes;
 mod complaint;
 mod compressed;
+mod doctor;
 mod erase;
 mod export;
 pub mod http;
@@ -18,9 +21,13 @@ use aws_credential_types::provider::error::CredentialsError;
 use clap::Args;
 use runtime::aws::{self, Account};
 use runtime::config::{Environment, StoreConfig};
+use runtime::credentials::KeySource;
 use runtime::ingress::receive::Receiver;
 
+pub use archive::{ArchiveOptions, archive};
+pub use backfill_hashes::{BackfillHashesOptions, backfill_hashes};
 pub use complaint::told;
+pub use doctor::{DoctorOptions, doctor};
 pub use erase::{EraseOptions, erase, erase_quietly};
 pub use export::{ExportOptions, export};
 pub use redrive::{RedriveOptions, redrive};
@@ -71,16 +78,34 @@ impl Target {
     pub async fn receiver(&self) -> anyhow::Result<Receiver> {
         let look_up = |variable: &str| self.look_up(variable);
         let environment = Environment::new(&look_up);
-        let stores = StoreConfig::read(&environment).context("say where: --local, or the variables")?;
-        let account = match stores.dynamodb_endpoint {
-            Some(_) => Account::of_function(&environment, &stores)?,
-            None => operators_account().await?,
-        };
+        let (stores, account) = stores_and_account(&environment).await?;
         let region = account.region.clone();
         let receiver = Receiver::for_operator(&environment, account)?;
         reach::reach(receiver.store(), &stores, &region).await?;
         Ok(receiver)
     }
+
+    /// Why the secret that `PROVIDER_SECRET_ARN` names can't be read; `None` where it can, or the variable is not set.
+    pub(crate) async fn unreadable_secret(&self) -> anyhow::Result<Option<String>> {
+        let look_up = |variable: &str| self.look_up(variable);
+        let environment = Environment::new(&look_up);
+        if environment.get("PROVIDER_SECRET_ARN").is_none() {
+            return Ok(None);
+        }
+        let (_, account) = stores_and_account(&environment).await?;
+        let keys = KeySource::read(&environment, &account)?.keys().await;
+        Ok(keys.unreadable.map(|error| error.to_string()))
+    }
+}
+
+/// Where the stores are, and who works on them.
+async fn stores_and_account(environment: &Environment<'_>) -> anyhow::Result<(StoreConfig, Account)> {
+    let stores = StoreConfig::read(environment).context("say where: --local, or the variables")?;
+    let account = match stores.dynamodb_endpoint {
+        Some(_) => Account::of_function(environment, &stores)?,
+        None => operators_account().await?,
+    };
+    Ok((stores, account))
 }
 
 /// The operator's own account, as the AWS CLI would find it: variables, profile, single sign-on.

@@ -19,9 +19,11 @@ use serde_json::{Value, json};
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 15] = [
+const NOT_READ: [&str; 18] = [
     "AlarmTopicArn",
+    "ArchiveInterval",
     "ArchiveMemoryMb",
+    "ArchiveWorkers",
     "CertificateArn",
     "DomainName",
     "FetchMemoryMb",
@@ -30,6 +32,7 @@ const NOT_READ: [&str; 15] = [
     "LatencyAlarmMs",
     "LogRetentionDays",
     "ObjectLock",
+    "OldestDueAlarmMinutes",
     "PushMemoryMb",
     "PushReservedConcurrency",
     "SilenceHours",
@@ -41,7 +44,7 @@ const NOT_READ: [&str; 15] = [
 const ANYTHING: [&str; 1] = ["ProviderSecretArn"];
 
 /// Values that kept a function from starting, or would harm: neither template nor functions take them.
-const REFUSED: [(&str, &[&str]); 17] = [
+const REFUSED: [(&str, &[&str]); 18] = [
     ("PushTokenSha256", &["my-token", "25bf8e1a", "é"]),
     (
         "AllowedSourceCidrs",
@@ -64,6 +67,7 @@ const REFUSED: [(&str, &[&str]); 17] = [
             "xn--a",
         ],
     ),
+    ("ArchiveBudgetMb", &["0", "7", "10000", "1.5"]),
     ("ArchiveConcurrency", &["0", "257", "300", "8.5", "-1"]),
     ("ArchiveConcurrencyPerHost", &["0", "257", "8.5"]),
     ("MinRecordingBytes", &["-1", "1.5", "9999999999"]),
