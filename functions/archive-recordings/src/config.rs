@@ -1,7 +1,6 @@
 //! The archiver's settings.
 
 use std::num::NonZeroU32;
-use std::str::FromStr;
 use std::time::Duration;
 
 use aws_sdk_s3::types::ObjectLockMode;
@@ -53,14 +52,14 @@ impl ArchiveConfig {
     /// [`ConfigError`], which names the variable.
     pub fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         let hosts = environment.parse_or("RECORDING_HOSTS", DEFAULT_HOSTS)?;
-        let timeout_s = number(environment, "RECORDING_TIMEOUT_SECONDS", 600, 1..=80_000)?;
-        let max_bytes = number(environment, "MAX_RECORDING_BYTES", 512 * 1024 * 1024, 1..=MAX_UPLOAD_BYTES)?;
-        let min_bytes = number(environment, "MIN_RECORDING_BYTES", 100, 0..=u64::MAX)?;
+        let timeout_s = environment.number("RECORDING_TIMEOUT_SECONDS", 600, 1..=80_000)?;
+        let max_bytes = environment.number("MAX_RECORDING_BYTES", 512 * 1024 * 1024, 1..=MAX_UPLOAD_BYTES)?;
+        let min_bytes = environment.number("MIN_RECORDING_BYTES", 100, 0..=u64::MAX)?;
         if min_bytes > max_bytes {
             let problem = format!("more than MAX_RECORDING_BYTES, which is {max_bytes}: {min_bytes}");
             return Err(ConfigError::Invalid { variable: "MIN_RECORDING_BYTES".into(), problem });
         }
-        let lease_s = number(environment, "ARCHIVE_LEASE_SECONDS", 960, 1..=86_400)?;
+        let lease_s = environment.number("ARCHIVE_LEASE_SECONDS", 960, 1..=86_400)?;
         if lease_s <= timeout_s {
             let problem = format!(
                 "not longer than RECORDING_TIMEOUT_SECONDS, which is {timeout_s}: another run would claim what is being copied"
@@ -73,8 +72,8 @@ impl ArchiveConfig {
                 max_bytes,
                 ..FetchSettings::new(hosts)
             },
-            concurrency: number(environment, "ARCHIVE_CONCURRENCY", 8, 1..=256)?,
-            concurrency_per_host: number(environment, "ARCHIVE_CONCURRENCY_PER_HOST", 8, 1..=256)?,
+            concurrency: environment.number("ARCHIVE_CONCURRENCY", 8, 1..=256)?,
+            concurrency_per_host: environment.number("ARCHIVE_CONCURRENCY_PER_HOST", 8, 1..=256)?,
             min_bytes,
             lock: lock(environment)?,
             lease_s: lease_s.cast_signed(),
@@ -89,23 +88,8 @@ fn lock(environment: &Environment<'_>) -> Result<Option<RecordingLock>, ConfigEr
     let mode = environment.parse("RECORDING_LOCK_MODE", ObjectLockMode::Governance, |mode| {
         ObjectLockMode::try_parse(mode).map_err(|_| format!("neither GOVERNANCE nor COMPLIANCE: {mode}"))
     })?;
-    let days = number(environment, "RECORDING_LOCK_DAYS", 0, 0..=MAX_LOCK_DAYS)?;
+    let days = environment.number("RECORDING_LOCK_DAYS", 0, 0..=MAX_LOCK_DAYS)?;
     Ok(NonZeroU32::new(days).map(|days| RecordingLock { mode, days }))
-}
-
-/// A whole number within a range.
-fn number<T: FromStr + PartialOrd + std::fmt::Display>(
-    environment: &Environment<'_>,
-    variable: &'static str,
-    default: T,
-    range: std::ops::RangeInclusive<T>,
-) -> Result<T, ConfigError> {
-    environment.parse(variable, default, |text| {
-        text.parse()
-            .ok()
-            .filter(|number| range.contains(number))
-            .ok_or_else(|| format!("not a whole number from {} to {}: {text}", range.start(), range.end()))
-    })
 }
 
 #[cfg(test)]
@@ -129,6 +113,25 @@ mod tests {
         assert_eq!((config.concurrency, config.min_bytes, config.lease_s), (8, 100, 960));
         assert_eq!(config.lock, None);
         assert_eq!(config.laaffic.base_url.to_string(), "https://api.laaffic.com/");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_value_is_a_sentence() {
+        for (variable, value, sentence) in [
+            (
+                "RECORDING_HOSTS",
+                "a.example,*.com",
+                "RECORDING_HOSTS is not a list of hosts, `*.` suffixes and host:port, separated by commas: `*.com`: \
+                 anybody can have a name below that",
+            ),
+            (
+                "RECORDING_LOCK_DAYS",
+                "36501",
+                "RECORDING_LOCK_DAYS is not a whole number from 0 to 36500: 36501",
+            ),
+        ] {
+            assert_eq!(read(&[(variable, value)]).unwrap_err(), sentence);
+        }
     }
 
     #[test]

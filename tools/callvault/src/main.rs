@@ -103,8 +103,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// One line, causes included.
+/// One line, causes included, none of them twice.
 #[expect(clippy::print_stderr, reason = "the last word of a command goes to the terminal")]
 fn complain(error: &anyhow::Error) {
-    eprintln!("callvault: {error:#}");
+    eprintln!("callvault: {}", operator::told(error));
 }

@@ -3,17 +3,21 @@
 mod access_token;
 mod audit;
 mod calls;
+mod complaint;
 mod compressed;
 mod erase;
 mod export;
 pub mod http;
+mod reach;
 mod redrive;
 mod replay;
 mod smoke;
 mod token;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use aws_config::BehaviorVersion;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use clap::Args;
 use runtime::auth::callee_id::CalleeIdSource;
 use runtime::aws::{self, Account};
@@ -24,6 +28,7 @@ use shared::access::CalleeIds;
 pub use access_token::{AccessTokenOptions, access_token};
 pub use audit::{AuditOptions, audit};
 pub use calls::{CallsOptions, calls};
+pub use complaint::told;
 pub use erase::{EraseOptions, erase, erase_quietly};
 pub use export::{ExportOptions, export};
 pub use redrive::{RedriveOptions, redrive};
@@ -76,12 +81,19 @@ impl Target {
         Ok(source.ids().await.context("the key of the callees' ids can't be read")?.clone())
     }
 
-    /// What stores again what was received before, and the stores themselves.
+    /// What stores again what was received before, and the stores themselves, which are there.
+    ///
+    /// # Errors
+    /// Where a setting is missing or wrong, or a store can't be reached: a sentence that names it.
     pub async fn receiver(&self) -> anyhow::Result<Receiver> {
         let look_up = |variable: &str| self.look_up(variable);
         let environment = Environment::new(&look_up);
+        let stores = StoreConfig::read(&environment).context("say where: --local, or the variables")?;
         let account = self.account(&environment).await?;
-        Ok(Receiver::for_operator(&environment, account)?)
+        let region = account.region.clone();
+        let receiver = Receiver::for_operator(&environment, account)?;
+        reach::reach(receiver.store(), &stores, &region).await?;
+        Ok(receiver)
     }
 
     async fn account(&self, environment: &Environment<'_>) -> anyhow::Result<Account> {
@@ -96,11 +108,21 @@ impl Target {
 /// The operator's own account, as the AWS CLI would find it: variables, profile, single sign-on.
 async fn operators_account() -> anyhow::Result<Account> {
     let config = aws_config::defaults(BehaviorVersion::latest()).http_client(aws::http_client()).load().await;
-    Ok(Account {
-        region: config.region().context("no region is set: AWS_REGION, or the profile's")?.to_string(),
-        credentials: config.credentials_provider().context("no AWS credentials are set")?,
-    })
+    let region = config.region().context(
+        "no AWS region is set: set AWS_REGION, or AWS_PROFILE to a profile that has one; --local works on the local stack",
+    )?;
+    let credentials = config.credentials_provider().context(NO_CREDENTIALS)?;
+    // Now, not in the first request: its error would not tell what to do.
+    match credentials.provide_credentials().await {
+        Ok(_) => Ok(Account { region: region.to_string(), credentials }),
+        Err(CredentialsError::CredentialsNotLoaded(_)) => Err(anyhow!(NO_CREDENTIALS)),
+        Err(error) => Err(anyhow::Error::new(error)
+            .context("the AWS credentials can't be had: sign in again, or set others")),
+    }
 }
+
+const NO_CREDENTIALS: &str = "no AWS credentials are set: set AWS_PROFILE (and sign in: `aws sso login`), or AWS_ACCESS_KEY_ID and \
+                              AWS_SECRET_ACCESS_KEY; --local works on the local stack";
 
 #[cfg(test)]
 mod tests {
