@@ -31,6 +31,7 @@ def main():
         ("pushes", "pushes", works.pushes),
         ("scheduled", "recordings and conversations", works.scheduled),
         ("alarms", "alarms and keys, as the documentation tells", stacks.alarms_and_keys),
+        ("readers", "readers, as the documentation tells", stacks.readers),
         ("permissions", "permissions, taken away one by one", permissions.check),
         ("watching", "what AWS does by itself", watching.check),
         ("rotate", "a token is rotated, and stays so", stacks.rotate),

@@ -6,9 +6,10 @@ import json
 import os
 import secrets
 import subprocess
+import time
 
 import works
-from stage import CALLVAULT, TABLE, TEMPLATE, aws, invoke, item, objects, physical, push, seen
+from stage import CALLVAULT, TABLE, TEMPLATE, access_token, aws, invoke, item, objects, physical, push, read, seen
 
 # What a permission is for, where that is told apart: (role, action, part of the store), and the probe that fails without it. Of any other
 # some probe has to fail.
@@ -42,7 +43,7 @@ UNSEEN = {
 }
 
 # Which conditions hold of the stack as it is deployed here.
-CONDITIONS = {"HasProviderSecret": True, "HasKmsKey": False, "HasRecordingLock": False}
+CONDITIONS = {"HasProviderSecret": True, "HasKmsKey": False, "HasRecordingLock": False, "HasCalleeIdSecret": True}
 
 
 def of_push(token):
@@ -139,7 +140,42 @@ def of_sweeping(token):
     return ended
 
 
+def of_reading(token):
+    """How readers' requests end, by their status: lists by each index, one call whole, its recording, a download."""
+    # A process that has the key of callees' ids would not ask for it again.
+    fresh("QueryCalls")
+    mark = secrets.token_hex(6)
+    call = {"callId": f"read-{mark}", "taskId": f"task-{mark}", "callee": "13900000000", "unknown": "x" * 100_000}
+    assert push("alicom-call-report", json.dumps([call]), token)[0] == 200
+    works.announce(token, f"heard-{mark}")
+    assert not invoke("ArchiveRecordings")[0]
+    reader = access_token()
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    paths = {
+        "by day": f"/api/calls?day={today}&zone=UTC",
+        "by task": f"/api/calls?provider=alicom&task=task-{mark}",
+        "by callee": "/api/calls?callee=13900000000",
+        "waiting": "/api/recordings?state=pending",
+        "whole": f"/api/calls/alicom/read-{mark}",
+        "recording": f"/api/calls/alicom/heard-{mark}/recordings/main",
+        "download": f"/api/calls?provider=alicom&task=task-{mark}&download=true",
+    }
+    ended = {}
+    for name, path in paths.items():
+        status, headers, _ = read(path, reader)
+        ended[name] = [status, read(headers["location"])[0]] if status == 302 else status
+    return ended
+
+
+def fresh(name):
+    """Has the next invocation start another process of a function."""
+    marked = {"Variables": aws("lambda").get_function_configuration(FunctionName=physical(name))["Environment"]["Variables"]}
+    marked["Variables"]["STARTED_ANEW"] = secrets.token_hex(4)
+    aws("lambda").update_function_configuration(FunctionName=physical(name), Environment=marked)
+
+
 ROUNDS = {
+    "QueryCallsRole": of_reading,
     "PushRole": of_push,
     "ArchiveRecordingsRole": of_archiving,
     "FetchConversationsRole": of_fetching,

@@ -64,6 +64,31 @@ def alarms_and_keys(token):
     assert push("alicom-call-report", "[]", token)[0] == 200
 
 
+PERMISSIONS = ("calls.read", "calls.pii", "recordings.listen", "calls.review", "operations.read")
+
+
+def readers(token):
+    """The readers' API, who may use it, and that nobody else may."""
+    heading = "Readers"
+    assert "ReadersUrl" not in outputs(), "there is none until it is said"
+    tell(DEPLOYING.block(heading, 'Readers: "true"'))
+    tell(DEPLOYING.block(heading, "admin-create-user"))
+    pool = outputs()["UserPoolId"]
+    groups = aws("cognito-idp").admin_list_groups_for_user(UserPoolId=pool, Username="ada@example.com")["Groups"]
+    assert [group["GroupName"] for group in groups] == ["reviewers"], groups
+    told = aws("cognito-idp").describe_user_pool(UserPoolId=pool)["UserPool"]
+    assert told["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"], "nobody signs up"
+    assert "MachineClientId" not in outputs(), "it costs, and nobody asked for it"
+    tell(DEPLOYING.block(heading, "echo 'MachineScopes"))
+    answer = tell(DEPLOYING.block(heading, "describe-user-pool-client"))
+    assert '"calls":[' in answer, answer
+    tell(DEPLOYING.block(heading, "callee_id_key"))
+    # All of them, for what follows.
+    parameters(MachineScopes=",".join(f"callvault/{permission}" for permission in PERMISSIONS))
+    tell("sam deploy")
+    works.reads(token)
+
+
 def settings():
     stack = aws("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
     return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}

@@ -73,12 +73,16 @@ def kebab(name):
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
-def is_push(resource):
-    return any(event["Type"] == "HttpApi" for event in resource["Properties"]["Events"].values())
+def triggered_by(kind):
+    return {
+        kebab(name): name
+        for name, resource in FUNCTIONS.items()
+        if any(event["Type"] == kind for event in resource["Properties"].get("Events", {}).values())
+    }
 
 
-PUSHES = {kebab(name): name for name, resource in FUNCTIONS.items() if is_push(resource)}
-SCHEDULED = {kebab(name): name for name, resource in FUNCTIONS.items() if not is_push(resource)}
+PUSHES = triggered_by("HttpApi")
+SCHEDULED = triggered_by("ScheduleV2")
 
 
 # What runs beside.
@@ -210,6 +214,37 @@ def push(function, body, token, headers=None, base=None):
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+
+
+def read(path, token=None):
+    """(status, headers, answer) of a reader's request, at the readers' API or at the URL that it answered."""
+    url = path if path.startswith("https:") else outputs()["ReadersUrl"] + path
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        with NO_REDIRECTS.open(request, timeout=60) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
+class Unredirected(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
+
+NO_REDIRECTS = urllib.request.build_opener(Unredirected)
+
+
+def access_token():
+    """A token of the program's client, by its credentials."""
+    told = outputs()
+    client = aws("cognito-idp").describe_user_pool_client(UserPoolId=told["UserPoolId"], ClientId=told["MachineClientId"])["UserPoolClient"]
+    credentials = base64.b64encode(f"{client['ClientId']}:{client['ClientSecret']}".encode()).decode()
+    request = urllib.request.Request(
+        told["TokenUrl"], data=b"grant_type=client_credentials", headers={"Authorization": f"Basic {credentials}"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)["access_token"]
 
 
 def invoke(logical):

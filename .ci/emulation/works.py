@@ -10,8 +10,8 @@ from io import BytesIO
 from urllib.request import urlopen
 
 from stage import (
-    BUILD, FUNCTIONS, PUSHES, RECORDINGS, SCHEDULED, TABLE, WORK, await_, aws, invoke, item, items, objects, physical,
-    push, sample, seen,
+    BUILD, FUNCTIONS, PUSHES, RECORDINGS, SCHEDULED, TABLE, WORK, access_token, await_, aws, invoke, item, items, objects,
+    physical, push, read, sample, seen,
 )
 
 # ELF's numbers of processors.
@@ -102,3 +102,23 @@ def scheduled(token):
     await_("the archiver, by its schedule", lambda: recording(pk)["state"]["S"] == "archived")
     await_("the schedules", lambda: not (WORK / "hour").exists())
     seen(f"one archived by a put, one in parts, one by its schedule; {', '.join(SCHEDULED)} ran")
+
+
+def reads(token):
+    """What was pushed is read with a program's token, and by nobody without one; each look is written down."""
+    status, answer = push("alicom-call-report", json.dumps([{"callId": "read/me^", "callee": "13900000000"}]), token)
+    assert status == 200, answer
+    reader = access_token()
+    for wrong in (None, "x", reader[:-8] + "AAAAAAAA", token):
+        status, headers, answer = read("/api/calls", wrong)
+        assert status == 401 and headers["www-authenticate"].startswith("Bearer"), f"{status} {answer}"
+    status, _, answer = read("/api/calls", reader)
+    assert status == 200 and any(call["call_id"] == "read/me^" for call in json.loads(answer)["calls"]), answer
+    looked = lambda: [found for found in items() if found["pk"]["S"].startswith("access#alicom#read/me^")]
+    assert not looked()
+    status, _, answer = read("/api/calls/alicom/read~2Fme~5E", reader)
+    assert status == 200 and json.loads(answer)["call"]["callee"] == "13900000000", answer
+    assert [found["actor"]["S"].split(":")[0] for found in looked()] == ["machine"], looked()
+    status, _, answer = read("/api/nothing", reader)
+    assert status == 404, answer
+    seen("a program's token reads; none, another and an altered one are 401; each look is written down")

@@ -12,6 +12,7 @@ use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::aws::{self, Account};
 use crate::config::{self, ConfigError, Environment};
@@ -27,13 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     /// The secret could not be read.
-    #[error("the providers' secret could not be read: {}", aws::brief(.0))]
+    #[error("the secret could not be read: {}", aws::brief(.0))]
     Secret(#[source] Box<SdkError<GetSecretValueError>>),
     /// The secret holds no text.
-    #[error("the providers' secret holds no text")]
+    #[error("the secret holds no text")]
     NoText,
     /// The secret is not the JSON that is asked of it. Only the place is told: the text is secret.
-    #[error("the providers' secret is not as it should be: line {line}, column {column}")]
+    #[error("the secret is not as it should be: line {line}, column {column}")]
     Shape {
         /// The line, counted from one.
         line: usize,
@@ -95,16 +96,8 @@ impl KeySource {
     /// # Errors
     /// [`ConfigError`], where half of a pair is set, or what is set names no secret.
     pub fn read(environment: &Environment<'_>, account: &Account) -> Result<Self, ConfigError> {
-        Ok(Self(match environment.get("PROVIDER_SECRET_ARN") {
-            Some(arn) if !config::is_arn(&arn, "secretsmanager") => {
-                let problem = "not a secret's ARN".to_owned();
-                return Err(ConfigError::Invalid { variable: "PROVIDER_SECRET_ARN".into(), problem });
-            }
-            // The SDK's own variable for another endpoint than AWS's.
-            Some(arn) => {
-                let endpoint = config::endpoint(environment, "AWS_ENDPOINT_URL_SECRETS_MANAGER")?;
-                Origin::Secret { client: client(account, &arn, endpoint), arn }
-            }
+        Ok(Self(match secret(environment, account, "PROVIDER_SECRET_ARN")? {
+            Some((client, arn)) => Origin::Secret { client, arn },
             None => Origin::Environment(ProviderCredentials::of_environment(environment)?),
         }))
     }
@@ -144,8 +137,7 @@ impl ProviderCredentials {
     }
 
     fn of_secret(json: &str) -> Result<Self, CredentialsError> {
-        let secret: Secret = serde_json::from_str(json)
-            .map_err(|error| CredentialsError::Shape { line: error.line(), column: error.column() })?;
+        let secret: Secret = of_json(json)?;
         Ok(Self {
             alibaba: secret
                 .alibaba
@@ -153,6 +145,31 @@ impl ProviderCredentials {
             laaffic: secret.laaffic.map(|keys| ApiKey { key: keys.api_key, secret: keys.api_secret }),
         })
     }
+}
+
+/// The secret whose ARN a variable holds, and a client for it; `None` where it is not set.
+pub(crate) fn secret(
+    environment: &Environment<'_>,
+    account: &Account,
+    variable: &'static str,
+) -> Result<Option<(aws_sdk_secretsmanager::Client, String)>, ConfigError> {
+    match environment.get(variable) {
+        Some(arn) if !config::is_arn(&arn, "secretsmanager") => {
+            Err(ConfigError::Invalid { variable: variable.into(), problem: "not a secret's ARN".to_owned() })
+        }
+        // The SDK's own variable for another endpoint than AWS's.
+        Some(arn) => {
+            let endpoint = config::endpoint(environment, "AWS_ENDPOINT_URL_SECRETS_MANAGER")?;
+            Ok(Some((client(account, &arn, endpoint), arn)))
+        }
+        None => Ok(None),
+    }
+}
+
+/// What a secret's JSON holds.
+pub(crate) fn of_json<T: DeserializeOwned>(json: &str) -> Result<T, CredentialsError> {
+    serde_json::from_str(json)
+        .map_err(|error| CredentialsError::Shape { line: error.line(), column: error.column() })
 }
 
 /// A client in the secret's own region, which need not be the stack's.
@@ -182,9 +199,17 @@ async fn read_secret(
     client: &aws_sdk_secretsmanager::Client,
     arn: &str,
 ) -> Result<ProviderCredentials, CredentialsError> {
+    ProviderCredentials::of_secret(&secret_text(client, arn).await?)
+}
+
+/// The text of a secret.
+pub(crate) async fn secret_text(
+    client: &aws_sdk_secretsmanager::Client,
+    arn: &str,
+) -> Result<String, CredentialsError> {
     let answer = client.get_secret_value().secret_id(arn).send().await;
     let answer = answer.map_err(|error| CredentialsError::Secret(Box::new(error)))?;
-    ProviderCredentials::of_secret(&answer.secret_string.ok_or(CredentialsError::NoText)?)
+    answer.secret_string.ok_or(CredentialsError::NoText)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! - [`ingress`]: the way of a push, from the HTTP request to the answer.
 //! - [`store`]: the table and the bucket.
+//! - [`auth`]: who a reader is, by their token.
 //! - [`outbound`]: what is asked of others, recordings and the platforms' APIs.
 //! - [`config`], [`credentials`], [`aws`], [`clock`], [`deadline`], [`random`]: what a process finds around it.
 //! - [`backoff`]: how long to pause before something is tried again.
@@ -9,6 +10,7 @@
 //!
 //! What is known of calls is in the crate `shared`, which is pure.
 
+pub mod auth;
 pub mod aws;
 pub mod backoff;
 pub mod clock;

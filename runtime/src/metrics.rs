@@ -78,8 +78,17 @@ pub const REMAINS_REMOVED: Metric = count("RemainsRemoved");
 /// Versions of erased calls' objects that can't be removed, since they are locked.
 pub const REMAINS_KEPT: Metric = count("RemainsKept");
 
+/// Requests of readers that were answered; also by function.
+pub const READS: Metric = count("Reads");
+/// Requests of readers that were turned away for their token or for want of a permission; also by function and reason.
+pub const READS_DENIED: Metric = count("ReadsDenied");
+/// Requests of readers that were answered 5xx.
+pub const READS_FAILED: Metric = count("ReadsFailed");
+/// How long answering a reader took.
+pub const READ_LATENCY: Metric = Metric { name: "ReadLatency", unit: "Milliseconds" };
+
 /// Every metric.
-pub const ALL: [Metric; 24] = [
+pub const ALL: [Metric; 28] = [
     PUSHES,
     ELEMENTS,
     STORED,
@@ -104,6 +113,10 @@ pub const ALL: [Metric; 24] = [
     SECRET_UNREADABLE,
     REMAINS_REMOVED,
     REMAINS_KEPT,
+    READS,
+    READS_DENIED,
+    READS_FAILED,
+    READ_LATENCY,
 ];
 
 /// Where metrics go.
@@ -185,6 +198,21 @@ pub struct SweepCounts {
     pub removed: u64,
     /// Versions of objects that can't be removed.
     pub kept: u64,
+}
+
+/// What is counted of a reader's request.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadCounts {
+    /// The function that answered it.
+    pub function: &'static str,
+    /// When it came.
+    pub at: Instant,
+    /// Why it was turned away, where it was.
+    pub denied: Option<&'static str>,
+    /// Whether it was answered 5xx.
+    pub failed: bool,
+    /// How long answering took, in milliseconds.
+    pub latency_ms: f64,
 }
 
 impl Metrics {
@@ -282,6 +310,17 @@ impl Metrics {
         let SweepCounts { removed, kept } = *counts;
         let values = [(REMAINS_REMOVED, large_number(removed)), (REMAINS_KEPT, large_number(kept))];
         self.emit(at, &[], &values, &[]);
+    }
+
+    /// Emits what is counted of a reader's request.
+    pub fn read_answered(&self, counts: &ReadCounts) {
+        let ReadCounts { function, at, denied, failed, latency_ms } = *counts;
+        if let Some(reason) = denied {
+            let dimensions = [("Function", function), ("Reason", reason)];
+            return self.emit(at, &dimensions, &[(READS_DENIED, 1.0)], &[READS_DENIED]);
+        }
+        let values = [(READS, 1.0), (READS_FAILED, f64::from(u8::from(failed))), (READ_LATENCY, latency_ms)];
+        self.emit(at, &[("Function", function)], &values, &[READS]);
     }
 
     /// Emits values without dimensions, and those of `divided` also with all of `dimensions`.

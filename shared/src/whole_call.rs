@@ -6,7 +6,7 @@ use crate::model::{CallKey, Instant, Recording};
 use crate::record::item::is_tombstone;
 use crate::record::item::{self, Item, TURNS, TURNS_KEY, UnreadableItem};
 use crate::record::keys;
-use crate::record::merge::{CALL_WRITERS, Record};
+use crate::record::merge::Record;
 
 /// The attribute of a verbatim push that holds its text, and the one that names the object which does.
 const BODY: &str = "body";
@@ -124,15 +124,9 @@ impl WholeCall {
         Ok(Some(Self { key, call, conversation, recordings, pushes }))
     }
 
-    /// Every number of the callee that is known: today's, what weaker functions say otherwise, and what was said before.
+    /// Every number of the callee that is known: see [`Record::callee_numbers`].
     pub fn callee_numbers(&self) -> impl Iterator<Item = &str> {
-        const CALLEE: &str = "callee";
-        let writers = CALL_WRITERS.iter().filter(|(attribute, _)| *attribute == CALLEE);
-        let fields = writers.flat_map(|(_, writers)| writers.iter());
-        let otherwise = fields.filter_map(|(function, field)| self.call.extra.get(*function)?.get(*field));
-        let apart = self.call.sources.values().flat_map(|source| source.apart.values());
-        let before = apart.filter_map(|body| body.get("says")?.get(CALLEE));
-        self.call.facts.get(CALLEE).into_iter().chain(otherwise).chain(before).filter_map(Value::as_str)
+        self.call.callee_numbers()
     }
 }
 

@@ -8,10 +8,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 
 use super::table::{Table, TableError};
 use shared::model::Instant;
-use shared::record::keys::{self, BY_DAY};
-
-/// The attribute that an index of calls sorts by.
-const CALL_AT: &str = "call_at";
+use shared::record::keys::{self, BY_CALLEE, BY_DAY, CALL_AT};
 
 /// A call as an index lists it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +30,7 @@ impl Table {
             .client
             .query()
             .table_name(&self.name)
-            .index_name("by-callee")
+            .index_name(BY_CALLEE)
             .key_condition_expression("#callee = :callee")
             .expression_attribute_names("#callee", "callee_key")
             .expression_attribute_values(":callee", AttributeValue::S(number))

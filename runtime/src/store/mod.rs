@@ -2,7 +2,9 @@
 //!
 //! - [`Store`] stores what pushes say, and `replay` reads it anew.
 //! - [`table`]: reading items, merging them by version, batches; how an item is written there is known to `attributes` alone.
+//! - [`access`]: who saw what.
 //! - [`job`], [`shards`], [`lease`], [`marks`], [`tombstones`]: what scheduled runs write.
+//! - [`reading`]: lists of calls in order, one call whole, counts: for whoever asks.
 //! - [`due`], `listing`, `scan`: finding items. `replace`, `delete`: what only an erasure does. [`hashes`]: digests that are added later.
 //!
 //! What fails in the table is a [`TableError`], in the bucket a [`BucketError`]; a [`StoreError`] is either, where both are
@@ -16,6 +18,7 @@
 //! and under way at the same time; each can be repeated. When one of them is missing after a crash, the repeated push makes up for
 //! it, as of its first receipt.
 
+pub mod access;
 pub mod attributes;
 pub mod bucket;
 mod delete;
@@ -26,6 +29,7 @@ pub mod job;
 pub mod lease;
 pub mod listing;
 pub mod marks;
+pub mod reading;
 mod replace;
 mod replay;
 mod scan;

@@ -190,17 +190,45 @@ impl Table {
     pub async fn get_all(&self, keys: &[(String, String)]) -> Result<Vec<Item>, TableError> {
         let mut items = Vec::new();
         for keys in keys.chunks(MAX_BATCH_GET) {
-            let mut wanted = Some(wanted(keys, true)?);
-            for round in 0..MAX_BATCH_ROUNDS {
-                let Some(rest) = wanted.take() else { break };
-                BACKOFF.pause(round).await;
-                wanted = self.get_batch(rest, &mut items).await?;
-            }
-            if let Some(rest) = wanted {
-                return Err(TableError::Unprocessed(rest.keys.len()));
-            }
+            items.extend(self.get_batch_whole(wanted(keys, true)?).await?);
         }
         Ok(items)
+    }
+
+    /// Reads items with different keys in any order, those that are there; of each, these attributes. What was written a moment ago may be
+    /// missing where the read is not `consistent`, which costs half.
+    ///
+    /// # Errors
+    /// [`TableError`], when DynamoDB fails.
+    pub(super) async fn read(
+        &self,
+        keys: &[(String, String)],
+        attributes: &[&str],
+        consistent: bool,
+    ) -> Result<Vec<Item>, TableError> {
+        let chunks: Vec<_> = keys.chunks(MAX_BATCH_GET).collect();
+        let mut items = Vec::new();
+        for chunks in chunks.chunks(MAX_GLANCES) {
+            let batches = chunks.iter().map(|keys| async {
+                self.get_batch_whole(projected(wanted(keys, consistent)?, attributes)).await
+            });
+            items.extend(try_join_all(batches).await?.into_iter().flatten());
+        }
+        Ok(items)
+    }
+
+    /// Reads one batch, and again what DynamoDB leaves unprocessed of it.
+    async fn get_batch_whole(&self, wanted: KeysAndAttributes) -> Result<Vec<Item>, TableError> {
+        let (mut wanted, mut items) = (Some(wanted), Vec::new());
+        for round in 0..MAX_BATCH_ROUNDS {
+            let Some(rest) = wanted.take() else { break };
+            BACKOFF.pause(round).await;
+            wanted = self.get_batch(rest, &mut items).await?;
+        }
+        match wanted {
+            Some(rest) => Err(TableError::Unprocessed(rest.keys.len())),
+            None => Ok(items),
+        }
     }
 
     /// Reads items with different keys in any order, at half the price: what was written a moment ago may be missing, and so
@@ -402,6 +430,15 @@ fn wanted(keys: &[(String, String)], consistent: bool) -> Result<KeysAndAttribut
     });
     let wanted = KeysAndAttributes::builder().set_keys(Some(keys.collect())).consistent_read(consistent);
     wanted.build().map_err(|error| TableError::Refused(error.to_string()))
+}
+
+/// The same, but for no more than these attributes of each item.
+fn projected(mut wanted: KeysAndAttributes, attributes: &[&str]) -> KeysAndAttributes {
+    let aliases: Vec<_> = (0..attributes.len()).map(|at| format!("#a{at}")).collect();
+    wanted.projection_expression = Some(aliases.join(", "));
+    let names = attributes.iter().map(|name| (*name).to_owned());
+    wanted.expression_attribute_names = Some(aliases.into_iter().zip(names).collect());
+    wanted
 }
 
 /// DynamoDB's word that the request itself is wrong, which no repetition mends.

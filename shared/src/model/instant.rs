@@ -37,6 +37,17 @@ impl Instant {
         Self::from_epoch_millis(seconds.checked_mul(1000)?)
     }
 
+    /// Milliseconds since 1970-01-01T00:00:00Z, kept inside the range of [`Instant`].
+    pub fn clamped(millis: i64) -> Self {
+        let millis = millis.clamp(EARLIEST_MS, LATEST_MS - 1);
+        Self(Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH))
+    }
+
+    /// The same as jiff has it.
+    pub(crate) fn timestamp(self) -> Timestamp {
+        self.0
+    }
+
     /// Any of the forms in which a provider writes a time, `zone` being that of the forms that carry none:
     ///
     /// | text | meaning |

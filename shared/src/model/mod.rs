@@ -11,6 +11,7 @@ mod outcome;
 mod phone;
 mod platform;
 mod recording;
+mod review;
 
 pub use call::{CallFacts, CallId, CallKey, Tags};
 pub use conversation::{ConversationFacts, Speaker, Turn};
@@ -21,6 +22,7 @@ pub use outcome::{HangupBy, Outcome};
 pub use phone::PhoneNumber;
 pub use platform::{Platform, Provider};
 pub use recording::{Candidate, Recording, RecordingSource, RecordingState, SourceUrl};
+pub use review::Review;
 
 /// A struct of facts that may all be unknown: every field becomes an `Option` that is left out of the item when empty.
 macro_rules! facts {
@@ -32,6 +34,9 @@ macro_rules! facts {
         }
 
         impl $name {
+            /// The attributes' names.
+            pub const NAMES: &'static [&'static str] = &[$( stringify!($field), )*];
+
             /// The facts that are known, as an item holds them: what serializing them gives, made storable, without a copy of any text.
             pub fn into_facts(self) -> $crate::record::attribute_list::AttributeList {
                 let mut facts = $crate::record::attribute_list::AttributeList::new();

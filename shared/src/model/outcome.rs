@@ -60,6 +60,55 @@ pub enum HangupBy {
 }
 
 impl Outcome {
+    /// Every value.
+    pub const ALL: [Self; 17] = [
+        Self::Answered,
+        Self::Voicemail,
+        Self::NoAnswer,
+        Self::Busy,
+        Self::Rejected,
+        Self::PoweredOff,
+        Self::Suspended,
+        Self::InvalidNumber,
+        Self::Unreachable,
+        Self::Forwarded,
+        Self::Barred,
+        Self::Congestion,
+        Self::Canceled,
+        Self::Abandoned,
+        Self::CallerError,
+        Self::SystemError,
+        Self::Other,
+    ];
+
+    /// The name in items.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Voicemail => "voicemail",
+            Self::NoAnswer => "no_answer",
+            Self::Busy => "busy",
+            Self::Rejected => "rejected",
+            Self::PoweredOff => "powered_off",
+            Self::Suspended => "suspended",
+            Self::InvalidNumber => "invalid_number",
+            Self::Unreachable => "unreachable",
+            Self::Forwarded => "forwarded",
+            Self::Barred => "barred",
+            Self::Congestion => "congestion",
+            Self::Canceled => "canceled",
+            Self::Abandoned => "abandoned",
+            Self::CallerError => "caller_error",
+            Self::SystemError => "system_error",
+            Self::Other => "other",
+        }
+    }
+
+    /// The value that has this name in items.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+
     /// Alibaba's intelligent status code: `smartStatusCode` of AlicomAgentCallReport, `CallResult` of
     /// QueryConversationDetailInfo. The two lists differ in two synonyms; the older voice service's `OTHER` is taken too.
     pub fn from_alibaba(code: &str) -> Option<Self> {
@@ -143,6 +192,24 @@ impl Outcome {
 }
 
 impl HangupBy {
+    /// Every value.
+    pub const ALL: [Self; 4] = [Self::Callee, Self::Agent, Self::System, Self::Unknown];
+
+    /// The name in items.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Callee => "callee",
+            Self::Agent => "agent",
+            Self::System => "system",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The value that has this name in items.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+
     /// `hangupDirection` of AlicomAgentCallReport (English and Chinese page) and of QueryConversationDetailInfo
     /// (documented as `0` and `1`, sampled in Chinese).
     pub fn from_alibaba(direction: &str) -> Option<Self> {
@@ -162,6 +229,19 @@ impl HangupBy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_value_has_the_name_that_items_have() {
+        for outcome in Outcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+            assert_eq!(Outcome::named(outcome.as_str()), Some(outcome));
+        }
+        for side in HangupBy::ALL {
+            assert_eq!(serde_json::to_value(side).unwrap(), side.as_str());
+            assert_eq!(HangupBy::named(side.as_str()), Some(side));
+        }
+        assert_eq!((Outcome::named("Busy"), HangupBy::named("")), (None, None));
+    }
 
     /// Every value of every document, and its outcome.
     #[test]

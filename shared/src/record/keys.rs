@@ -16,8 +16,14 @@ pub const CONVERSATION: &str = "conversation";
 /// By which attribute items expire, in seconds since 1970; set only where a retention is configured.
 pub const TTL: &str = "ttl";
 
+/// The index of calls by task.
+pub const BY_TASK: &str = "by-task";
+/// The index of calls by the number that was called.
+pub const BY_CALLEE: &str = "by-callee";
 /// The index of calls by day.
 pub const BY_DAY: &str = "by-day";
+/// By which attribute the indexes of calls sort.
+pub const CALL_AT: &str = "call_at";
 /// The index of what is due.
 pub const BY_DUE: &str = "by-due";
 /// Its partition key, which only an item has that is due at a time.
@@ -40,12 +46,18 @@ pub struct Index {
 
 /// The indexes. They project no more than a list needs, and nothing that later pushes change: a change of a
 /// projected attribute would cost a write of the index each time.
-pub const INDEXES: [Index; 4] = [
-    Index { name: "by-task", partition: "task_key", sort: "call_at", projects: &[] },
-    Index { name: "by-callee", partition: "callee_key", sort: "call_at", projects: &[] },
-    Index { name: BY_DAY, partition: "day", sort: "call_at", projects: &[] },
-    Index { name: BY_DUE, partition: DUE, sort: DUE_AT, projects: &["source_expires_at"] },
-];
+pub const INDEXES: [Index; 4] = [TASK_INDEX, CALLEE_INDEX, DAY_INDEX, DUE_INDEX];
+
+/// The index of calls by task.
+pub const TASK_INDEX: Index = Index { name: BY_TASK, partition: "task_key", sort: CALL_AT, projects: &[] };
+/// The index of calls by the number that was called.
+pub const CALLEE_INDEX: Index =
+    Index { name: BY_CALLEE, partition: "callee_key", sort: CALL_AT, projects: &[] };
+/// The index of calls by day.
+pub const DAY_INDEX: Index = Index { name: BY_DAY, partition: "day", sort: CALL_AT, projects: &[] };
+/// The index of what is due.
+pub const DUE_INDEX: Index =
+    Index { name: BY_DUE, partition: DUE, sort: DUE_AT, projects: &["source_expires_at"] };
 
 /// Over how many partitions a day, and the work that is due, are spread.
 pub const SHARDS: u8 = 8;
@@ -61,6 +73,20 @@ pub fn call_of_pk(pk: &str) -> Option<CallKey> {
     let provider = Provider::named(provider)?;
     Some(CallKey { provider, call_id: CallId::new(call_id.to_owned())? })
 }
+
+/// The partition key of what people think of a call.
+pub fn review_pk(key: &CallKey) -> String {
+    ["review#", key.provider.as_str(), "#", key.call_id.as_str()].concat()
+}
+
+/// The call whose review lies under this partition key.
+pub fn call_of_review_pk(pk: &str) -> Option<CallKey> {
+    let (provider, call_id) = pk.strip_prefix("review#")?.split_once('#')?;
+    Some(CallKey { provider: Provider::named(provider)?, call_id: CallId::new(call_id.to_owned())? })
+}
+
+/// The sort key of a review.
+pub const REVIEW: &str = "review";
 
 /// The sort key of a verbatim push.
 pub fn push_sk(function: &str, digest: &str) -> String {
@@ -98,6 +124,7 @@ pub fn archive_due_key(shard: u8) -> String {
 }
 
 /// The partition of `by-due` for recordings that were given up, of calls of this shard: nothing works on them, they are listed there.
+/// `due_at` is when that was.
 pub fn lost_due_key(shard: u8) -> String {
     format!("lost#{shard}")
 }
@@ -154,6 +181,34 @@ pub const ALL_TASKS: &str = "all";
 /// The sort key of one task's mark.
 pub fn task_mark_sk(task_id: &str) -> String {
     format!("task#{task_id}")
+}
+
+/// What begins the partition keys of the access log, and of nothing else: readers may write there.
+pub const ACCESS_PREFIX: &str = "access#";
+
+/// The partition key of who looked at a call. It is not the call's: an erasure leaves it.
+pub fn access_pk(key: &CallKey) -> String {
+    [ACCESS_PREFIX, key.provider.as_str(), "#", key.call_id.as_str()].concat()
+}
+
+/// The partition key of who looked at lists on a date in UTC, `2025-06-01`.
+pub fn access_list_pk(date: &str) -> String {
+    [ACCESS_PREFIX, date].concat()
+}
+
+/// Whether entries of the access log lie under this partition key.
+pub fn is_access_pk(pk: &str) -> bool {
+    pk.starts_with(ACCESS_PREFIX)
+}
+
+/// The call whose partition of the access log this is, if it is one's.
+pub fn call_of_access_pk(pk: &str) -> Option<CallKey> {
+    call_of_pk(&["call#", pk.strip_prefix(ACCESS_PREFIX)?].concat())
+}
+
+/// The sort key of an entry of the access log.
+pub fn access_sk(at: Instant, random: &str) -> String {
+    format!("{at}#{random}")
 }
 
 /// Which of the [`SHARDS`] what lies under a partition key belongs to.
@@ -222,6 +277,14 @@ pub fn large_prefix(key: &CallKey) -> String {
 /// Where one such part lies: named by its content, so that a repeat falls on it.
 pub fn large_key(key: &CallKey, bytes: &[u8]) -> String {
     format!("{}{}.json", large_prefix(key), hex::encode(Sha256::digest(bytes)))
+}
+
+/// Under which prefix the bucket has what readers were given as a file. It expires after a day.
+pub const DOWNLOADS: &str = "downloads/";
+
+/// Where a file for a reader lies: found by nobody who was not given its URL. `random` tells it from others, `name` ends it.
+pub fn download_key(at: Instant, random: &str, name: &str) -> String {
+    format!("{DOWNLOADS}{}/{random}/{name}", at.date())
 }
 
 /// Kept as they are in an object's key: what needs no escape in a URL.

@@ -196,6 +196,17 @@ impl Record {
         source.receipts().get(position).copied()
     }
 
+    /// Every number of the callee that a call's record knows: today's, what weaker functions say otherwise, and what was said before.
+    pub fn callee_numbers(&self) -> impl Iterator<Item = &str> {
+        const CALLEE: &str = "callee";
+        let writers = CALL_WRITERS.iter().filter(|(attribute, _)| *attribute == CALLEE);
+        let fields = writers.flat_map(|(_, writers)| writers.iter());
+        let otherwise = fields.filter_map(|(function, field)| self.extra.get(*function)?.get(*field));
+        let apart = self.sources.values().flat_map(|source| source.apart.values());
+        let before = apart.filter_map(|body| body.get(SAYS)?.get(CALLEE));
+        self.facts.get(CALLEE).into_iter().chain(otherwise).chain(before).filter_map(Value::as_str)
+    }
+
     /// Whether a record has as many bodies of a function as it takes, and this is another one.
     pub fn is_full_for(&self, contribution: &Contribution) -> bool {
         let source = self.sources.get(contribution.function);

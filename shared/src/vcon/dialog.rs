@@ -4,9 +4,10 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use super::{AGENT, CALLEE, Options, View, fact};
+use super::{AGENT, CALLEE, Options, fact};
 use crate::model::{CallFacts, Instant, Outcome, Recording, RecordingState};
 use crate::record::item::TURNS;
+use crate::view::Mask;
 use crate::whole_call::WholeCall;
 
 /// The slot of the recording that has the callee alone.
@@ -37,7 +38,7 @@ pub(super) struct Dialog {
 }
 
 /// A call's dialogs, of which there is always one, and the place of its first recording among them.
-pub(super) fn of(call: &WholeCall, options: &Options<'_>, view: &View) -> (Vec<Dialog>, usize) {
+pub(super) fn of(call: &WholeCall, options: &Options<'_>, mask: &Mask) -> (Vec<Dialog>, usize) {
     let times = times(call);
     let called_at = times.call_at().unwrap_or(call.call.first_received_at);
     let bare = |r#type, start| Dialog {
@@ -58,13 +59,13 @@ pub(super) fn of(call: &WholeCall, options: &Options<'_>, view: &View) -> (Vec<D
     let recordings_at = dialogs.len();
 
     let duration = fact::<u64>(&call.call, "duration_s").filter(|seconds| {
-        failed.is_none() && (1..=MAX_INTEGER).contains(seconds) && view.may_show(&seconds.to_string())
+        failed.is_none() && (1..=MAX_INTEGER).contains(seconds) && mask.may_show(&seconds.to_string())
     });
     let start = if failed.is_none() { times.answered_at.unwrap_or(called_at) } else { called_at };
     let recorded = Dialog { duration, ..bare("recording", start) };
     dialogs.extend(call.recordings.iter().map(|recording| {
         let dialog = recorded.clone();
-        with_content(dialog, call, recording, options, view)
+        with_content(dialog, call, recording, options, mask)
     }));
     if dialogs.is_empty() {
         dialogs.push(recorded);
@@ -77,7 +78,7 @@ fn with_content(
     call: &WholeCall,
     recording: &Recording,
     options: &Options<'_>,
-    view: &View,
+    mask: &Mask,
 ) -> Dialog {
     let dialog = match recording.slot.as_str() {
         // What the callee does not say is cut out of it, perhaps.
@@ -87,10 +88,10 @@ fn with_content(
     if recording.state != RecordingState::Archived {
         return dialog;
     }
-    let tells_nothing = view.may_show(call.key.call_id.as_str()) && view.may_show(&recording.slot);
+    let tells_nothing = mask.may_show(call.key.call_id.as_str()) && mask.may_show(&recording.slot);
     let url = (options.recording_url)(&call.key, &recording.slot);
     Dialog {
-        mediatype: recording.media_type.clone().filter(|found| is_media_type(found) && view.may_show(found)),
+        mediatype: recording.media_type.clone().filter(|found| is_media_type(found) && mask.may_show(found)),
         url: url.filter(|url| url.starts_with("https://") && tells_nothing),
         content_hash: content_hash(recording),
         ..dialog

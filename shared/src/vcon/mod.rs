@@ -27,11 +27,10 @@ mod tests;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::masking::{Hidden, masked};
 use crate::model::{CallKey, Instant, PhoneNumber};
-use crate::path_id::escaped;
 use crate::record::keys;
 use crate::record::merge::Record;
+use crate::view::{Mask, href};
 use crate::whole_call::{StoredPush, WholeCall};
 use analysis::Analysis;
 use dialog::Dialog;
@@ -72,7 +71,7 @@ pub struct Options<'a> {
 
 /// The path of a recording at the readers' API.
 pub fn recording_path(key: &CallKey, slot: &str) -> String {
-    format!("/api/calls/{}/{}/recordings/{}", key.provider, escaped(key.call_id.as_str()), escaped(slot))
+    href::recording(key, slot)
 }
 
 /// A call as a vCon. Serialized, it is JSON of the media type `application/vcon+json`, unsigned.
@@ -121,7 +120,7 @@ struct Attachment {
 impl Vcon {
     /// Makes a vCon of all that is stored of a call.
     pub fn of(call: &WholeCall, options: &Options<'_>) -> Self {
-        let view = View::of(call, options);
+        let mask = mask(call, options);
         let created_at = call.call.first_received_at;
         let named = keys::call_pk(&call.key);
         let full = uuid::of(created_at, &named);
@@ -132,7 +131,7 @@ impl Vcon {
             ),
             Shown::Numbers | Shown::NumbersAndPushes => (full, None),
         };
-        let (dialog, recordings_at) = dialog::of(call, options, &view);
+        let (dialog, recordings_at) = dialog::of(call, options, &mask);
         let attachments = match options.shown {
             Shown::NumbersAndPushes => call.pushes.iter().filter_map(attachment).collect(),
             Shown::WithoutNumbers | Shown::Numbers => Vec::new(),
@@ -143,9 +142,9 @@ impl Vcon {
             created_at,
             updated_at: updated_at(call),
             redacted,
-            parties: parties(call, &view),
+            parties: parties(call, &mask),
             dialog,
-            analysis: analysis::of(call, &view, recordings_at),
+            analysis: analysis::of(call, &mask, recordings_at),
             attachments,
         }
     }
@@ -170,43 +169,30 @@ fn updated_at(call: &WholeCall) -> Instant {
 }
 
 /// What may be seen of a call's texts.
-struct View {
-    /// `None` where numbers may be seen.
-    hidden: Option<Hidden>,
-}
-
-impl View {
-    fn of(call: &WholeCall, options: &Options<'_>) -> Self {
-        let hidden = (options.shown == Shown::WithoutNumbers).then(|| Hidden::new(call.callee_numbers()));
-        Self { hidden }
-    }
-
-    /// Whether a text may be seen as it is: it does not tell a number that is hidden.
-    fn may_show(&self, text: &str) -> bool {
-        self.hidden.as_ref().is_none_or(|hidden| !hidden.is_told_by(text))
+fn mask(call: &WholeCall, options: &Options<'_>) -> Mask {
+    match options.shown {
+        Shown::WithoutNumbers => Mask::of(call.callee_numbers()),
+        Shown::Numbers | Shown::NumbersAndPushes => Mask::none(),
     }
 }
 
-fn parties(call: &WholeCall, view: &View) -> Vec<Party> {
+fn parties(call: &WholeCall, mask: &Mask) -> Vec<Party> {
     let number = |attribute: &str| fact::<PhoneNumber>(&call.call, attribute);
     let title = call.key.provider.platform().title;
     let agent = number("display_number").or_else(|| number("caller"));
-    let agent = Party { r#type: "bot", ..party(agent.as_ref(), view) };
-    let callee = Party { r#type: "person", ..party(number("callee").as_ref(), view) };
+    let agent = Party { r#type: "bot", ..party(agent.as_ref(), mask) };
+    let callee = Party { r#type: "person", ..party(number("callee").as_ref(), mask) };
     let platform = Party { name: Some(title.to_owned()), r#type: "organization", ..Party::default() };
     // In the order of their places.
     vec![agent, callee, platform]
 }
 
 /// Who has this number. One that is masked, by the platform or here, is a name: it leads to nobody.
-fn party(number: Option<&PhoneNumber>, view: &View) -> Party {
+fn party(number: Option<&PhoneNumber>, mask: &Mask) -> Party {
     let Some(number) = number else { return Party::default() };
-    match &view.hidden {
-        Some(_) => Party { name: Some(masked(number.as_str())), ..Party::default() },
-        None => match tel(number.as_str()) {
-            Some(tel) => Party { tel: Some(tel), ..Party::default() },
-            None => Party { name: Some(number.as_str().to_owned()), ..Party::default() },
-        },
+    match tel(number.as_str()).filter(|_| mask.shows_numbers()) {
+        Some(tel) => Party { tel: Some(tel), ..Party::default() },
+        None => Party { name: Some(mask.number(number.as_str()).into_owned()), ..Party::default() },
     }
 }
 

@@ -41,6 +41,8 @@ enum Command {
     Replay(operator::ReplayOptions),
     /// Remove all that is stored of a person.
     Erase(operator::EraseOptions),
+    /// List calls, show one, follow them as they come.
+    Calls(operator::CallsOptions),
     /// Write calls for other programs, each as a vCon.
     Export(operator::ExportOptions),
     /// Tell how archiving is doing, what is wrong with it, and what to do.
@@ -60,8 +62,12 @@ enum Command {
     /// Write a push function's crate, and its rows in every file that lists functions.
     #[cfg(feature = "stack")]
     NewFunction(scaffold::NewFunctionOptions),
+    /// Tell who saw what: one call, all that somebody saw, all since a time.
+    Audit(operator::AuditOptions),
     /// Mint a push token, and the SHA-256 of it to configure.
     Token,
+    /// Get a token of the local stack's issuer, for the API over calls.
+    AccessToken(operator::AccessTokenOptions),
 }
 
 #[tokio::main]
@@ -81,6 +87,7 @@ async fn main() -> ExitCode {
         Command::Redrive(options) => operator::redrive(options).await,
         Command::Replay(options) => operator::replay(options).await,
         Command::Erase(options) => operator::erase(options).await,
+        Command::Calls(options) => operator::calls(options).await,
         Command::Export(options) => operator::export(options).await,
         Command::Doctor(options) => operator::doctor(options).await,
         Command::Archive(options) => operator::archive(options).await,
@@ -92,7 +99,9 @@ async fn main() -> ExitCode {
         Command::Bench(options) => bench::run(options).await,
         #[cfg(feature = "stack")]
         Command::NewFunction(options) => scaffold::new_function(options),
+        Command::Audit(options) => operator::audit(options).await,
         Command::Token => operator::token(),
+        Command::AccessToken(options) => operator::access_token(options).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

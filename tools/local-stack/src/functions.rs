@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Context;
 use lambda_http::{Body, RequestExt, Response};
+use query_calls::QueryCalls;
 use runtime::clock;
 use runtime::credentials::ProviderCredentials;
 use runtime::deadline::Deadline;
@@ -55,6 +56,9 @@ pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 3] = [
     },
 ];
 
+/// For how long API Gateway waits for a function that answers readers.
+const READERS_WAIT: Duration = Duration::from_secs(29);
+
 /// Why an invocation brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
@@ -78,6 +82,7 @@ pub struct Functions {
     conversations: Conversations,
     credentials: ProviderCredentials,
     sweeper: Sweeper,
+    reader: QueryCalls,
 }
 
 impl Functions {
@@ -88,8 +93,9 @@ impl Functions {
         conversations: Conversations,
         credentials: ProviderCredentials,
         sweeper: Sweeper,
+        reader: QueryCalls,
     ) -> Self {
-        Self { receiver, archiver, conversations, credentials, sweeper }
+        Self { receiver, archiver, conversations, credentials, sweeper, reader }
     }
 
     /// Invokes a function with an event, and gives back what it answers.
@@ -103,9 +109,19 @@ impl Functions {
                 let deadline = Deadline::of_context(0);
                 tokio::spawn(async move { (function.handle)(&self, clock::now(), deadline).await })
             }
+            (None, None) if name == query_calls::FUNCTION => {
+                tokio::spawn(async move { self.read(event).await })
+            }
             (None, None) => return Err(InvokeError::NotFound(name.to_owned())),
         };
         invocation.await.map_err(|error| failed("Runtime.Panic", error.to_string()))?
+    }
+
+    async fn read(&self, event: Value) -> Result<Value, InvokeError> {
+        let event = serde_json::from_value(event)
+            .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
+        let answer = query_calls::handle(&self.reader, event, Deadline::after(READERS_WAIT)).await;
+        serde_json::to_value(answer).map_err(|error| failed("Runtime.Error", error.to_string()))
     }
 
     async fn push(&self, function: PushFunction, event: Value) -> Result<Value, InvokeError> {

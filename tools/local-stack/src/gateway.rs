@@ -11,19 +11,20 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use catalog::PUSH_FUNCTIONS;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, USER_AGENT};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -38,23 +39,28 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// What requests are answered with.
 #[derive(Clone)]
-struct Gateway {
+pub(crate) struct Gateway {
     functions: Arc<Functions>,
+    /// Who issues readers' tokens.
+    issuer: Arc<str>,
     /// How long a request's body may take to arrive.
     read_timeout: Duration,
 }
 
+impl Gateway {
+    /// What answers by these functions; a request's head, and then its body, may take as long as that to arrive.
+    pub(crate) fn new(functions: Arc<Functions>, issuer: String, read_timeout: Duration) -> Self {
+        Self { functions, issuer: issuer.into(), read_timeout }
+    }
+}
+
 /// Serves the functions until told to stop, or until the other end of `stopped` is gone.
 ///
-/// A sender that takes longer than `read_timeout` for a request's head, or then for its body, loses its connection: the latter is
+/// A sender that takes longer than the gateway's `read_timeout` for a request's head, or then for its body, loses its connection: the latter is
 /// told 408. So does one that leaves a connection unused for as long.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    functions: Arc<Functions>,
-    read_timeout: Duration,
-    mut stopped: oneshot::Receiver<()>,
-) {
-    let router = router(Gateway { functions, read_timeout });
+pub(crate) async fn serve(listener: TcpListener, gateway: Gateway, mut stopped: oneshot::Receiver<()>) {
+    let read_timeout = gateway.read_timeout;
+    let router = router(gateway);
     // Told the version beforehand, it doesn't wait for a first byte to tell it: that wait has no end.
     let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
     http.http1().timer(TokioTimer::new()).header_read_timeout(read_timeout);
@@ -84,15 +90,53 @@ pub(crate) async fn serve(
 fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/push/{function}/{token}", post(push))
+        .route(READ, get(read_calls))
         .route("/2015-03-31/functions/{function}/invocations", post(invoke))
+        .route("/.well-known/oauth-protected-resource", get(protected_resource))
         .fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
         .method_not_allowed_fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
         .layer(DefaultBodyLimit::disable())
         .with_state(gateway)
 }
 
+/// The route of the API over calls, as API Gateway has it with `+` in the place of `*`.
+const READ: &str = "/api/{*proxy}";
+const READ_ROUTE: &str = "GET /api/{proxy+}";
+
+async fn read_calls(
+    State(Gateway { functions, read_timeout, .. }): State<Gateway>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    // axum takes a GET's route for HEAD too.
+    if parts.method != Method::GET {
+        return message(StatusCode::NOT_FOUND, "Not Found");
+    }
+    let body = match read(body, read_timeout).await {
+        Ok(body) => body,
+        Err(response) => return response,
+    };
+    let path = decoded_path(parts.uri.path());
+    let proxy = path.trim_start_matches("/api/").to_owned();
+    let routed = Routed { route: READ_ROUTE.to_owned(), path, parameters: json!({"proxy": proxy}) };
+    match functions.invoke(query_calls::FUNCTION, event(&parts, peer, routed, &body)).await {
+        Ok(payload) => response(&payload),
+        Err(error) => {
+            tracing::error!(function = query_calls::FUNCTION, error = %error, "invocation failed");
+            message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        }
+    }
+}
+
+/// The path that API Gateway hands on: decoded, and cut where a `?` comes out.
+fn decoded_path(path: &str) -> String {
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    decoded.split('?').next().unwrap_or_default().to_owned()
+}
+
 async fn push(
-    State(Gateway { functions, read_timeout }): State<Gateway>,
+    State(Gateway { functions, read_timeout, .. }): State<Gateway>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     path: Result<Path<(String, String)>, PathRejection>,
     request: Request,
@@ -108,7 +152,12 @@ async fn push(
         Ok(body) => body,
         Err(response) => return response,
     };
-    match functions.invoke(&function, event(&parts, peer, &function, &token, &body)).await {
+    let routed = Routed {
+        route: format!("POST /push/{function}/{{token}}"),
+        path: parts.uri.path().to_owned(),
+        parameters: json!({"token": token}),
+    };
+    match functions.invoke(&function, event(&parts, peer, routed, &body)).await {
         Ok(payload) => response(&payload),
         Err(InvokeError::NotFound(_)) => message(StatusCode::NOT_FOUND, "Not Found"),
         Err(InvokeError::Failed { kind, .. }) => {
@@ -118,9 +167,16 @@ async fn push(
     }
 }
 
+/// Whose tokens open the API over calls: how `callvault access-token` finds the issuer.
+///
+/// <https://www.rfc-editor.org/rfc/rfc9728>
+async fn protected_resource(State(Gateway { issuer, .. }): State<Gateway>) -> Response {
+    (json_type(), json!({"authorization_servers": [&*issuer]}).to_string()).into_response()
+}
+
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
 async fn invoke(
-    State(Gateway { functions, read_timeout }): State<Gateway>,
+    State(Gateway { functions, read_timeout, .. }): State<Gateway>,
     Path(function): Path<String>,
     headers: HeaderMap,
     request: Request,
@@ -168,8 +224,19 @@ async fn read(body: Body, limit: Duration) -> Result<Bytes, Response> {
     }
 }
 
+/// How API Gateway has understood a request.
+struct Routed {
+    /// The key of its route.
+    route: String,
+    /// Its path, as it is handed on.
+    path: String,
+    /// What stands in the places of the route's parameters.
+    parameters: Value,
+}
+
 /// The event that API Gateway makes of a request.
-fn event(parts: &http::request::Parts, peer: SocketAddr, function: &str, token: &str, body: &[u8]) -> Value {
+fn event(parts: &http::request::Parts, peer: SocketAddr, routed: Routed, body: &[u8]) -> Value {
+    let Routed { route, path, parameters: path_parameters } = routed;
     let header = |name| parts.headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     let mut headers: Map<String, Value> = Map::new();
     for name in parts.headers.keys().filter(|name| **name != COOKIE) {
@@ -182,13 +249,12 @@ fn event(parts: &http::request::Parts, peer: SocketAddr, function: &str, token: 
     let parameters: Map<String, Value> = url::form_urlencoded::parse(query.as_bytes())
         .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
         .collect();
-    let route = format!("POST /push/{function}/{{token}}");
     let now = Timestamp::now();
     let text = is_text(header(CONTENT_TYPE)).then(|| std::str::from_utf8(body).ok()).flatten();
     let mut event = json!({
         "version": "2.0",
         "routeKey": route,
-        "rawPath": parts.uri.path(),
+        "rawPath": path,
         "rawQueryString": query,
         "headers": headers,
         "requestContext": {
@@ -198,7 +264,7 @@ fn event(parts: &http::request::Parts, peer: SocketAddr, function: &str, token: 
             "domainPrefix": "callvault",
             "http": {
                 "method": parts.method.as_str(),
-                "path": parts.uri.path(),
+                "path": path,
                 "protocol": format!("{:?}", parts.version),
                 "sourceIp": peer.ip().to_string(),
                 "userAgent": header(USER_AGENT).unwrap_or_default(),
@@ -209,7 +275,7 @@ fn event(parts: &http::request::Parts, peer: SocketAddr, function: &str, token: 
             "time": now.strftime("%d/%b/%Y:%H:%M:%S %z").to_string(),
             "timeEpoch": now.as_millisecond(),
         },
-        "pathParameters": {"token": token},
+        "pathParameters": path_parameters,
         "isBase64Encoded": text.is_none(),
     });
     if !parameters.is_empty() {
@@ -242,7 +308,11 @@ fn response(payload: &Value) -> Response {
     for (name, value) in payload["headers"].as_object().into_iter().flatten() {
         builder = builder.header(name, value.as_str().unwrap_or_default());
     }
-    let body = payload["body"].as_str().unwrap_or_default().to_owned();
+    let body = payload["body"].as_str().unwrap_or_default();
+    let body = match payload["isBase64Encoded"].as_bool() {
+        Some(true) => STANDARD.decode(body).unwrap_or_default(),
+        _ => body.to_owned().into_bytes(),
+    };
     builder
         .body(Body::from(body))
         .unwrap_or_else(|_| message(StatusCode::BAD_GATEWAY, "Internal Server Error"))

@@ -4,6 +4,7 @@
 pub mod dynamodb;
 pub mod functions;
 mod gateway;
+pub mod issuer;
 pub mod lambda;
 pub mod schema;
 mod stack;

@@ -12,6 +12,7 @@ use catalog::{PUSH_FUNCTIONS, token};
 use clap::Args;
 use fetch_conversations::Conversations;
 use platforms::Provider;
+use query_calls::QueryCalls;
 use runtime::aws::{Account, Patience};
 use runtime::config::{Environment, StoreConfig, own_token};
 use runtime::ingress::receive::Receiver;
@@ -27,8 +28,11 @@ use tokio::time::MissedTickBehavior;
 
 use crate::dynamodb::{self, DynamoDb};
 use crate::functions::{Functions, SCHEDULED_FUNCTIONS, ScheduledFunction};
+use crate::issuer::{self, Issuer};
 use crate::{gateway, schema};
 
+/// By what callees get ids here, where nothing else is set.
+const LOCAL_CALLEE_ID_KEY: &str = "the local stack's, which is no secret";
 /// The token of a stack on one's own machine.
 const LOCAL_TOKEN: &str = "local";
 /// The variable of the tokens' digests.
@@ -52,6 +56,9 @@ pub struct Options {
     /// The provider simulator's port.
     #[arg(long, default_value_t = 4000)]
     pub provider_port: u16,
+    /// The port of the issuer of readers' tokens, on this machine alone.
+    #[arg(long, default_value_t = 3002)]
+    pub issuer_port: u16,
     /// Where data is kept across restarts.
     #[arg(long, value_name = "DIR", default_value = ".callvault")]
     pub data: PathBuf,
@@ -96,6 +103,7 @@ impl Options {
             dynamodb_port: 0,
             s3_port: 0,
             provider_port: 0,
+            issuer_port: 0,
             data: PathBuf::new(),
             memory: true,
             token: LOCAL_TOKEN.to_owned(),
@@ -132,6 +140,7 @@ pub struct Stack {
     functions: Arc<Functions>,
     schedule: JoinSet<()>,
     provider: Provider,
+    issuer: Issuer,
     dynamodb: Option<DynamoDb>,
     s3: Option<S3>,
 }
@@ -161,6 +170,10 @@ impl Stack {
         let listener = listen(options, options.provider_port, "--provider-port").await?;
         let provider = platforms::start(listener, platforms::Settings::default())?;
         let simulator = reachable(provider.address());
+        let loopback = issuer::address(options.issuer_port).ip();
+        let issuer = Issuer::start(listen_on(loopback, options.issuer_port, "--issuer-port").await?)?;
+        // Whoever names an issuer of their own has settings of their own for it.
+        let own_issuer = set("OIDC_ISSUER");
         let dynamodb_endpoint = endpoint(dynamodb.as_ref().map(DynamoDb::local_addr));
         let s3_endpoint = endpoint(s3.as_ref().map(S3::local_addr));
 
@@ -178,6 +191,12 @@ impl Stack {
                 let digests: Vec<_> = options.function_token.iter().filter_map(of_own).collect();
                 set(variable).or_else(|| (!digests.is_empty()).then(|| digests.join(",")))
             }
+            "OIDC_ISSUER" => own_issuer.clone().or_else(|| Some(issuer.url().to_owned())),
+            "OIDC_CLIENT_ID" if own_issuer.is_none() => Some(issuer::CONSOLE.to_owned()),
+            "OIDC_AUDIENCE" if own_issuer.is_none() => Some(issuer::AUDIENCE.to_owned()),
+            "ROLE_GROUPS" if own_issuer.is_none() => Some(issuer::role_groups()),
+            // Unless it comes from elsewhere. It hides nothing.
+            "CALLEE_ID_KEY" => Some(set(variable).unwrap_or_else(|| LOCAL_CALLEE_ID_KEY.to_owned())),
             "ALIBABA_ENDPOINT" | "LAAFFIC_ENDPOINT" => {
                 Some(set(variable).unwrap_or_else(|| provider.base_url().to_owned()))
             }
@@ -207,19 +226,34 @@ impl Stack {
         let credentials = conversations.credentials(&environment).await?;
         let receiver = Receiver::new(&environment, &catalog::pushes())?;
         let sweeper = Sweeper::new(&environment)?;
-        let functions = Functions::new(receiver, archiver, conversations, credentials, sweeper);
+        let reader = QueryCalls::new(&environment)?;
+        let functions = Functions::new(receiver, archiver, conversations, credentials, sweeper, reader);
         let functions = Arc::new(functions);
         let address = api.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let read_timeout = Duration::from_secs(options.read_timeout);
-        let server = tokio::spawn(gateway::serve(api, Arc::clone(&functions), read_timeout, stopped));
+        let trusted = own_issuer.as_deref().unwrap_or(issuer.url()).to_owned();
+        let gateway = gateway::Gateway::new(Arc::clone(&functions), trusted, read_timeout);
+        let server = tokio::spawn(gateway::serve(api, gateway, stopped));
         let mut schedule = JoinSet::new();
         if !options.no_schedule {
             for function in SCHEDULED_FUNCTIONS {
                 schedule.spawn(run_at_intervals(function, Arc::clone(&functions)));
             }
         }
-        Ok(Self { api: address, stores, store, stop, server, functions, schedule, provider, dynamodb, s3 })
+        Ok(Self {
+            api: address,
+            stores,
+            store,
+            stop,
+            server,
+            functions,
+            schedule,
+            provider,
+            issuer,
+            dynamodb,
+            s3,
+        })
     }
 
     /// The API's base URL.
@@ -245,6 +279,11 @@ impl Stack {
     /// The provider simulator.
     pub fn provider(&self) -> &Provider {
         &self.provider
+    }
+
+    /// The issuer of readers' tokens.
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
     }
 
     /// Ends the stack: no new requests, a little time for the running ones, then the stores.
@@ -375,6 +414,7 @@ fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     for function in PUSH_FUNCTIONS {
         writeln!(out, "              POST /push/{}/{{token}}", function.push.function)?;
     }
+    writeln!(out, "              GET /api/…, by {}", query_calls::FUNCTION)?;
     for function in SCHEDULED_FUNCTIONS {
         let minutes = function.every.as_secs() / 60;
         let when =
@@ -384,6 +424,7 @@ fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     writeln!(out, "  DynamoDB  {}  table {}", endpoint(&stores.dynamodb_endpoint), stores.table_name)?;
     writeln!(out, "  S3        {}  bucket {}", endpoint(&stores.s3_endpoint), stores.bucket_name)?;
     writeln!(out, "  provider  {}  simulated", stack.provider().base_url())?;
+    writeln!(out, "  issuer    {}  of readers' tokens", stack.issuer().url())?;
     match options.memory {
         true => writeln!(out, "  data      in memory")?,
         false => writeln!(out, "  data      {}", options.data.display())?,

@@ -11,11 +11,11 @@ use futures_util::{StreamExt, stream};
 use runtime::clock;
 use runtime::store::Store;
 use runtime::store::listing::ListedCall;
+use runtime::store::reading::Bodies;
 use shared::model::{CallKey, Instant};
-use shared::record::item::is_tombstone;
 use shared::record::keys;
 use shared::vcon::{Options, Shown, Vcon, recording_path};
-use shared::whole_call::{LargePart, WholeCall};
+use shared::whole_call::WholeCall;
 use tempfile::NamedTempFile;
 use url::Url;
 
@@ -167,27 +167,12 @@ impl Export<'_> {
 
 /// All that is stored of a call; `None` where it was erased.
 async fn read(store: &Store, pk: &str, shown: Shown) -> anyhow::Result<Option<WholeCall>> {
-    match read_once(store, pk, shown).await {
-        // Its objects go before its items where it is being erased.
-        Err(_) => read_once(store, pk, shown).await,
-        read => read,
-    }
-}
-
-async fn read_once(store: &Store, pk: &str, shown: Shown) -> anyhow::Result<Option<WholeCall>> {
     let key = keys::call_of_pk(pk).context("not a call's key")?;
-    let mut items = store.table().query(pk).await?;
-    if items.iter().any(is_tombstone) {
-        return Ok(None);
-    }
-    for item in &mut items {
-        let wanted = |part: &LargePart| shown == Shown::NumbersAndPushes || !part.is_body();
-        if let Some(part) = LargePart::of(item).filter(wanted) {
-            let bytes = store.bucket().get(&part.key).await?;
-            part.put_into(item, bytes)?;
-        }
-    }
-    Ok(WholeCall::read(key, items)?)
+    let bodies = match shown {
+        Shown::NumbersAndPushes => Bodies::Fetched,
+        Shown::Numbers | Shown::WithoutNumbers => Bodies::Left,
+    };
+    Ok(store.whole_call(&key, bodies).await?)
 }
 
 /// Where the vCons go.

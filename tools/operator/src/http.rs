@@ -1,4 +1,4 @@
-//! Posting as a platform does: one connection pool, a time limit on each request, and nothing tried again by itself.
+//! Asking over HTTP, and posting as a platform does: one connection pool, a time limit on each request, and nothing tried again by itself.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub enum NoAnswer {
     #[error("no connection")]
     Unreachable,
     /// The URL can't be requested.
-    #[error("not a URL to post to")]
+    #[error("not a URL to ask")]
     BadUrl,
 }
 
@@ -49,10 +49,38 @@ impl Http {
 
     /// Posts JSON, and gives back the answer's status and body, if both are there in time.
     pub async fn post(&self, url: &str, json: String, timeout: Duration) -> Result<(u16, Vec<u8>), NoAnswer> {
-        let mut request = HttpRequest::new(SdkBody::from(json));
-        request.set_method("POST").map_err(|_| NoAnswer::BadUrl)?;
+        self.send("POST", url, Some(("application/json;charset=UTF-8", json)), timeout).await
+    }
+
+    /// Posts a form, which is encoded already.
+    pub(crate) async fn post_form(
+        &self,
+        url: &str,
+        form: String,
+        timeout: Duration,
+    ) -> Result<(u16, Vec<u8>), NoAnswer> {
+        self.send("POST", url, Some(("application/x-www-form-urlencoded", form)), timeout).await
+    }
+
+    /// Gets what is at a URL.
+    pub(crate) async fn get(&self, url: &str, timeout: Duration) -> Result<(u16, Vec<u8>), NoAnswer> {
+        self.send("GET", url, None, timeout).await
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        url: &str,
+        body: Option<(&'static str, String)>,
+        timeout: Duration,
+    ) -> Result<(u16, Vec<u8>), NoAnswer> {
+        let (kind, body) = body.unzip();
+        let mut request = HttpRequest::new(body.map_or_else(SdkBody::empty, SdkBody::from));
+        request.set_method(method).map_err(|_| NoAnswer::BadUrl)?;
         request.set_uri(url).map_err(|_| NoAnswer::BadUrl)?;
-        request.headers_mut().insert("content-type", "application/json;charset=UTF-8");
+        if let Some(kind) = kind {
+            request.headers_mut().insert("content-type", kind);
+        }
         let answer = async {
             let response = self.0.call(request).await.map_err(|_| NoAnswer::Unreachable)?;
             let status = response.status().as_u16();

@@ -267,6 +267,10 @@ impl S3 for LocalS3 {
             output.checksum_type = Some(checksum_type(checksum));
             set_checksum!(output, checksum);
         }
+        // What a presigned URL asks for instead of what was stored.
+        output.content_type = input.response_content_type.or(output.content_type);
+        output.content_disposition = input.response_content_disposition.or(output.content_disposition);
+        output.cache_control = input.response_cache_control.or(output.cache_control);
         output.body = Some(StreamingBlob::wrap(read(found.file, extent.bytes)));
         Ok(S3Response::new(output))
     }

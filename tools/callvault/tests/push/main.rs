@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "this is test code")]
 
 mod access;
+mod access_log;
 mod billing;
 mod bodies;
+mod calls;
 mod durability;
 mod erase;
 mod erasure;
@@ -20,5 +22,6 @@ mod merging;
 mod operator;
 mod process;
 mod report;
+mod sign_in;
 mod simulation;
 mod support;

@@ -98,7 +98,7 @@ fn a_wrong_setting_is_one_clear_line_that_names_it() {
         // One that is accepted would be served with.
         let output = Command::new("timeout")
             .args(["60", env!("CARGO_BIN_EXE_callvault"), "--memory", "--no-schedule", "--port", "0"])
-            .args(["--dynamodb-port", "0", "--s3-port", "0", "--provider-port", "0"])
+            .args(["--dynamodb-port", "0", "--s3-port", "0", "--provider-port", "0", "--issuer-port", "0"])
             .env(variable, value)
             .output()
             .unwrap();

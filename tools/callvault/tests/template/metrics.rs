@@ -13,7 +13,7 @@ use runtime::clock;
 use runtime::config::Environment;
 use runtime::deadline::Deadline;
 use runtime::ingress::receive::Receiver;
-use runtime::metrics::{self, ConversationCounts, Metrics, SweepCounts};
+use runtime::metrics::{self, ConversationCounts, Metrics, ReadCounts, SweepCounts};
 use runtime::outbound::fetch::SystemResolver;
 use serde_json::{Value, json};
 use shared::record::keys::INDEXES;
@@ -205,6 +205,10 @@ async fn emitted() -> BTreeSet<Watched> {
     metrics.conversation_run(clock::now(), &ConversationCounts::default());
     metrics.secret_unreadable(clock::now());
     metrics.sweep_run(clock::now(), &SweepCounts::default());
+    for denied in [None, Some("expired")] {
+        let (function, at) = ("query-calls", clock::now());
+        metrics.read_answered(&ReadCounts { function, at, denied, failed: false, latency_ms: 1.0 });
+    }
 
     drop(listening);
     stack.stop().await.unwrap();

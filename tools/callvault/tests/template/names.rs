@@ -64,7 +64,8 @@ fn there_is_a_schedule_for_each_worker_of_the_archiver() {
 fn the_local_stack_has_every_function() {
     let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function.to_owned());
     let scheduled = SCHEDULED_FUNCTIONS.iter().map(|function| function.name.to_owned());
-    let local: BTreeSet<_> = pushes.chain(scheduled).collect();
+    let readers = [query_calls::FUNCTION.to_owned()];
+    let local: BTreeSet<_> = pushes.chain(scheduled).chain(readers).collect();
     let folders = std::fs::read_dir(root().join("functions")).unwrap();
     let folders: BTreeSet<_> =
         folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -96,8 +97,12 @@ fn every_parameter_is_explained_grouped_and_used() {
 #[test]
 fn the_access_log_names_nothing_that_holds_the_token() {
     let template = Template::read();
-    let format =
-        template.resource("Api")["Properties"]["AccessLogSettings"]["Format"].as_str().unwrap().to_owned();
+    let format = |resource: &str| {
+        template.resource(resource)["Properties"]["AccessLogSettings"]["Format"].as_str().unwrap().to_owned()
+    };
+    // Calls' ids stand in readers' paths.
+    let (readers, format) = (format("ReadersStage"), format("Api"));
+    assert_eq!(readers, format);
     let logged: Vec<_> =
         format.split("$context.").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert!(logged.contains(&"routeKey") && logged.contains(&"status"), "{logged:?}");

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use archive_recordings::ArchiveConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use catalog::PUSH_FUNCTIONS;
 use catalog::token;
 use fetch_conversations::FetchConfig;
@@ -12,14 +14,18 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::string::string_regex;
 use proptest::test_runner::TestRunner;
 use regex::Regex;
+use runtime::auth::callee_id::CalleeIdSource;
+use runtime::auth::config::AuthConfig;
+use runtime::aws::Account;
 use runtime::config::{ConfigError, Environment, PushConfig, StoreConfig};
 use runtime::metrics::Metrics;
+use runtime::store::access::AccessRetention;
 use serde_json::{Value, json};
 
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 18] = [
+const NOT_READ: [&str; 23] = [
     "AlarmTopicArn",
     "ArchiveInterval",
     "ArchiveMemoryMb",
@@ -31,20 +37,25 @@ const NOT_READ: [&str; 18] = [
     "KmsKeyArn",
     "LatencyAlarmMs",
     "LogRetentionDays",
+    "MachineScopes",
     "ObjectLock",
     "OldestDueAlarmMinutes",
     "PushMemoryMb",
     "PushReservedConcurrency",
+    "QueryMemoryMb",
+    "ReadReservedConcurrency",
+    "Readers",
+    "ReadersGate",
     "SilenceHours",
     "ThrottlingBurstLimit",
     "ThrottlingRateLimit",
 ];
 
 /// Parameters of which functions take whatever they are given.
-const ANYTHING: [&str; 1] = ["ProviderSecretArn"];
+const ANYTHING: [&str; 2] = ["CalleeIdSecretArn", "ProviderSecretArn"];
 
 /// Values that kept a function from starting, or would harm: neither template nor functions take them.
-const REFUSED: [(&str, &[&str]); 18] = [
+const REFUSED: [(&str, &[&str]); 23] = [
     ("PushTokenSha256", &["my-token", "25bf8e1a", "é"]),
     (
         "AllowedSourceCidrs",
@@ -83,7 +94,28 @@ const REFUSED: [(&str, &[&str]); 18] = [
     ("LaafficEndpoint", &["api.laaffic.com"]),
     ("LaafficRequestsPerSecond", &["0", "10001"]),
     ("ConversationDelaySeconds", &["-1", "1.5"]),
+    (
+        "OidcIssuer",
+        &[
+            "id.example.com",
+            "http://id.example.com",
+            "https://u:p@id.example.com",
+            "https://id.example.com/?a",
+            "https://id.example.com/#a",
+        ],
+    ),
+    ("OidcClientId", &["two words", "é"]),
+    ("OidcAudience", &["two words", "a,,b", "é", ","]),
+    (
+        "RoleGroups",
+        &["leads", "leads=", "=calls.read", "leads=calls.write", "leads=calls.read,", "leads=all"],
+    ),
+    ("AccessLogRetentionDays", &["0", "-1", "1.5", "36501"]),
 ];
+
+fn credentials() -> SharedCredentialsProvider {
+    SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "test"))
+}
 
 /// A parameter as CloudFormation holds values to it.
 ///
@@ -168,6 +200,12 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
     match function {
         archive_recordings::FUNCTION => drop(ArchiveConfig::read(environment)?),
         fetch_conversations::FUNCTION => drop(FetchConfig::read(environment)?),
+        query_calls::FUNCTION => {
+            AuthConfig::read(environment)?;
+            AccessRetention::read(environment)?;
+            let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
+            drop(CalleeIdSource::read(environment, &account)?);
+        }
         // The stores and the metrics are all that it reads.
         sweep_erased::FUNCTION => {}
         push => {
@@ -182,12 +220,16 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
 /// The functions, with what each is given: variables, and what the template says of their values.
 fn functions(template: &Template) -> BTreeMap<&'static str, BTreeMap<String, Value>> {
     let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function);
-    let names = pushes.chain(SCHEDULED_FUNCTIONS.iter().map(|function| function.name));
+    let names =
+        pushes.chain(SCHEDULED_FUNCTIONS.iter().map(|function| function.name)).chain([query_calls::FUNCTION]);
     names.map(|name| (name, template.environment(name))).collect()
 }
 
 /// What a variable has in a deployment whose parameters have these values, and else the default.
 fn deployed(template: &Template, value: &Value, given: &BTreeMap<String, String>) -> Option<String> {
+    if let Some(choice) = value.get("Fn::If") {
+        return deployed(template, &choice[2], given);
+    }
     match value.get("Ref").and_then(Value::as_str) {
         Some("Table" | "Bucket") => Some("callvault".to_owned()),
         Some(name) if given.contains_key(name) => given.get(name).cloned(),

@@ -4,11 +4,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use archive_recordings::Archiver;
+use bytes::Bytes;
 use catalog::PUSH_FUNCTIONS;
-use catalog::token;
 use fetch_conversations::Conversations;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use local_stack::issuer::MACHINE;
 use local_stack::{Options, Stack};
 use platforms::{Call as ProviderCall, Fault, Recording, Speaker, Turn};
+use query_calls::QueryCalls;
 use runtime::clock;
 use runtime::config::Environment;
 use runtime::deadline::Deadline;
@@ -57,8 +62,10 @@ fn role(template: &Template, function: &str) -> String {
 fn is_narrow(resource: &str) -> bool {
     let indexes = INDEXES.map(|index| format!("Table/index/{}", index.name));
     indexes.iter().any(|index| index == resource)
-        || ["Table", "Bucket", "Bucket/large/*", "Bucket/recordings/*", "Bucket/rejected/*"]
-            .contains(&resource)
+        || ["Table", "Bucket"].contains(&resource)
+        || ["downloads", "large", "recordings", "rejected"]
+            .iter()
+            .any(|folder| resource == format!("Bucket/{folder}/*"))
 }
 
 /// Fails unless every call is let where, of all conditions, just these hold, and everything that is let there is called for.
@@ -95,7 +102,7 @@ async fn calls_of_pushes() -> BTreeSet<Call> {
     let stack = Stack::start(&Options::in_memory()).await.unwrap();
     let observed = Observed::stores_of(&stack).await;
     let look_up = |variable: &str| match variable {
-        "PUSH_TOKEN_SHA256" => Some(token::digest("local")),
+        "PUSH_TOKEN_SHA256" => Some(catalog::token::digest("local")),
         store => observed.setting(store),
     };
     let environment = Environment::new(&look_up);
@@ -272,6 +279,91 @@ async fn sweeping_may_do_what_it_does_and_nothing_else() {
     check_calls(&template, &role(&template, sweep_erased::FUNCTION), &[], &calls_of_sweeping().await);
 }
 
+/// A program's token of the stack's issuer, for every permission.
+async fn token(stack: &Stack) -> String {
+    let form = format!("grant_type=client_credentials&client_id={MACHINE}&client_secret={MACHINE}");
+    let (status, body) = ask(
+        http::Request::post(format!("{}/token", stack.issuer().url()))
+            .header("content-type", "application/x-www-form-urlencoded"),
+        form,
+    )
+    .await;
+    assert_eq!(status, 200);
+    let answer: Value = serde_json::from_slice(&body).unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+async fn ask(request: http::request::Builder, body: String) -> (u16, Bytes) {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let answer = client.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
+    let status = answer.status().as_u16();
+    (status, answer.into_body().collect().await.unwrap().to_bytes())
+}
+
+/// The calls of readers' requests, each of them, with what lies in the bucket, and those that the URLs come to which are answered.
+async fn calls_of_reading() -> BTreeSet<Call> {
+    leaks::watch();
+    let stack = Stack::start(&Options::in_memory()).await.unwrap();
+    let call = json!({
+        "callId": "call", "taskId": "task", "callee": "13900000000", "unknown": "x".repeat(100_000),
+    });
+    let recording = json!({"callId": "call", "recordFile": stack.provider().recording_url("call.wav")});
+    for (function, element) in [("alicom-call-report", &call), ("alicom-call-record", &recording)] {
+        let mut event = read_json(&format!("events/{function}.json"));
+        event["body"] = json!([element]).to_string().into();
+        assert_eq!(stack.functions().invoke(function, event).await.unwrap()["statusCode"], 200);
+    }
+    let report = stack.functions().invoke(archive_recordings::FUNCTION, json!({})).await.unwrap();
+    assert_eq!(report["archived"], 1);
+    let items = stack.store().table().query("call#alicom#call").await.unwrap();
+    let sort_keys = items.iter().filter_map(|item| item["sk"].as_str());
+    let push = sort_keys.filter_map(|sk| sk.strip_prefix("push#alicom-call-report#")).next().unwrap();
+
+    let observed = Observed::stores_of(&stack).await;
+    let look_up = |variable: &str| match variable {
+        "OIDC_ISSUER" => Some(stack.issuer().url().to_owned()),
+        store => observed.setting(store),
+    };
+    let reader = QueryCalls::new(&Environment::new(&look_up)).unwrap();
+    let authorization = format!("Bearer {}", token(&stack).await);
+    let today = clock::now().date();
+    for (path, query, expected) in [
+        ("/api/calls", &*format!("day={today}&zone=UTC"), 200),
+        ("/api/calls", "provider=alicom&task=task", 200),
+        ("/api/calls", "callee=13900000000", 200),
+        ("/api/calls", "provider=alicom&task=task&download=true", 302),
+        ("/api/calls/alicom/call", "", 200),
+        ("/api/calls/alicom/call/vcon", "", 200),
+        ("/api/calls/alicom/call/access", "", 200),
+        ("/api/calls/alicom/call/recordings/main", "", 302),
+        (&format!("/api/calls/alicom/call/pushes/alicom-call-report/{push}"), "", 200),
+        ("/api/recordings", "state=pending", 200),
+        ("/api/recordings", "state=failed", 200),
+        ("/api/tasks", &format!("provider=alicom&day={today}&zone=UTC"), 200),
+        ("/api/tasks/alicom/task", "", 200),
+    ] {
+        let event = json!({
+            "rawPath": path, "rawQueryString": query, "headers": {"authorization": authorization},
+            "requestContext": {"http": {"method": "GET"}, "domainName": "localhost"},
+        });
+        let event = serde_json::from_value(event).unwrap();
+        let answer = query_calls::handle(&reader, event, Deadline::after(Duration::from_secs(29))).await;
+        assert_eq!(answer.status_code, expected, "{path}?{query}: {}", answer.body);
+        if let Some(place) = answer.headers.get("location") {
+            assert_eq!(ask(http::Request::get(place), String::new()).await.0, 200, "{path}");
+        }
+    }
+    stack.stop().await.unwrap();
+    observed.calls()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_calls_may_do_what_it_does_and_nothing_else() {
+    let template = Template::read();
+    let calls = calls_of_reading().await;
+    check_calls(&template, &role(&template, query_calls::FUNCTION), &[], &calls);
+}
+
 #[test]
 fn nobody_else_may_delete() {
     let template = Template::read();
@@ -280,6 +372,26 @@ fn nobody_else_may_delete() {
         let deletes: Vec<_> = granted.iter().filter(|(_, action, _)| action.contains(":Delete")).collect();
         assert!(deletes.is_empty(), "{name}: {deletes:?}");
     }
+}
+
+/// Whoever reads writes nothing but who looked.
+#[test]
+fn readers_put_items_of_the_access_log_alone() {
+    let template = Template::read();
+    let policy = &template.resource("QueryCallsRole")["Properties"]["Policies"][0]["PolicyDocument"];
+    let writes = |statement: &Value| {
+        let actions = list(&statement["Action"]);
+        let actions =
+            actions.iter().filter_map(Value::as_str).filter(|action| action.starts_with("dynamodb:"));
+        actions
+            .into_iter()
+            .any(|action| !["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"].contains(&action))
+    };
+    let writing: Vec<_> = list(&policy["Statement"]).into_iter().filter(writes).collect();
+    let [put] = &writing[..] else { panic!("{writing:?}") };
+    assert_eq!(put["Action"], "dynamodb:PutItem");
+    let keys = json!({"dynamodb:LeadingKeys": format!("{}*", keys::ACCESS_PREFIX)});
+    assert_eq!(put["Condition"], json!({"ForAllValues:StringLike": keys}));
 }
 
 /// What is granted beside the stores: nothing of it shows on the local stack, so it is told here with its reason.
@@ -301,6 +413,10 @@ fn beside_the_stores_only_logs_keys_and_reports_of_failure_are_let() {
         if template.environment(&name).contains_key("PROVIDER_SECRET_ARN") {
             // The keys to the platforms' APIs come from the secret.
             expected.push((Some("HasProviderSecret"), "secretsmanager:GetSecretValue", "ProviderSecretArn"));
+        }
+        if template.environment(&name).contains_key("CALLEE_ID_SECRET_ARN") {
+            // The key by which callees get ids is in another.
+            expected.push((Some("HasCalleeIdSecret"), "secretsmanager:GetSecretValue", "CalleeIdSecretArn"));
         }
         let mut granted: BTreeSet<_> = grants(&template, &role)
             .into_iter()

@@ -8,10 +8,16 @@ use catalog::PUSH_FUNCTIONS;
 use catalog::token;
 use fetch_conversations::{Conversations, FetchConfig};
 use local_stack::functions::SCHEDULED_FUNCTIONS;
+use query_calls::QueryCalls;
+use runtime::auth::config::AuthConfig;
 use runtime::config::{Environment, PushConfig};
 use runtime::ingress::receive::Receiver;
 use runtime::outbound::fetch::SystemResolver;
+use runtime::store::access::AccessRetention;
 use serde_json::json;
+use shared::access::RoleGroups;
+use shared::access::actor::RESOURCE_SERVER;
+use shared::access::permission::PERMISSIONS;
 use sweep_erased::Sweeper;
 
 use crate::template::{Template, read_json};
@@ -36,6 +42,7 @@ async fn read_by(function: &str) -> BTreeSet<String> {
             drop(conversations.credentials(&environment).await.unwrap());
         }
         sweep_erased::FUNCTION => drop(Sweeper::new(&environment).unwrap()),
+        query_calls::FUNCTION => drop(QueryCalls::new(&environment).unwrap()),
         push => {
             let push = PUSH_FUNCTIONS.iter().find(|function| function.push.function == push);
             let push = push.unwrap_or_else(|| panic!("how does {function} start?")).push;
@@ -50,7 +57,7 @@ async fn a_function_is_given_what_it_reads_and_nothing_else() {
     let template = Template::read();
     let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function);
     let scheduled = SCHEDULED_FUNCTIONS.iter().map(|function| function.name);
-    for name in pushes.chain(scheduled) {
+    for name in pushes.chain(scheduled).chain([query_calls::FUNCTION]) {
         let read = read_by(name).await;
         assert!(read.contains("TABLE_NAME"), "{name}: {read:?}");
         assert_eq!(template.environment(name).into_keys().collect::<BTreeSet<_>>(), read, "{name}");
@@ -91,6 +98,62 @@ fn the_defaults_of_the_template_are_those_of_the_code() {
     check_defaults(archive_recordings::FUNCTION, read);
     let read = |environment: &Environment<'_>| format!("{:?}", FetchConfig::read(environment).unwrap());
     check_defaults(fetch_conversations::FUNCTION, read);
+    // The groups of the template's user pool are no default of the code: whoever names no group lets nobody in.
+    let read = |environment: &Environment<'_>| {
+        let settings = AuthConfig { roles: RoleGroups::default(), ..AuthConfig::read(environment).unwrap() };
+        format!("{settings:?} {:?}", AccessRetention::read(environment).unwrap())
+    };
+    check_defaults(query_calls::FUNCTION, read);
+}
+
+/// The groups that `RoleGroups` names by default, and the scopes that programs ask for, are those of the user pool.
+#[test]
+fn the_user_pool_has_the_groups_and_the_permissions() {
+    let template = Template::read();
+    let groups = template.resources_of_type("AWS::Cognito::UserPoolGroup");
+    let groups: BTreeSet<_> =
+        groups.iter().map(|group| group.definition["Properties"]["GroupName"].as_str().unwrap()).collect();
+    let roles: RoleGroups = template.parameters()["RoleGroups"]["Default"].as_str().unwrap().parse().unwrap();
+    assert_eq!(roles.iter().map(|(group, _)| group).collect::<BTreeSet<_>>(), groups);
+    let server = &template.resource("ResourceServer")["Properties"];
+    assert_eq!(server["Identifier"], RESOURCE_SERVER);
+    let scopes =
+        server["Scopes"].as_array().unwrap().iter().map(|scope| scope["ScopeName"].as_str().unwrap());
+    assert_eq!(scopes.collect::<Vec<_>>(), PERMISSIONS.iter().map(|row| row.name).collect::<Vec<_>>());
+    let pool = &template.resource("UserPool")["Properties"];
+    assert_eq!(pool["AdminCreateUserConfig"], json!({"AllowAdminCreateUserOnly": true}), "nobody signs up");
+}
+
+/// Nobody reads unless it is said, and no authorizer comes near the platforms' routes.
+#[test]
+fn readers_are_off_by_default_and_apart() {
+    let template = Template::read();
+    assert_eq!(template.parameters()["Readers"]["Default"], "false");
+    let conditions = template.section("Conditions");
+    let unless_said = |condition: &str| {
+        let text = conditions[condition].to_string();
+        condition == "HasReaders" || text.contains("HasReaders") || text.contains("HasUserPool")
+    };
+    for kind in ["Api", "Stage", "Integration", "Route", "Authorizer"] {
+        for resource in template.resources_of_type(&format!("AWS::ApiGatewayV2::{kind}")) {
+            let condition = resource.definition["Condition"].as_str().unwrap_or_default();
+            assert!(unless_said(condition), "{}: {condition:?}", resource.name);
+            let properties = &resource.definition["Properties"];
+            assert!(properties.get("Body").is_none(), "{}", resource.name);
+            if kind != "Api" {
+                assert_eq!(properties["ApiId"], json!({"Ref": "ReadersApi"}), "{}", resource.name);
+            }
+        }
+    }
+    for kind in ["UserPool", "UserPoolClient", "UserPoolDomain", "UserPoolGroup", "UserPoolResourceServer"] {
+        let resources = template.resources_of_type(&format!("AWS::Cognito::{kind}"));
+        assert!(!resources.is_empty(), "{kind}");
+        for resource in resources {
+            let condition = resource.definition["Condition"].as_str().unwrap_or_default();
+            assert!(unless_said(condition), "{}: {condition:?}", resource.name);
+        }
+    }
+    assert_eq!(template.resource("MachineClient")["Condition"], "HasMachineClient", "it costs");
 }
 
 /// A bucket without Object Lock refuses locked recordings, and it can't be given any later.

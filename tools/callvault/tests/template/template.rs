@@ -84,8 +84,11 @@ impl Template {
     }
 
     /// The default of the parameter that a value refers to, or the value itself where it is written out; `None` where only
-    /// a deployment can tell.
+    /// a deployment can tell. Of a choice, what is chosen where nothing is set.
     pub(crate) fn default(&self, value: &Value) -> Option<String> {
+        if let Some(choice) = value.get("Fn::If") {
+            return self.default(&choice[2]);
+        }
         let value = match value.get("Ref").and_then(Value::as_str) {
             Some(name) => self.parameters().get(name)?.get("Default")?,
             None => value,

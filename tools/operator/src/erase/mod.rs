@@ -35,7 +35,9 @@ use shared::record::item::Item;
 use shared::record::item::is_tombstone;
 use shared::record::keys;
 use shared::record::tombstone::PREFIXES;
-use sweep_erased::{Removed, Remover, Version, prefixes, read_version, remove_version, versions};
+use sweep_erased::{
+    Removed, Remover, Version, kept_versions, prefixes, read_version, remove_version, versions,
+};
 
 use super::Target;
 
@@ -144,6 +146,7 @@ async fn erase_from(receiver: &Receiver, options: &EraseOptions) -> anyhow::Resu
     if !options.indexed {
         erasure.clean_rejects(&mut report).await?;
     }
+    erasure.forget_downloads(&mut report).await?;
     Ok(report)
 }
 
@@ -313,6 +316,19 @@ impl Erasure<'_> {
         }
         drop(cleaned);
         report.rejects_read = progress.end();
+        Ok(())
+    }
+
+    /// Removes what readers were given as files: any of them may have the person among many, and whoever wants one asks for it again.
+    /// A day later they would be gone anyway.
+    async fn forget_downloads(&self, report: &mut Report) -> anyhow::Result<()> {
+        if self.dry_run {
+            report.downloads = versions(self.bucket, keys::DOWNLOADS).try_collect::<Vec<_>>().await?.len();
+            return Ok(());
+        }
+        let (removed, kept) = kept_versions(self.bucket, keys::DOWNLOADS, self.bypass_governance).await?;
+        report.downloads = removed;
+        report.kept.extend(self.obstacles(&kept).await);
         Ok(())
     }
 

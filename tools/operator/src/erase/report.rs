@@ -29,6 +29,8 @@ pub(crate) struct Report {
     pub(crate) rejects: usize,
     pub(crate) elements: usize,
     pub(crate) blacked_out: usize,
+    /// The versions of files that readers were given.
+    pub(crate) downloads: usize,
     /// The versions of objects that stay, and why.
     pub(crate) kept: Vec<String>,
     /// Of how many calls such versions are.
@@ -102,6 +104,9 @@ impl Report {
         }
         if *blacked_out > 0 {
             writeln!(out, "{blacked} the number in {blacked_out} items and objects beside calls")?;
+        }
+        if self.downloads > 0 {
+            writeln!(out, "{removed} {} files that readers were given", self.downloads)?;
         }
         if *remains > 0 {
             writeln!(out, "{removed} {remains} remains of calls that were erased before")?;
@@ -183,6 +188,7 @@ impl Report {
             "  - the table's point-in-time backups, which forget it after their retention (35 days at most)"
         )?;
         writeln!(out, "  - calls whose number the provider masked, or never told")?;
+        writeln!(out, "  - what readers have read or fetched; callvault audit tells who")?;
         writeln!(out, "  - what came while this ran: where pushes come all the time, repeat it")?;
         writeln!(out, "  - what the provider itself keeps, and may push again under other calls' ids")?;
         self.into_result()

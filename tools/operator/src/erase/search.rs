@@ -81,8 +81,9 @@ impl Found {
             self.unreadable.push((format!("{pk} {sk}"), "its compressed text is damaged".to_owned()));
         }
         let Some(key) = keys::call_of_pk(&pk) else {
-            // A body's envelope, or what a release to come keeps beside the calls. Of a reject there is a digest, and nothing that was said.
-            if keys::is_of_erased_reject(&pk) {
+            // A body's envelope, a review, or what a release to come keeps beside the calls. Of a reject there is a digest, and nothing that
+            // was said; and in the access log nothing of a callee, though a time or an id may have the same digits.
+            if keys::is_of_erased_reject(&pk) || keys::is_access_pk(&pk) {
                 return;
             }
             if item.values().any(|value| numbers.are_in(json(value).as_bytes())) {

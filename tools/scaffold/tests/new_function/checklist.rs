@@ -86,9 +86,11 @@ impl Checkout {
         has(self.has_line("README.md", &row), "its row in README.md");
         self.check_resource(name, &resource, &mut has);
         let lib = self.text(&format!("functions/{name}/src/lib.rs"));
-        match lib.contains("pub const PUSH: PushType") {
-            true => self.check_push_function(name, &krate, &resource, &lib, &mut has),
-            false => self.check_scheduled_function(&krate, &resource, &mut has),
+        let is_read_by = self.integrations().any(|of| of.contains(&format!("{resource}.Arn")));
+        match (lib.contains("pub const PUSH: PushType"), is_read_by) {
+            (true, _) => self.check_push_function(name, &krate, &resource, &lib, &mut has),
+            (false, true) => self.check_readers_function(&krate, &resource, &mut has),
+            (false, false) => self.check_scheduled_function(&krate, &resource, &mut has),
         }
     }
 
@@ -229,6 +231,25 @@ impl Checkout {
             self.has_line("tools/local-stack/src/functions.rs", &row),
             "its row in tools/local-stack/src/functions.rs, or PUSH in its lib.rs",
         );
+    }
+
+    /// What readers ask, by their own API.
+    fn check_readers_function(&self, krate: &str, resource: &str, has: &mut impl FnMut(bool, &str)) {
+        let permissions = self.template.resources_of_type("AWS::Lambda::Permission");
+        let permitted = permissions.iter().any(|permission| {
+            permission.definition["Properties"]["FunctionName"] == json!({"Ref": resource})
+        });
+        has(permitted, "the permission of its API to invoke it, template.yaml");
+        let shown = self.dashboard.get("Reads").is_some_and(|shown| shown.contains(&krate.replace('_', "-")));
+        has(shown, "its requests on the dashboard, template.yaml");
+        let local = self.text("tools/local-stack/src/functions.rs");
+        has(local.contains(&format!("{krate}::FUNCTION")), "its row in tools/local-stack/src/functions.rs");
+    }
+
+    /// What the integrations of the readers' API refer to.
+    fn integrations(&self) -> impl Iterator<Item = BTreeSet<String>> {
+        let integrations = self.template.resources_of_type("AWS::ApiGatewayV2::Integration");
+        integrations.into_iter().map(|integration| references(integration.definition))
     }
 
     fn check_platform(&self, platform: &Platform, mut has: impl FnMut(bool, &str)) {

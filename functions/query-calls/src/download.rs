@@ -1,0 +1,105 @@
+//! Answers that are too large for an answer, and lists that are wanted whole: objects of the bucket that expire, and URLs of them that do.
+
+use std::time::Duration;
+
+use runtime::random;
+use runtime::store::bucket::SignedGet;
+use shared::access::What;
+use shared::reading::{CallFilter, Cursor};
+use shared::record::keys;
+use shared::view;
+
+use crate::Asked;
+use crate::event::Answer;
+use crate::format::{Format, Told};
+use crate::list::{file_name, filtered_by, new_sheet, problem, sheet_problem};
+use crate::parameter::{DEFAULT_EXPIRY_S, MAX_LIMIT};
+use crate::problem::Problem;
+
+/// The largest answer that is given as it is, in bytes on its way: Lambda's largest payload has 6 MB.
+const MAX_PAYLOAD_BYTES: usize = 5_000_000;
+/// The largest file that is made of a filter, in bytes: it is held in memory until it is whole.
+const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
+/// For how long a file is made at most. API Gateway waits for 30 s.
+const MAX_TIME: Duration = Duration::from_secs(22);
+/// How long before the function's end nothing more is read.
+const RESERVE: Duration = Duration::from_secs(5);
+
+/// All calls of a filter as one file, by a redirect to it. What is more than one file takes, or takes longer than there is time, is
+/// refused as a whole: no file is silently short.
+pub(crate) async fn answer(
+    asked: &Asked<'_>,
+    filter: &CallFilter,
+    format: Format,
+) -> Result<Answer, Problem> {
+    let callee_id = |number: &str| asked.callee_ids.id_of(number);
+    let shown = asked.shown(&callee_id);
+    let mut sheet = new_sheet(asked, filter, format)?;
+    let end = asked.deadline.less(RESERVE).min(tokio::time::Instant::now() + MAX_TIME);
+    let mut told = Told::default();
+    let mut calls = 0_u64;
+    let mut cursor: Option<Cursor> = None;
+    let mut noted = filtered_by(asked, filter, None);
+    loop {
+        let page = asked.reader.store.list_calls(filter, cursor.as_ref(), MAX_LIMIT, &callee_id).await;
+        let page = page.map_err(problem)?;
+        told.scanned += page.scanned;
+        told.unreadable += page.unreadable;
+        for call in &page.calls {
+            if calls == 0 {
+                noted = filtered_by(asked, filter, Some(&call.record));
+            }
+            let added = sheet.add(&view::listed(&call.key, &call.record, &shown));
+            added.map_err(|error| match sheet_problem(error) {
+                Problem::TooLarge(_) => Problem::TooLarge(calls),
+                other => other,
+            })?;
+            calls += 1;
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+        if sheet.bytes() > MAX_FILE_BYTES || tokio::time::Instant::now() > end {
+            return Err(Problem::TooLarge(calls));
+        }
+    }
+    let body = sheet.finish(&told).map_err(sheet_problem)?;
+    let location = stored(asked, format.content_type(), body, &file_name(format)).await?;
+    if asked.sees_numbers() {
+        asked.record(What::download(noted.as_deref()), None).await?;
+    }
+    Ok(Answer::found(location))
+}
+
+/// An answer as it is, or a redirect to an object that has its body, where it is too large.
+pub(crate) async fn unless_small(asked: &Asked<'_>, answer: Answer, name: &str) -> Result<Answer, Problem> {
+    if answer.payload_bytes() <= MAX_PAYLOAD_BYTES {
+        return Ok(answer);
+    }
+    let media_type = answer.headers.get("content-type").cloned().unwrap_or_default();
+    let Answer { headers, body, is_base64_encoded, .. } = answer;
+    let body = match is_base64_encoded {
+        true => base64::Engine::decode(&base64::prelude::BASE64_STANDARD, body).unwrap_or_default(),
+        false => body.into_bytes(),
+    };
+    let mut found = Answer::found(stored(asked, &media_type, body, name).await?);
+    // Where a list goes on is told all the same.
+    found.headers.extend(headers.into_iter().filter(|(name, _)| matches!(*name, "link" | "etag")));
+    Ok(found)
+}
+
+/// Puts a file where it expires, and gives back a URL of it that does sooner.
+async fn stored(asked: &Asked<'_>, media_type: &str, body: Vec<u8>, name: &str) -> Result<String, Problem> {
+    let bucket = asked.reader.store.bucket();
+    let key = keys::download_key(asked.now, &random::name(), name);
+    let put = bucket.put(&key, media_type, body).await;
+    put.map_err(|error| Problem::unavailable("The bucket", &error))?;
+    let signed = SignedGet {
+        key: &key,
+        expires: Duration::from_secs(DEFAULT_EXPIRY_S),
+        content_type: media_type,
+        file_name: name,
+    };
+    bucket.signed_get(&signed).await.map_err(|error| Problem::unavailable("The bucket", &error))
+}

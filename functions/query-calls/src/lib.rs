@@ -1,0 +1,255 @@
+//! The API over calls: `GET /api/…`.
+//!
+//! A request goes one way: `route` tells which it is, the token who asks, the route's row which permission that takes, and `parameter`
+//! what is asked for. What is read is shown by `shared::view`, which hides what the reader may not see. What was seen is written into the
+//! access log before the answer goes out: where that fails, there is no answer.
+//!
+//! The push functions have nothing of this: another function, another role, another API.
+
+mod call;
+mod download;
+mod event;
+mod format;
+mod list;
+mod openapi;
+mod parameter;
+mod problem;
+mod recording;
+mod request;
+mod route;
+mod task;
+
+use std::time::Instant as Moment;
+
+use runtime::auth::Authenticator;
+use runtime::auth::callee_id::CalleeIdSource;
+use runtime::aws::{Account, Patience};
+use runtime::clock;
+use runtime::config::{ConfigError, Environment, StoreConfig};
+use runtime::deadline::Deadline;
+use runtime::metrics::{Metrics, ReadCounts};
+use runtime::store::Store;
+use runtime::store::access::AccessRetention;
+use shared::access::{AccessEntry, Actor, CalleeIds, Permission, Via, What};
+use shared::model::{CallId, CallKey, Instant, Provider};
+use shared::path_id::unescaped;
+use shared::view::Shown;
+
+pub use event::{Answer, Event};
+pub use openapi::description;
+use problem::Problem;
+use request::Query;
+use route::{Name, Route};
+
+/// The function's name.
+pub const FUNCTION: &str = "query-calls";
+
+/// What the function has at hand from its start on.
+#[derive(Debug)]
+pub struct QueryCalls {
+    store: Store,
+    authenticator: Authenticator,
+    callee_ids: CalleeIdSource,
+    retention: AccessRetention,
+    metrics: Metrics,
+}
+
+impl QueryCalls {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn new(environment: &Environment<'_>) -> Result<Self, ConfigError> {
+        let stores = StoreConfig::read(environment)?;
+        let account = Account::of_function(environment, &stores)?;
+        Ok(Self {
+            callee_ids: CalleeIdSource::read(environment, &account)?,
+            store: Store::new(stores, account, Patience::Nobody),
+            authenticator: Authenticator::new(environment)?,
+            retention: AccessRetention::read(environment)?,
+            metrics: Metrics::read(environment)?,
+        })
+    }
+}
+
+/// Answers a request. Whatever it holds, there is an answer.
+pub async fn handle(reader: &QueryCalls, event: Event, deadline: Deadline) -> Answer {
+    let (now, began) = (clock::now(), Moment::now());
+    let head = event.request_context.http.method.eq_ignore_ascii_case("HEAD");
+    let (route, answered) = match read(&event) {
+        Ok((route, ids)) => (Some(route.name), answer(reader, &event, route, &ids, now, deadline).await),
+        Err(problem) => (None, Err(problem)),
+    };
+    let mut answer = match &answered {
+        Ok(answer) => answer.clone(),
+        Err(problem) => problem.answer(),
+    };
+    log(&event, route, &answer, answered.err().as_ref(), (now, began), &reader.metrics);
+    if head {
+        answer.body.clear();
+        answer.is_base64_encoded = false;
+    }
+    answer
+}
+
+/// Which request it is.
+fn read(event: &Event) -> Result<(&'static Route, Vec<&str>), Problem> {
+    if !matches!(event.request_context.http.method.to_ascii_uppercase().as_str(), "GET" | "HEAD") {
+        return Err(Problem::Method);
+    }
+    route::find(request::path(event)).ok_or(Problem::NoSuchPath)
+}
+
+async fn answer(
+    reader: &QueryCalls,
+    event: &Event,
+    route: &'static Route,
+    ids: &[&str],
+    now: Instant,
+    deadline: Deadline,
+) -> Result<Answer, Problem> {
+    let Some(permission) = route.permission else {
+        Query::read(&event.raw_query_string)?.check(route.parameters, None)?;
+        return Ok(Answer::of(200, "application/json", request::json_bytes(&description())));
+    };
+    let authorization = request::header(event, "authorization");
+    let actor = reader.authenticator.authenticate(authorization, now).await?;
+    if !actor.may(permission) {
+        return Err(Problem::Forbidden(permission));
+    }
+    let query = Query::read(&event.raw_query_string)?;
+    query.check(route.parameters, Some(&actor))?;
+    let callee_ids = reader
+        .callee_ids
+        .ids()
+        .await
+        .map_err(|error| Problem::unavailable("The secret with the key of callee ids", &error))?;
+    let asked = Asked { reader, event, route, actor: &actor, query: &query, callee_ids, now, deadline };
+    match route.name {
+        // It takes no permission, and is answered above.
+        Name::OpenApi => Err(Problem::NoSuchPath),
+        Name::Calls => list::answer(&asked).await,
+        Name::Call => call::answer(&asked, &call_key(ids)?).await,
+        Name::Vcon => call::vcon(&asked, &call_key(ids)?).await,
+        Name::Push => {
+            call::push(&asked, &call_key(ids)?, &id("function", ids, 2)?, &id("digest", ids, 3)?).await
+        }
+        Name::Access => call::access(&asked, &call_key(ids)?).await,
+        Name::Recording => recording::answer(&asked, &call_key(ids)?, &id("slot", ids, 2)?).await,
+        Name::Recordings => recording::waiting(&asked).await,
+        Name::Tasks => task::of_day(&asked).await,
+        Name::Task => task::answer(&asked, provider(ids)?, &id("task_id", ids, 1)?).await,
+    }
+}
+
+/// A request of somebody who may make it.
+struct Asked<'a> {
+    reader: &'a QueryCalls,
+    event: &'a Event,
+    route: &'static Route,
+    actor: &'a Actor,
+    query: &'a Query,
+    callee_ids: &'a CalleeIds,
+    now: Instant,
+    deadline: Deadline,
+}
+
+impl Asked<'_> {
+    /// Whether the reader may see numbers.
+    fn sees_numbers(&self) -> bool {
+        self.actor.may(Permission::SeeNumbers)
+    }
+
+    /// How calls are shown to the reader, where `callee_id` gives a number's id.
+    fn shown<'a>(&self, callee_id: &'a (dyn Fn(&str) -> Option<String> + Sync)) -> Shown<'a> {
+        Shown { numbers: self.sees_numbers(), callee_id }
+    }
+
+    /// A header of the request.
+    fn header(&self, name: &str) -> Option<&str> {
+        request::header(self.event, name)
+    }
+
+    /// Holds the request to the media types that there are of its answer.
+    fn check_accept(&self) -> Result<(), Problem> {
+        let offers: Vec<_> = self.route.media_types.iter().map(|name| (*name, ())).collect();
+        request::accepted(self.header("accept"), &offers)
+    }
+
+    /// Writes into the access log what is about to be seen: `what`, of one call or of many. Nothing may be shown where it fails.
+    async fn record(&self, what: What, call: Option<&CallKey>) -> Result<(), Problem> {
+        let entry = AccessEntry::new(self.now, self.actor, what, Via::API, call.cloned());
+        let recorded = self.reader.store.record_access(&[entry], self.reader.retention).await;
+        recorded.map_err(|error| Problem::unavailable("The access log", &error))
+    }
+}
+
+/// The id that stands in a path.
+fn id(name: &'static str, ids: &[&str], place: usize) -> Result<String, Problem> {
+    ids.get(place).and_then(|segment| unescaped(segment)).ok_or(Problem::BadId(name))
+}
+
+fn provider(ids: &[&str]) -> Result<Provider, Problem> {
+    let name = id("provider", ids, 0)?;
+    Provider::named(&name).ok_or(Problem::NoSuchCall)
+}
+
+fn call_key(ids: &[&str]) -> Result<CallKey, Problem> {
+    let provider = provider(ids)?;
+    let call_id = CallId::new(id("call_id", ids, 1)?).ok_or(Problem::NoSuchCall)?;
+    Ok(CallKey { provider, call_id })
+}
+
+/// Logs a request, and counts it. Neither who asked nor for what is in it: that is the access log's.
+fn log(
+    event: &Event,
+    route: Option<Name>,
+    answer: &Answer,
+    problem: Option<&Problem>,
+    began: (Instant, Moment),
+    metrics: &Metrics,
+) {
+    let duration_ms = began.1.elapsed().as_secs_f64() * 1000.0;
+    let request_id = event.request_context.request_id.as_deref().unwrap_or_default();
+    let route = route.map(|route| format!("{route:?}"));
+    let tag = problem.map_or("answered", Problem::tag);
+    let why = problem.and_then(Problem::why);
+    let status = answer.status_code;
+    let bytes = answer.body.len();
+    match problem.map_or(tracing::Level::INFO, Problem::level) {
+        tracing::Level::ERROR => tracing::error!(
+            function = FUNCTION,
+            request_id,
+            route,
+            status,
+            answer = tag,
+            why,
+            bytes,
+            duration_ms,
+            "read"
+        ),
+        _ => tracing::info!(
+            function = FUNCTION,
+            request_id,
+            route,
+            status,
+            answer = tag,
+            why,
+            bytes,
+            duration_ms,
+            "read"
+        ),
+    }
+    let denied = match problem {
+        Some(Problem::Unauthenticated(refusal)) => Some(refusal.tag()),
+        _ if status == 403 => Some("permission"),
+        _ => None,
+    };
+    metrics.read_answered(&ReadCounts {
+        function: FUNCTION,
+        at: began.0,
+        denied,
+        failed: status >= 500,
+        latency_ms: duration_ms,
+    });
+}

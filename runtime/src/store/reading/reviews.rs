@@ -1,0 +1,33 @@
+//! What people think of calls.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::Value;
+
+use super::ReadError;
+use crate::store::Store;
+use shared::model::{CallKey, Review};
+use shared::record::item;
+use shared::record::keys;
+
+/// All that a review's item may hold.
+const ATTRIBUTES: [&str; 7] = [keys::PK, "heard_at", "heard_by", "verdict", "note", "noted_at", "noted_by"];
+
+impl Store {
+    /// The reviews of calls; those that have none are left out. One that was written a moment ago may be missing.
+    ///
+    /// # Errors
+    /// [`ReadError`], when DynamoDB fails, and where an item is no review.
+    pub async fn reviews(&self, calls: &[CallKey]) -> Result<HashMap<CallKey, Review>, ReadError> {
+        let partitions: BTreeSet<_> = calls.iter().map(keys::review_pk).collect();
+        let keys: Vec<_> = partitions.into_iter().map(|pk| (pk, keys::REVIEW.to_owned())).collect();
+        let mut reviews = HashMap::new();
+        for item in self.table.read(&keys, &ATTRIBUTES, false).await? {
+            let key = item.get(keys::PK).and_then(Value::as_str).and_then(keys::call_of_review_pk);
+            if let Some(key) = key {
+                reviews.insert(key, item::typed(item)?);
+            }
+        }
+        Ok(reviews)
+    }
+}

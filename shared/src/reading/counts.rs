@@ -1,0 +1,265 @@
+//! What is counted of a task's calls.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::Deserialize;
+
+use super::terms::outcome;
+use super::{Zone, is_answered, is_complete, is_connected, tags_of};
+use crate::model::{CallKey, Instant, Money};
+use crate::record::merge::Record;
+
+/// So many different intents are told apart, and so many tags, and currencies: texts of a push are anything.
+const MAX_NAMES: usize = 1_000;
+/// A longer name is not told from others.
+const MAX_NAME_BYTES: usize = 256;
+
+/// How often each name was met.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    counts: BTreeMap<String, u64>,
+    others: u64,
+}
+
+impl Names {
+    fn add(&mut self, name: &str) {
+        let is_told =
+            name.len() <= MAX_NAME_BYTES && (self.counts.len() < MAX_NAMES || self.counts.contains_key(name));
+        match is_told {
+            true => *self.counts.entry(name.to_owned()).or_default() += 1,
+            false => self.others += 1,
+        }
+    }
+
+    /// How often each was, by name.
+    pub fn counts(&self) -> &BTreeMap<String, u64> {
+        &self.counts
+    }
+
+    /// How often one was that is not told from others: there are more than a thousand, or its name is longer than 256 bytes.
+    pub fn others(&self) -> u64 {
+        self.others
+    }
+}
+
+/// How long calls lasted, in seconds. Exact: each length is counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Durations {
+    /// How many calls lasted so many seconds.
+    counts: BTreeMap<u64, u64>,
+}
+
+impl Durations {
+    fn add(&mut self, seconds: u64) {
+        *self.counts.entry(seconds).or_default() += 1;
+    }
+
+    /// How many calls there are whose duration is known.
+    pub fn count(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// All seconds together.
+    pub fn sum_s(&self) -> u64 {
+        let seconds = self.counts.iter().map(|(seconds, count)| seconds.saturating_mul(*count));
+        seconds.fold(0, u64::saturating_add)
+    }
+
+    /// The duration that so many percent of the calls did not exceed, by the nearest rank; `None` without calls.
+    pub fn percentile_s(&self, percent: u64) -> Option<u64> {
+        let rank = (self.count() * percent.min(100)).div_ceil(100).max(1);
+        let mut so_far = 0;
+        self.counts.iter().find_map(|(seconds, count)| {
+            so_far += count;
+            (so_far >= rank).then_some(*seconds)
+        })
+    }
+}
+
+/// What is counted of calls: of a task's, usually.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskCounts {
+    zone: Zone,
+    /// How many calls there are.
+    pub calls: u64,
+    /// How many were answered: [`is_answered`].
+    pub answered: u64,
+    /// How many were connected: [`is_connected`].
+    pub connected: u64,
+    /// Of how many all is known that their platform tells: [`is_complete`].
+    pub complete: u64,
+    /// How many had each outcome; those whose outcome is not known are in none.
+    pub outcomes: BTreeMap<&'static str, u64>,
+    /// How many had each intent, by its code.
+    pub intents: Names,
+    /// How many had each tag, as [`tags_of`] writes it.
+    pub tags: Names,
+    /// How many were in each hour of the day, in the zone.
+    pub hours: [u64; 24],
+    /// How long connected calls lasted.
+    pub durations: Durations,
+    /// For how many seconds is charged.
+    pub billed_s: u64,
+    /// What the calls cost, by currency.
+    pub cost: BTreeMap<String, Decimal>,
+    /// How many costs are in no sum: they are too large, or of too many currencies.
+    pub costs_left_out: u64,
+    /// When the first call was.
+    pub first_call_at: Option<Instant>,
+    /// When the last call was.
+    pub last_call_at: Option<Instant>,
+}
+
+impl TaskCounts {
+    /// Of no calls so far. Hours are those of `zone`.
+    pub fn new(zone: Zone) -> Self {
+        Self {
+            zone,
+            calls: 0,
+            answered: 0,
+            connected: 0,
+            complete: 0,
+            outcomes: BTreeMap::new(),
+            intents: Names::default(),
+            tags: Names::default(),
+            hours: [0; 24],
+            durations: Durations::default(),
+            billed_s: 0,
+            cost: BTreeMap::new(),
+            costs_left_out: 0,
+            first_call_at: None,
+            last_call_at: None,
+        }
+    }
+
+    /// Counts a call.
+    pub fn add(&mut self, key: &CallKey, call_at: Instant, record: &Record) {
+        let number = |name: &str| record.facts.get(name).and_then(|value| value.as_u64());
+        let connected = is_connected(record);
+        self.calls += 1;
+        self.answered += u64::from(is_answered(record));
+        self.connected += u64::from(connected);
+        self.complete += u64::from(is_complete(key.provider, record));
+        if let Some(outcome) = outcome(record) {
+            *self.outcomes.entry(outcome.as_str()).or_default() += 1;
+        }
+        if let Some(intent) = record.facts.get("intent_code").and_then(|intent| intent.as_str()) {
+            self.intents.add(intent);
+        }
+        tags_of(record).iter().for_each(|tag| self.tags.add(tag));
+        if let Some(hour) = self.hours.get_mut(usize::from(self.zone.hour(call_at))) {
+            *hour += 1;
+        }
+        if let Some(seconds) = number("duration_s").filter(|_| connected) {
+            self.durations.add(seconds);
+        }
+        self.billed_s = self.billed_s.saturating_add(number("billed_s").unwrap_or_default());
+        if let Some(cost) = record.facts.get("cost").and_then(|cost| Money::deserialize(cost).ok()) {
+            self.add_cost(cost);
+        }
+        self.first_call_at = Some(self.first_call_at.map_or(call_at, |first| first.min(call_at)));
+        self.last_call_at = Some(self.last_call_at.map_or(call_at, |last| last.max(call_at)));
+    }
+
+    fn add_cost(&mut self, Money { amount, currency }: Money) {
+        let sum = match self.cost.get(&currency) {
+            Some(sum) => sum.checked_add(amount),
+            None => Some(amount).filter(|_| self.cost.len() < MAX_NAMES && currency.len() <= MAX_NAME_BYTES),
+        };
+        match sum {
+            Some(sum) => {
+                self.cost.insert(currency, sum);
+            }
+            None => self.costs_left_out += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CallId, Provider};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn add(counts: &mut TaskCounts, call_at: &str, facts: Value) {
+        let call_at: Instant = call_at.parse().unwrap();
+        let key = CallKey { provider: Provider::Laaffic, call_id: CallId::new("1".to_owned()).unwrap() };
+        let record = Record {
+            facts: facts.as_object().unwrap().clone().into(),
+            extra: Default::default(),
+            sources: Default::default(),
+            inquiry: Default::default(),
+            first_received_at: call_at,
+            updated_at: call_at,
+            erased: false,
+        };
+        counts.add(&key, call_at, &record);
+    }
+
+    #[test]
+    fn calls_are_counted_by_what_is_known_of_them() {
+        let mut counts = TaskCounts::new(Zone::default());
+        let cost = |amount: &str| json!({"amount": amount.parse::<serde_json::Number>().unwrap(), "currency": "CNY"});
+        add(
+            &mut counts,
+            "2025-06-01T16:30:00Z",
+            json!({"outcome": "answered", "duration_s": 10, "billed_s": 60, "cost": cost("0.1"), "tags": ["a", "b"], "intent_code": "A"}),
+        );
+        add(
+            &mut counts,
+            "2025-06-01T02:00:00Z",
+            json!({"outcome": "answered", "duration_s": 30, "billed_s": 60, "cost": cost("0.2"), "tags": {"a": [], "c": ["1", "2"]}, "intent_code": "A"}),
+        );
+        add(
+            &mut counts,
+            "2025-06-02T02:00:00Z",
+            json!({"outcome": "busy", "duration_s": 0, "intent_code": "B"}),
+        );
+        add(&mut counts, "2025-06-01T15:59:59Z", json!({}));
+        assert_eq!([counts.calls, counts.answered, counts.connected, counts.complete], [4, 2, 2, 3]);
+        assert_eq!(counts.outcomes, BTreeMap::from([("answered", 2), ("busy", 1)]));
+        let names = |names: &Names| {
+            names.counts().iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&counts.intents), ["A 2", "B 1"]);
+        assert_eq!(names(&counts.tags), ["a 2", "b 1", "c:1 1", "c:2 1"]);
+        let hours: Vec<_> =
+            (0..24).filter(|hour| counts.hours[*hour] > 0).map(|hour| (hour, counts.hours[hour])).collect();
+        assert_eq!(hours, [(0, 1), (10, 2), (23, 1)]);
+        assert_eq!((counts.durations.count(), counts.durations.sum_s(), counts.billed_s), (2, 40, 120));
+        assert_eq!([50, 90].map(|percent| counts.durations.percentile_s(percent)), [Some(10), Some(30)]);
+        assert_eq!(counts.cost["CNY"].to_string(), "0.3", "exact");
+        assert_eq!(counts.first_call_at.unwrap().to_string(), "2025-06-01T02:00:00.000Z");
+        assert_eq!(counts.last_call_at.unwrap().to_string(), "2025-06-02T02:00:00.000Z");
+    }
+
+    #[test]
+    fn what_a_push_makes_up_does_not_fill_the_memory() {
+        let mut counts = TaskCounts::new(Zone::default());
+        for number in 0..1_500 {
+            let most = json!({"amount": "79228162514264337593543950335".parse::<serde_json::Number>().unwrap(), "currency": "CNY"});
+            add(
+                &mut counts,
+                "2025-06-01T02:00:00Z",
+                json!({"intent_code": number.to_string(), "tags": ["x".repeat(300)], "cost": most}),
+            );
+        }
+        assert_eq!((counts.intents.counts().len(), counts.intents.others()), (MAX_NAMES, 500));
+        assert_eq!((counts.tags.counts().len(), counts.tags.others()), (0, 1_500));
+        assert_eq!((counts.cost.len(), counts.costs_left_out), (1, 1_499));
+    }
+
+    proptest! {
+        #[test]
+        fn a_percentile_is_the_nearest_rank(mut seconds in prop::collection::vec(0_u64..100, 1..50), percent in 0_u64..=100) {
+            let mut durations = Durations::default();
+            seconds.iter().for_each(|seconds| durations.add(*seconds));
+            seconds.sort_unstable();
+            let rank = (seconds.len() * usize::try_from(percent).unwrap()).div_ceil(100).max(1);
+            prop_assert_eq!(durations.percentile_s(percent), Some(seconds[rank - 1]));
+            prop_assert_eq!(Durations::default().percentile_s(percent), None);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What may be seen of a call's texts.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::field::{Kind, field_named};
+use crate::masking::{Hidden, masked};
+use crate::model::Instant;
+
+/// The attributes of a turn in which digits are no number of anybody's.
+const OF_A_TURN: [&str; 4] = ["speaker", "start_ms", "end_ms", "interrupted"];
+
+/// What may be seen of the texts of one call.
+#[derive(Clone, Debug)]
+pub struct Mask {
+    /// `None` where numbers may be seen.
+    hidden: Option<Hidden>,
+}
+
+impl Mask {
+    /// For whoever may see numbers.
+    pub fn none() -> Self {
+        Self { hidden: None }
+    }
+
+    /// For whoever may not, where these are the callee's.
+    pub fn of<'a>(numbers: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { hidden: Some(Hidden::new(numbers)) }
+    }
+
+    /// Whether numbers may be seen.
+    pub fn shows_numbers(&self) -> bool {
+        self.hidden.is_none()
+    }
+
+    /// Whether a text may be seen as it is: it does not tell a number that is hidden.
+    pub fn may_show(&self, text: &str) -> bool {
+        self.hidden.as_ref().is_none_or(|hidden| !hidden.is_told_by(text))
+    }
+
+    /// A number that stands by itself.
+    pub fn number<'a>(&self, number: &'a str) -> Cow<'a, str> {
+        if self.shows_numbers() { Cow::Borrowed(number) } else { Cow::Owned(masked(number)) }
+    }
+
+    /// An id: what tells a number that is hidden is blacked out.
+    pub fn id<'a>(&self, id: &'a str) -> Cow<'a, str> {
+        self.hidden.as_ref().map_or(Cow::Borrowed(id), |hidden| hidden.in_id(id))
+    }
+
+    /// Text that somebody wrote or said: what looks like a number is blacked out.
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.hidden.as_ref().map_or(Cow::Borrowed(text), |hidden| hidden.in_text(text))
+    }
+
+    /// JSON, each text in it as [`Mask::text`] has it.
+    pub fn json(&self, value: Value) -> Value {
+        match &self.hidden {
+            Some(hidden) => hidden.in_json(value),
+            None => value,
+        }
+    }
+
+    /// An attribute of a call or of a turn as it may be shown; `None` where nothing would be left of it.
+    pub fn attribute(&self, name: &str, value: &Value) -> Option<(String, Value)> {
+        let Some(hidden) = &self.hidden else { return Some((name.to_owned(), value.clone())) };
+        let kind = field_named(name).map(|field| field.kind);
+        let value = match (kind, value) {
+            (Some(Kind::Number), Value::String(number)) => Value::String(masked(number)),
+            (Some(Kind::Id | Kind::Time | Kind::Seconds | Kind::Count | Kind::Word | Kind::Money), value) => {
+                without_known(hidden, value)?
+            }
+            (None, value) if OF_A_TURN.contains(&name) => without_known(hidden, value)?,
+            (Some(Kind::Number | Kind::Text | Kind::Tags | Kind::Codes) | None, value) => {
+                hidden.in_json(value.clone())
+            }
+        };
+        Some((hidden.in_text(name).into_owned(), value))
+    }
+}
+
+/// A value without what tells a known number. A number of JSON that does is left out. A time, as it is always written here, tells none.
+fn without_known(hidden: &Hidden, value: &Value) -> Option<Value> {
+    let is_time = |text: &str| text.parse::<Instant>().is_ok_and(|time| time.to_string() == text);
+    match value {
+        Value::String(text) if is_time(text) => Some(value.clone()),
+        Value::String(text) => Some(Value::String(hidden.in_id(text).into_owned())),
+        Value::Number(number) => {
+            let shown = matches!(hidden.in_id(&number.to_string()), Cow::Borrowed(_));
+            shown.then(|| value.clone())
+        }
+        Value::Array(list) => Some(list.iter().filter_map(|value| without_known(hidden, value)).collect()),
+        Value::Object(object) => {
+            let shown = object.iter().filter_map(|(name, value)| {
+                Some((hidden.in_id(name).into_owned(), without_known(hidden, value)?))
+            });
+            Some(Value::Object(shown.collect()))
+        }
+        Value::Null | Value::Bool(_) => Some(value.clone()),
+    }
+}

@@ -1,0 +1,147 @@
+//! Whoever may not see a number can't infer it.
+
+use std::io::{Cursor, Read};
+
+use serde_json::Value;
+
+use crate::rig::{ALL, MASKED, NUMBER, Rig, follow, report};
+
+/// Whether a text has six digits in a row that the number has too.
+fn tells(text: &str) -> Option<String> {
+    let runs = text.split(|byte: char| !byte.is_ascii_digit());
+    let windows = runs.flat_map(|run| run.as_bytes().windows(6).map(<[u8]>::to_vec).collect::<Vec<_>>());
+    let number = NUMBER.as_bytes();
+    let told = windows.into_iter().find(|window| number.windows(6).any(|known| known == window));
+    told.map(|window| String::from_utf8(window).unwrap())
+}
+
+/// The text of a spreadsheet's parts.
+fn unzipped(bytes: &[u8]) -> String {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let mut all = String::new();
+    for place in 0..archive.len() {
+        let mut part = archive.by_index(place).unwrap();
+        all.push_str(&part.name().unwrap());
+        part.read_to_string(&mut all).unwrap();
+    }
+    all
+}
+
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
+#[tokio::test]
+async fn no_form_of_no_answer_has_a_number_for_those_who_may_not_see_it() {
+    let rig = Rig::new().await;
+    // An id of a call may hold the number, too.
+    rig.push("alicom-call-report", &report(&format!("call-to-{NUMBER}"), "2025-06-01 11:00:00")).await;
+    let (masked, whole) = (rig.machine(MASKED).await, rig.machine(ALL).await);
+    let list = "/api/calls?day=2025-06-01";
+    let call = "/api/calls/alicom/1000~5E7";
+    let paths = [
+        (list.to_owned(), "application/json"),
+        (list.to_owned(), "text/csv"),
+        (list.to_owned(), "application/x-ndjson"),
+        (list.to_owned(), XLSX),
+        (format!("{list}&download=true"), "application/json"),
+        (format!("{list}&download=true"), "text/csv"),
+        (format!("{list}&download=true"), XLSX),
+        (call.to_owned(), "application/json"),
+        (format!("{call}/vcon"), "application/vcon+json"),
+        (format!("/api/calls/alicom/call-to-{NUMBER}"), "application/json"),
+        (format!("/api/calls/alicom/call-to-{NUMBER}/vcon"), "application/vcon+json"),
+        ("/api/tasks?day=2025-06-01".to_owned(), "application/json"),
+        ("/api/tasks/alicom/task-1".to_owned(), "application/json"),
+        ("/api/recordings".to_owned(), "application/json"),
+        (format!("{call}/access"), "application/json"),
+    ];
+    for (path, accept) in &paths {
+        for (token, may) in [(&masked, false), (&whole, true)] {
+            let mut got = rig.get_with(path, token, &[("accept", accept)]).await;
+            let mut text = String::new();
+            if got.status == 302 {
+                text = got.header("location").split("/downloads/").last().unwrap().to_owned();
+                got = follow(got.header("location")).await;
+            }
+            assert_eq!(got.status, 200, "{path} {accept}: {}", got.text());
+            text.push_str(&if *accept == XLSX { unzipped(&got.body) } else { got.text() });
+            for (_, value) in &got.headers {
+                text.push_str(value.to_str().unwrap());
+            }
+            let has = tells(&text);
+            // Counts, and who looked, have no number for anybody.
+            let never =
+                path.contains("/tasks/alicom") || path.ends_with("/access") || path == "/api/recordings";
+            match may {
+                true => assert!(has.is_some() || never || path.starts_with("/api/tasks"), "{path} {accept}"),
+                false => assert_eq!(has, None, "{path} {accept}: {text}"),
+            }
+        }
+    }
+    rig.stack.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_can_be_tried_by_those_who_may_not_see_numbers() {
+    let rig = Rig::new().await;
+    let (masked, whole) = (rig.machine(MASKED).await, rig.machine(ALL).await);
+    let call = rig.get("/api/calls/alicom/1000~5E7", &whole).await;
+    let digest = call.json()["pushes"][0]["digest"].as_str().unwrap().to_owned();
+    let function = call.json()["pushes"][0]["function"].as_str().unwrap().to_owned();
+    for path in [
+        // By the number, in whichever form, right or wrong.
+        format!("/api/calls?callee={NUMBER}"),
+        format!("/api/calls?callee=%2B86{NUMBER}"),
+        "/api/calls?callee=13999999999".to_owned(),
+        // By what texts hold.
+        format!("/api/calls?tag={NUMBER}&day=2025-06-01"),
+        format!("/api/calls?tag=%E7%94%B5%E8%AF%9D:{NUMBER}&day=2025-06-01"),
+        format!("/api/calls?intent={NUMBER}&day=2025-06-01"),
+        // By a push's digest, right or wrong: both are refused alike.
+        format!("/api/calls/alicom/1000~5E7/pushes/{function}/{digest}"),
+        format!("/api/calls/alicom/1000~5E7/pushes/{function}/0000000000000000"),
+    ] {
+        let got = rig.get(&path, &masked).await;
+        assert_eq!(got.status, 403, "{path}: {}", got.text());
+        assert_eq!(got.json()["permission"], "calls.pii", "{path}");
+        assert_ne!(rig.get(&path, &whole).await.status, 403, "{path}");
+    }
+    // An answer's tag is of what is shown, so that it can't be reckoned with a number.
+    let shown = rig.get("/api/calls/alicom/1000~5E7", &masked).await;
+    assert_ne!(shown.header("etag"), call.header("etag"));
+    let tag = call.header("etag").to_owned();
+    let again = rig.get_with("/api/calls/alicom/1000~5E7", &masked, &[("if-none-match", &tag)]).await;
+    assert_eq!(again.status, 200, "the tag of the other view says nothing");
+    // A cursor of a filter by number is of no use without it, and holds no number.
+    let paged = rig.get(&format!("/api/calls?callee={NUMBER}&limit=1"), &whole).await.json();
+    if let Some(next) = paged["next"].as_str() {
+        assert_eq!(rig.get(&format!("/api/calls?cursor={next}"), &masked).await.status, 400);
+    }
+    // Digests are not told.
+    let pushes = shown.json()["pushes"].clone();
+    assert!(pushes.as_array().unwrap().iter().all(|push| push.get("digest").is_none()), "{pushes}");
+    assert!(shown.json()["recordings"][0].get("source_url").is_none());
+    assert_eq!(shown.json()["call"].get("extra"), None);
+    rig.stack.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_name_of_a_recordings_file_tells_no_number() {
+    let rig = Rig::empty().await;
+    let id = format!("to-{NUMBER}");
+    rig.push("alicom-call-report", &report(&id, "2025-06-01 10:00:00")).await;
+    let record =
+        serde_json::json!([{"callId": id, "recordFile": "https://x.oss-cn-shanghai.aliyuncs.com/1.wav"}]);
+    rig.push("alicom-call-record", &record).await;
+    rig.archive(&crate::rig::key(shared::model::Provider::Alicom, &id)).await;
+    for (scope, may) in [(MASKED, false), (ALL, true)] {
+        let token = rig.machine(scope).await;
+        let got = rig.get(&format!("/api/calls/alicom/{id}/recordings/main"), &token).await;
+        let audio = follow(got.header("location")).await;
+        assert_eq!(audio.status, 200);
+        assert_eq!(tells(audio.header("content-disposition")).is_some(), may, "{audio:?}");
+        assert_eq!(audio.header("content-type"), "audio/wav");
+    }
+    let listed: Value = rig.get("/api/calls?day=2025-06-01", &rig.machine(MASKED).await).await.json();
+    assert_eq!(listed["calls"][0].get("href"), None, "it would tell it");
+    rig.stack.stop().await.unwrap();
+}
