@@ -35,6 +35,7 @@ def main():
         ("permissions", "permissions, taken away one by one", permissions.check),
         ("watching", "what AWS does by itself", watching.check),
         ("rotate", "a token is rotated, and stays so", stacks.rotate),
+        ("sources", "from some networks alone", stacks.sources),
         ("domain", "a name of its own", stacks.domain),
         ("upgrade", "rolled back to the template before, and upgraded from it", stacks.upgrade),
         ("take-over", "removed, and its stores taken over by a new one", stacks.take_over),

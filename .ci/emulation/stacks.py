@@ -38,6 +38,9 @@ def first():
     parameters(RecordingHosts=f"*.aliyuncs.com,{RECORDINGS}")
     tell("sam deploy")
     known_stores()
+    # What nobody can take back is off unless somebody asks for it.
+    lasting = {name: value for name, value in settings().items() if "Lock" in name}
+    assert lasting == {"ObjectLock": "false", "RecordingLockDays": "0", "RecordingLockMode": "GOVERNANCE"}, lasting
     tell(f"export TOKEN={token}")
     before = len(items())
     tell(DEPLOYING.block(steps, SMOKE))
@@ -120,11 +123,27 @@ def domain(token):
     plain = outputs()["ApiUrl"]
     parameters(DomainName=name, CertificateArn=certificate)
     tell("sam deploy")
-    assert outputs()["ApiUrl"] == f"https://{name}" and outputs()["DomainTarget"]
+    assert outputs()["ApiUrl"] == f"https://{name}"
+    (configuration,) = aws("apigatewayv2").get_domain_name(DomainName=name)["DomainNameConfigurations"]
+    assert outputs()["DomainTarget"] == configuration["ApiGatewayDomainName"], "where the name has to lead"
     for function, logical in PUSHES.items():
         assert outputs()[f"{logical}Url"] == f"https://{name}/push/{function}/{{token}}"
         assert push(function, sample(function), token)[0] == 200, f"{function} by {name}"
         assert push(function, sample(function), token, base=plain)[0] == 200, f"{function} by its made-up name"
+
+
+def sources(token):
+    """Who is in none of the networks that may push is refused everywhere, with the right token, too."""
+    told = next(line for line in open("docs/operating.md") if "AllowedSourceCidrs" in line)
+    assert "403" in told, told
+    for networks, status in (("203.0.113.0/24", 403), ("203.0.113.0/24,127.0.0.0/8", 200)):
+        parameters(AllowedSourceCidrs=networks)
+        tell("sam deploy")
+        for function in PUSHES:
+            found = push(function, "[]", token)[0]
+            assert found == status, f"{function}: {found} from here, where {networks} may push"
+    parameters(AllowedSourceCidrs=None)
+    tell("sam deploy")
 
 
 def older(folder):

@@ -3,8 +3,9 @@ what it was told is looked at: each name that stands there is one that exists.
 """
 
 import json
+import re
 
-from stage import FUNCTIONS, SCHEDULED, STACK, TABLE, aws, outputs, physical, seen
+from stage import FUNCTIONS, SCHEDULED, STACK, TABLE, TEMPLATE, aws, items, outputs, physical, seen
 
 # AWS's own metrics that alarms go by, and the dimension that names the resource:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
@@ -19,8 +20,21 @@ OF_AWS = {
 }
 
 
+# What of a request may stand in the API's log: not its path, in which the token is.
+LOGGED = {
+    "requestId", "requestTimeEpoch", "routeKey", "status", "identity.sourceIp", "identity.userAgent", "responseLength", "responseLatency",
+    "integrationLatency", "integration.error",
+}
+# What the bucket may forget by itself while it is the newest version.
+FORGOTTEN = {"downloads/"}
+
+
 def forgets():
     """What says when it may go, goes then: nothing else does."""
+    # The emulator's CloudFormation passes these over, and nothing would come of them within the check.
+    for rule in TEMPLATE["Resources"]["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]:
+        goes = {"ExpirationInDays", "ExpirationDate"} & set(rule)
+        assert not goes or rule.get("Prefix") in FORGOTTEN, f"{rule['Id']}: what is kept under {rule.get('Prefix', '')!r} goes"
     told = aws("dynamodb").describe_time_to_live(TableName=TABLE["name"])["TimeToLiveDescription"]
     assert told == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}, told
     backups = aws("dynamodb").describe_continuous_backups(TableName=TABLE["name"])["ContinuousBackupsDescription"]
@@ -98,7 +112,70 @@ def alarms():
     seen(f"{len(watched)} alarms go by metrics that there are")
 
 
+def logs():
+    """What stands in the API's log names nobody, and no token."""
+    for api in aws("apigatewayv2").get_apis()["Items"]:
+        for stage in aws("apigatewayv2").get_stages(ApiId=api["ApiId"])["Items"]:
+            told = set(re.findall(r"\$context\.([A-Za-z.]+)", stage["AccessLogSettings"]["Format"]))
+            assert told and told <= LOGGED, f"{api['Name']}: {sorted(told - LOGGED)} in its log"
+    seen("nothing of a request's path stands in a log")
+
+
+def runs():
+    """Every function may run, and as long as what it does may take."""
+    for name in FUNCTIONS:
+        found = aws("lambda").get_function(FunctionName=physical(name))
+        reserved = found.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+        assert reserved != 0, f"{name} is switched off"
+        settings = found["Configuration"]["Environment"]["Variables"]
+        longest = int(settings.get("RECORDING_TIMEOUT_SECONDS", 0))
+        timeout = found["Configuration"]["Timeout"]
+        # API Gateway waits for 30 s; whoever pushes, for less than one.
+        assert timeout >= 10 and timeout > longest, f"{name} ends after {timeout} s, and one recording may take {longest}"
+    seen("every function may run, and long enough")
+
+
+def keys():
+    """Whoever writes to the bucket may use its key to encrypt, and whoever reads to decrypt: S3 asks for both where parts are put together.
+    Of KMS the emulator enforces nothing, so the roles are looked at.
+    """
+    for name, role in TEMPLATE["Resources"].items():
+        if role["Type"] != "AWS::IAM::Role":
+            continue
+        statements = [
+            each for policy in role["Properties"]["Policies"] for each in policy["PolicyDocument"]["Statement"]
+        ]
+        # A statement that stands under a condition is in the list of its Fn::If.
+        statements += [each["Fn::If"][1] for each in statements if "Fn::If" in each]
+        allowed = set()
+        for each in statements:
+            actions = each.get("Action", [])
+            allowed |= {actions} if isinstance(actions, str) else set(actions)
+        for needs, action in (("s3:PutObject", "kms:GenerateDataKey"), ("s3:GetObject", "kms:Decrypt")):
+            assert needs not in allowed or action in allowed, f"{name} has {needs} without {action}"
+    seen("whoever may write to the bucket or read from it may use its key")
+
+
+def indexes():
+    """Each index of calls finds a call by its key and its time."""
+    call = next(each for each in items() if each["sk"]["S"] == "call" and {"callee_key", "task_key", "day"} <= set(each))
+    for index, key in (("by-callee", "callee_key"), ("by-task", "task_key"), ("by-day", "day")):
+        found = aws("dynamodb").query(
+            TableName=TABLE["name"],
+            IndexName=index,
+            KeyConditionExpression="#key = :key AND call_at = :at",
+            ExpressionAttributeNames={"#key": key},
+            ExpressionAttributeValues={":key": call[key], ":at": call["call_at"]},
+        )["Items"]
+        assert call["pk"] in [each["pk"] for each in found], f"{index} does not find {call['pk']['S']}"
+    seen("a call is found by its callee, its task and its day")
+
+
 def check(_):
     forgets()
     keeps_what_failed()
+    logs()
+    runs()
+    keys()
+    indexes()
     alarms()

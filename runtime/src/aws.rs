@@ -30,18 +30,14 @@ impl Account {
     /// will do.
     pub fn of_function(environment: &Environment<'_>, stores: &StoreConfig) -> Result<Self, ConfigError> {
         let local = stores.dynamodb_endpoint.is_some() && stores.s3_endpoint.is_some();
-        let value = |variable: &'static str| match environment.get(variable) {
-            Some(value) => Ok(value),
-            None if local => Ok("local".to_owned()),
-            None => Err(ConfigError::Missing(variable)),
+        let keys = environment.pair("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")?;
+        let (id, secret) = match keys {
+            Some(keys) => keys,
+            None if local => ("local".to_owned(), "local".to_owned()),
+            None => return Err(ConfigError::Missing("AWS_ACCESS_KEY_ID")),
         };
-        let credentials = Credentials::new(
-            value("AWS_ACCESS_KEY_ID")?,
-            value("AWS_SECRET_ACCESS_KEY")?,
-            environment.get("AWS_SESSION_TOKEN"),
-            None,
-            "environment",
-        );
+        let session = environment.get("AWS_SESSION_TOKEN");
+        let credentials = Credentials::new(id, secret, session, None, "environment");
         let region = match environment.get("AWS_REGION") {
             Some(region) => region,
             None if local => "us-east-1".to_owned(),
@@ -168,4 +164,30 @@ pub fn s3(
         config = config.endpoint_url(endpoint).force_path_style(true);
     }
     aws_sdk_s3::Client::from_conf(config.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_key_pair_is_refused_wherever_the_stores_are() {
+        let account = |settings: &[(&str, &str)]| {
+            let look_up = |name: &str| match name {
+                "TABLE_NAME" | "BUCKET_NAME" => Some("callvault".to_owned()),
+                "DYNAMODB_ENDPOINT" | "S3_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
+                name => {
+                    settings.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+                }
+            };
+            let environment = Environment::new(&look_up);
+            let stores = StoreConfig::read(&environment).unwrap();
+            Account::of_function(&environment, &stores).map(|_| ()).map_err(|error| error.to_string())
+        };
+        let [id, secret] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+        assert_eq!(account(&[]), Ok(()));
+        assert_eq!(account(&[(id, "a"), (secret, "b")]), Ok(()));
+        assert_eq!(account(&[(id, "a")]), Err(format!("{secret} is not set")));
+        assert_eq!(account(&[(secret, "b")]), Err(format!("{id} is not set")));
+    }
 }

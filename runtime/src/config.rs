@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -58,6 +59,23 @@ impl<'a> Environment<'a> {
         self.get(variable).ok_or(ConfigError::Missing(variable))
     }
 
+    /// The values of two variables that make sense only together.
+    ///
+    /// # Errors
+    /// Where one is set, and the other is not: it is named.
+    pub fn pair(
+        &self,
+        name: &'static str,
+        secret: &'static str,
+    ) -> Result<Option<(String, String)>, ConfigError> {
+        match (self.get(name), self.get(secret)) {
+            (None, None) => Ok(None),
+            (Some(name), Some(secret)) => Ok(Some((name, secret))),
+            (Some(_), None) => Err(ConfigError::Missing(secret)),
+            (None, Some(_)) => Err(ConfigError::Missing(name)),
+        }
+    }
+
     /// The value of a variable, read by `read`, which says what is wrong with it; `default` where it is not set.
     pub fn parse<T>(
         &self,
@@ -70,6 +88,19 @@ impl<'a> Environment<'a> {
             Some(value) => read(&value).map_err(|problem| ConfigError::Invalid { variable, problem }),
             None => Ok(default),
         }
+    }
+
+    /// The value of a variable that is a whole number within a range.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`], which tells the range.
+    pub fn number<T: FromStr + PartialOrd + fmt::Display>(
+        &self,
+        variable: &'static str,
+        default: T,
+        range: RangeInclusive<T>,
+    ) -> Result<T, ConfigError> {
+        self.parse(variable, default, |text| whole_number(text, &range))
     }
 
     /// The value of a variable, as its type reads it; where it is not set, `default`, which is in the same words.
@@ -85,6 +116,14 @@ impl<'a> Environment<'a> {
             problem: error.to_string(),
         })
     }
+}
+
+fn whole_number<T: FromStr + PartialOrd + fmt::Display>(
+    text: &str,
+    range: &RangeInclusive<T>,
+) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("not a whole number from {} to {}: {text}", range.start(), range.end()))
 }
 
 /// The process's environment.
@@ -115,9 +154,7 @@ impl StoreConfig {
             bucket_name: checked(environment, "BUCKET_NAME", bucket_name)?,
             dynamodb_endpoint: endpoint(environment, "DYNAMODB_ENDPOINT")?,
             s3_endpoint: endpoint(environment, "S3_ENDPOINT")?,
-            conversation_delay_s: environment.parse("CONVERSATION_DELAY_SECONDS", 300, |seconds| {
-                seconds.parse().map_err(|_| "not a number of seconds".to_owned())
-            })?,
+            conversation_delay_s: environment.number("CONVERSATION_DELAY_SECONDS", 300, 0..=u32::MAX)?,
         })
     }
 }
@@ -292,13 +329,7 @@ impl PushConfig {
             allowed_sources: environment.parse("ALLOWED_SOURCE_CIDRS", Vec::new(), |list| {
                 list.split(',').map(|network| source_network(network.trim())).collect()
             })?,
-            max_body_bytes: environment.parse("MAX_BODY_BYTES", 4 * 1024 * 1024, |bytes| {
-                bytes
-                    .parse()
-                    .ok()
-                    .filter(|bytes| (1..=MAX_EVENT_BYTES).contains(bytes))
-                    .ok_or_else(|| format!("not a number of bytes from 1 to {MAX_EVENT_BYTES}"))
-            })?,
+            max_body_bytes: environment.number("MAX_BODY_BYTES", 4 * 1024 * 1024, 1..=MAX_EVENT_BYTES)?,
             zones: Zones::read(environment, providers)?,
             retention_days: retention_days(environment)?,
         })
@@ -313,7 +344,7 @@ pub fn expiry(received_at: Instant, retention_days: Option<NonZeroU32>) -> Optio
 /// Reads `PUSH_RETENTION_DAYS`.
 pub fn retention_days(environment: &Environment<'_>) -> Result<Option<NonZeroU32>, ConfigError> {
     environment.parse("PUSH_RETENTION_DAYS", None, |days| {
-        days.parse().map(Some).map_err(|_| "not a number of days".to_owned())
+        whole_number(days, &(NonZeroU32::MIN..=NonZeroU32::MAX)).map(Some)
     })
 }
 
@@ -435,6 +466,16 @@ mod tests {
         ] {
             let error = read(&[("PUSH_TOKEN_SHA256", DIGEST), (variable, value)]).unwrap_err();
             assert!(error.starts_with(variable), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_number_beyond_its_range_is_told_the_range() {
+        for (variable, value, range) in
+            [("MAX_BODY_BYTES", "6291457", "1 to 6291456"), ("PUSH_RETENTION_DAYS", "0", "1 to 4294967295")]
+        {
+            let error = read(&[("PUSH_TOKEN_SHA256", DIGEST), (variable, value)]).unwrap_err();
+            assert_eq!(error, format!("{variable} is not a whole number from {range}: {value}"));
         }
     }
 

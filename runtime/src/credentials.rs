@@ -127,9 +127,11 @@ impl Keys {
 impl ProviderCredentials {
     fn of_environment(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
-            alibaba: pair(environment, "ALIBABA_ACCESS_KEY_ID", "ALIBABA_ACCESS_KEY_SECRET")?
+            alibaba: environment
+                .pair("ALIBABA_ACCESS_KEY_ID", "ALIBABA_ACCESS_KEY_SECRET")?
                 .map(|(id, secret)| AccessKey { id, secret }),
-            laaffic: pair(environment, "LAAFFIC_API_KEY", "LAAFFIC_API_SECRET")?
+            laaffic: environment
+                .pair("LAAFFIC_API_KEY", "LAAFFIC_API_SECRET")?
                 .map(|(key, secret)| ApiKey { key, secret }),
         })
     }
@@ -142,20 +144,6 @@ impl ProviderCredentials {
                 .map(|keys| AccessKey { id: keys.access_key_id, secret: keys.access_key_secret }),
             laaffic: secret.laaffic.map(|keys| ApiKey { key: keys.api_key, secret: keys.api_secret }),
         })
-    }
-}
-
-/// Two variables that make sense only together.
-fn pair(
-    environment: &Environment<'_>,
-    name: &'static str,
-    secret: &'static str,
-) -> Result<Option<(String, String)>, ConfigError> {
-    match (environment.get(name), environment.get(secret)) {
-        (None, None) => Ok(None),
-        (Some(name), Some(secret)) => Ok(Some((name, secret))),
-        (Some(_), None) => Err(ConfigError::Missing(secret)),
-        (None, Some(_)) => Err(ConfigError::Missing(name)),
     }
 }
 

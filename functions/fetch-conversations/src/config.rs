@@ -29,9 +29,7 @@ impl FetchConfig {
     pub fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             alibaba: alibaba::api_settings(environment)?,
-            reconcile_days: environment.parse("RECONCILE_DAYS", 7, |days| {
-                days.parse().map_err(|_| "not a number of days".to_owned())
-            })?,
+            reconcile_days: environment.number("RECONCILE_DAYS", 7, 0..=u16::MAX)?,
             utc_offset: utc_offset(environment, Provider::Alicom)?,
             retention_days: retention_days(environment)?,
         })
@@ -68,5 +66,7 @@ mod tests {
             let error = read(&[(variable, value)]).unwrap_err();
             assert!(error.starts_with(variable), "{error}");
         }
+        let beyond = read(&[("RECONCILE_DAYS", "99999")]).unwrap_err();
+        assert_eq!(beyond, "RECONCILE_DAYS is not a whole number from 0 to 65535: 99999");
     }
 }

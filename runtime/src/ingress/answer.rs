@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lambda_http::{Body, Response};
 use serde_json::json;
+use shared::normalize::body::NoElements;
 use tracing::Level;
 
 use crate::ingress::authorize::Denial;
@@ -52,6 +53,15 @@ impl From<Denial> for Answer {
         match denial {
             Denial::Token => Self::UnknownToken,
             Denial::Address => Self::AddressNotAllowed,
+        }
+    }
+}
+
+impl From<NoElements> for Answer {
+    fn from(what: NoElements) -> Self {
+        match what {
+            NoElements::NotJson { line, column } => Self::NotJson { line, column },
+            NoElements::WrongShape => Self::WrongShape,
         }
     }
 }

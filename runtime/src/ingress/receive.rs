@@ -1,5 +1,6 @@
 //! The way of a push, from the HTTP request to the answer.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +22,7 @@ use crate::metrics::{Metrics, PushCounts};
 use crate::store::table::TableError;
 use crate::store::{Store, StoreError, Stored};
 use shared::model::{CallKey, Instant, Provider};
-use shared::normalize::body::{self, Elements, NoElements};
+use shared::normalize::body::{self, Elements};
 use shared::normalize::{Context, PushType, Rejection};
 use shared::record::erased_reject;
 use shared::record::item::{Item, NewItem};
@@ -58,11 +59,16 @@ pub struct Receiver {
     kept: AtomicU64,
 }
 
+/// How many elements are rejected for which reason, in words that hold nothing of them.
+pub type Reasons = BTreeMap<Cow<'static, str>, usize>;
+
 /// How a body was divided and stored.
 #[derive(Default)]
 struct Tally {
     elements: usize,
     rejections: BTreeMap<&'static str, usize>,
+    /// Only where somebody asks why.
+    reasons: Reasons,
     unknown_values: BTreeMap<&'static str, usize>,
     store_time: Option<Duration>,
 }
@@ -141,26 +147,28 @@ impl Receiver {
     ///
     /// Where some of it is stored now, what is still rejected is kept anew, by itself; where nothing is, nothing is written.
     pub async fn receive_again(&self, push: &PushType, body: &[u8], received_at: Instant) -> Answer {
-        self.receive_rejected(push, body, None, received_at).await
+        self.receive_rejected(push, body, None, received_at).await.0
     }
 
-    /// [`Receiver::receive_again`] of what was rejected. `envelope` is the digest of the envelope that it came in, where it is known.
+    /// [`Receiver::receive_again`] of what was rejected: the answer, and how many elements are still rejected for which reason.
+    /// `envelope` is the digest of the envelope that it came in, where it is known.
     pub async fn receive_rejected(
         &self,
         push: &PushType,
         body: &[u8],
         envelope: Option<String>,
         received_at: Instant,
-    ) -> Answer {
+    ) -> (Answer, Reasons) {
         match push.elements(body) {
             Ok(elements) => {
                 // Nobody waits, however long it takes.
                 let deadline = Deadline::of_context(0);
                 let divided = Divided { push, body, elements, envelope, received_at, deadline };
-                self.keep(divided, &mut Tally::default()).await
+                let mut tally = Tally::default();
+                let answer = self.keep(divided, &mut tally).await;
+                (answer, tally.reasons)
             }
-            Err(NoElements::NotJson { line, column }) => Answer::NotJson { line, column },
-            Err(NoElements::WrongShape) => Answer::WrongShape,
+            Err(what) => (what.into(), Reasons::new()),
         }
     }
 
@@ -200,8 +208,7 @@ impl Receiver {
                     let divided = Divided { push, body, elements, envelope: None, received_at, deadline };
                     return self.keep(divided, tally).await;
                 }
-                Err(NoElements::NotJson { line, column }) => Answer::NotJson { line, column },
-                Err(NoElements::WrongShape) => Answer::WrongShape,
+                Err(what) => what.into(),
             }
         };
         let rejected = Rejected::new(push.function, received_at, refusal.message(), None, body);
@@ -243,8 +250,11 @@ impl Receiver {
             }
             next = end;
         }
-        for (_, rejection) in &unsound {
+        for (place, rejection) in &unsound {
             *tally.rejections.entry(rejection.tag()).or_default() += 1;
+            if self.patience == Patience::Nobody {
+                *tally.reasons.entry(rejection.summary()).or_default() += divided.elements.times[*place];
+            }
         }
         let rejected = unsound.iter().map(|(place, _)| divided.elements.times[*place]).sum();
         match self.in_time(deadline, self.keep_unsound(&divided, &unsound).boxed()).await {

@@ -45,7 +45,7 @@ pub struct HostNotAllowed {
 
 /// An entry of the setting that names no host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{entry}` is not a host, `*.` suffix or host:port: {reason}")]
+#[error("not a list of hosts, `*.` suffixes and host:port, separated by commas: `{entry}`: {reason}")]
 pub struct InvalidEntry {
     /// The entry as it stands in the setting.
     pub entry: String,

@@ -5,6 +5,7 @@ pub mod body;
 pub mod fields;
 pub mod recording_url;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use jiff::tz::Offset;
@@ -144,6 +145,18 @@ impl Rejection {
         }
     }
 
+    /// What is wrong, in words that hold nothing of the push.
+    pub fn summary(&self) -> Cow<'static, str> {
+        match self {
+            Self::Unreadable(_) => "unreadable".into(),
+            Self::OtherMessage { field, .. } => format!("another kind of message: {field}").into(),
+            Self::Refused(_) => "refused by DynamoDB".into(),
+            Self::NotAnObject | Self::NoCallId { .. } | Self::TooManyBodies | Self::TooManyValues => {
+                self.to_string().into()
+            }
+        }
+    }
+
     /// The kind of rejection, for logs and metrics: never a value from the push.
     pub fn tag(&self) -> &'static str {
         match self {
@@ -169,6 +182,19 @@ pub fn call_id(fields: &mut Fields, field: &'static str) -> Result<CallId, Rejec
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_summary_holds_nothing_of_the_push() {
+        for rejection in [
+            Rejection::Unreadable("canary".to_owned()),
+            Rejection::OtherMessage { field: "type", kind: "canary".to_owned() },
+            Rejection::Refused("canary".to_owned()),
+        ] {
+            assert!(rejection.to_string().contains("canary"));
+            assert!(!rejection.summary().contains("canary"), "{}", rejection.summary());
+        }
+        assert_eq!(Rejection::NoCallId { field: "callId" }.summary(), "no usable call id in callId");
+    }
 
     fn taken(id: Value) -> (Option<String>, Value) {
         let object = json!({"callId": id}).as_object().cloned().unwrap();

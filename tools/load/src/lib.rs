@@ -14,6 +14,7 @@ mod report;
 mod scheduled;
 mod sender;
 mod truth;
+mod verification;
 mod verify;
 
 use std::io::Write;
@@ -36,7 +37,7 @@ use sender::{Erasing, Target};
 
 pub use plan::Kind;
 pub use report::Sent;
-pub use verify::{Difference, Verification};
+pub use verification::{Difference, Verification};
 
 /// Where the local stack's provider simulator serves recordings.
 const LOCAL_RECORDINGS: &str = "http://127.0.0.1:4000";

@@ -2,12 +2,12 @@
 //! given up.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BTreeSet, BinaryHeap, HashSet};
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use operator::erase_quietly;
 use operator::http::Http;
 use runtime::ingress::receive::Receiver;
@@ -19,6 +19,11 @@ use super::call::{Call, World};
 use super::laaffic::callee_of;
 use super::plan::{Kind, Push, kinds};
 use super::report::{Failure, Figures, GivenUp, Sent};
+
+/// What a gateway answers that knows not the token, the sender or the path.
+const REFUSALS: [u16; 3] = [401, 403, 404];
+/// Where so many attempts in a row from the first on are refused, all will be.
+const FIRST_REFUSALS: usize = 10;
 
 /// How many requests are under way at once.
 const MAX_IN_FLIGHT: usize = 64;
@@ -111,10 +116,48 @@ async fn erase(stores: Arc<Receiver>, call: Call) -> anyhow::Result<u32> {
     Ok(call.index)
 }
 
+/// The answers so far, as long as every one is a refusal.
+struct Refusals {
+    /// Their statuses; `None` once there was another answer.
+    all: Option<BTreeSet<u16>>,
+    answers: usize,
+}
+
+impl Refusals {
+    fn new() -> Self {
+        Self { all: Some(BTreeSet::new()), answers: 0 }
+    }
+
+    /// Enters an attempt's result.
+    ///
+    /// # Errors
+    /// Once as many as `enough` were answered, and each was a refusal: what to mend.
+    fn enter(&mut self, result: &Result<(), Failure>, enough: usize) -> anyhow::Result<()> {
+        match (result, &mut self.all) {
+            (_, None) | (Err(Failure::NoAnswer(_)), _) => return Ok(()),
+            (Err(Failure::Status(status)), Some(all)) if REFUSALS.contains(status) => {
+                all.insert(*status);
+            }
+            _ => self.all = None,
+        }
+        self.answers += 1;
+        let Some(all) = self.all.as_ref().filter(|_| self.answers >= enough) else { return Ok(()) };
+        let statuses: Vec<_> = all.iter().map(ToString::to_string).collect();
+        let mend = match statuses[..] {
+            [ref only] if only == "401" => "the token is not accepted: say which by --token",
+            [ref only] if only == "404" => {
+                "there is no such path: is --to the API's base URL, without /push?"
+            }
+            _ => "is --token accepted, may this address push, and is --to the API's base URL, without /push?",
+        };
+        bail!("the first {} answers were all {}: {mend}", self.answers, statuses.join(" or "))
+    }
+}
+
 /// Sends all pushes, and erases people meanwhile.
 ///
 /// # Errors
-/// Where somebody can't be erased.
+/// Where somebody can't be erased; where the first answers are all refusals.
 pub(super) async fn send(
     world: &Arc<World>,
     plan: Vec<Push>,
@@ -143,6 +186,8 @@ pub(super) async fn send(
         took: Duration::ZERO,
     };
     let mut progress = Progress::new(plan.len());
+    let mut refusals = Refusals::new();
+    let enough = FIRST_REFUSALS.min(plan.len());
     while !due.is_empty() || !under_way.is_empty() {
         let next = due.peek().map(|Reverse((at, _, _))| *at).filter(|_| under_way.len() < MAX_IN_FLIGHT);
         tokio::select! {
@@ -152,6 +197,10 @@ pub(super) async fn send(
             }
             Some(Ok((number, attempt, took, result))) = under_way.join_next() => {
                 let push = &plan[number];
+                if let Err(error) = refusals.enter(&result, enough) {
+                    progress.end();
+                    return Err(error);
+                }
                 let answered = !matches!(result, Err(Failure::NoAnswer(_)));
                 sent.figures.attempt(push.kind, attempt, answered.then_some(took));
                 match (result, pause_after(push.kind, attempt)) {
@@ -264,6 +313,28 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_refuses_everybody_from_the_first_on_is_told_and_nothing_else() {
+        let status = |status| Err(Failure::Status(status));
+        let told = |results: &[Result<(), Failure>]| {
+            let mut refusals = Refusals::new();
+            results.iter().find_map(|result| refusals.enter(result, 3).err()).map(|error| error.to_string())
+        };
+        let refused = |statuses: &[u16]| told(&statuses.iter().map(|code| status(*code)).collect::<Vec<_>>());
+        assert_eq!(
+            refused(&[401, 401, 401]).unwrap(),
+            "the first 3 answers were all 401: the token is not accepted: say which by --token"
+        );
+        assert!(refused(&[404, 404, 404]).unwrap().contains("without /push"));
+        assert!(refused(&[403, 401, 403]).unwrap().starts_with("the first 3 answers were all 401 or 403: "));
+        assert_eq!(refused(&[401, 401]), None, "too few to tell");
+        assert_eq!(refused(&[401, 503, 401, 401, 401]), None, "somebody is let in");
+        assert_eq!(told(&[Ok(()), status(401), status(401), status(401)]), None);
+        let silent = || Err(Failure::NoAnswer(operator::http::NoAnswer::TimedOut));
+        assert_eq!(told(&[silent(), silent(), silent(), status(401)]), None, "nobody answered");
+        assert!(told(&[silent(), status(401), status(401), silent(), status(401)]).is_some());
+    }
 
     #[test]
     fn each_platform_tries_again_as_it_says_and_then_gives_up() {

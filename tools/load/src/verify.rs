@@ -2,7 +2,6 @@
 //! of each item is what the call's facts say.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 
 use anyhow::Context;
 use aws_sdk_s3::error::ProvideErrorMetadata;
@@ -20,121 +19,16 @@ use super::element::{Element, Recording};
 use super::plan::kinds;
 use super::report::Sent;
 use super::truth;
+use super::verification::{Difference, Verification};
 
 /// How many calls are looked at side by side.
 const SIDE_BY_SIDE: usize = 24;
-/// How many differences are listed.
-const LISTED: usize = 50;
 /// Of so many archived recordings one is read whole; of the others what the table says.
 const SAMPLED: u32 = 10;
 /// What a conversation is made of.
 const SAID: [&str; 4] = ["turns", "intent_code", "tags", "variables"];
 /// How long Alibaba's URLs are good where nothing tells, in seconds.
 const URL_LIFETIME_S: i64 = 604_800;
-
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Verification {
-    calls: u64,
-    pushes: u64,
-    rejected: u64,
-    recordings: u64,
-    archived: u64,
-    read: u64,
-    other_partitions: u64,
-    erased: u64,
-    differences: Vec<Difference>,
-}
-
-/// Something that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// The partition.
-    pub pk: String,
-    /// The item.
-    pub sk: String,
-    /// What is wrong with it.
-    pub what: String,
-}
-
-impl Verification {
-    /// All that differs; empty where the stores hold the truth.
-    #[must_use]
-    pub fn differences(&self) -> &[Difference] {
-        &self.differences
-    }
-
-    /// How many calls were looked at.
-    #[must_use]
-    pub fn calls(&self) -> u64 {
-        self.calls
-    }
-
-    /// How many recordings are archived, and as they should be unless a difference tells otherwise.
-    #[must_use]
-    pub fn archived(&self) -> u64 {
-        self.archived
-    }
-
-    fn add(&mut self, other: Self) {
-        let Self {
-            calls,
-            pushes,
-            rejected,
-            recordings,
-            archived,
-            read,
-            other_partitions,
-            erased,
-            differences,
-        } = other;
-        self.calls += calls;
-        self.pushes += pushes;
-        self.rejected += rejected;
-        self.recordings += recordings;
-        self.archived += archived;
-        self.read += read;
-        self.other_partitions += other_partitions;
-        self.erased += erased;
-        self.differences.extend(differences);
-    }
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}  {}  {}", self.pk, self.sk, self.what)
-    }
-}
-
-impl fmt::Display for Verification {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "looked at {} calls: {} pushes verbatim, {} rejected, {} recordings ({} archived, {} of them read whole); {} other partitions",
-            self.calls,
-            self.pushes,
-            self.rejected,
-            self.recordings,
-            self.archived,
-            self.read,
-            self.other_partitions
-        )?;
-        if self.erased > 0 {
-            writeln!(f, "{} of them erased, and nothing is left of these", self.erased)?;
-        }
-        match self.differences.len() {
-            0 => writeln!(f, "0 differences: what was acknowledged is stored, what is stored was sent")?,
-            differences => writeln!(f, "{differences} differences:")?,
-        }
-        for difference in self.differences.iter().take(LISTED) {
-            writeln!(f, "  {difference}")?;
-        }
-        match self.differences.len().checked_sub(LISTED) {
-            None | Some(0) => Ok(()),
-            Some(more) => writeln!(f, "  and {more} more"),
-        }
-    }
-}
 
 /// Looks at everything. `archived`: every recording has to be.
 pub(super) async fn verify(
@@ -189,6 +83,19 @@ impl Verifier<'_> {
         let mut items: BTreeMap<String, Item> = BTreeMap::new();
         for item in self.store.table().query(&pk).await? {
             items.insert(item[SK].as_str().unwrap_or_default().to_owned(), self.whole(item).await?);
+        }
+        if !self.sent.erased.contains(&index) {
+            if items
+                .get("call")
+                .is_some_and(|call| is_tombstone(call) && self.is_of_before(call, "erased_at"))
+            {
+                found.erased_before = 1;
+                return Ok(found);
+            }
+            if self.is_told_otherwise(&items, &told) {
+                found.told_otherwise = 1;
+                return Ok(found);
+            }
         }
         let mut differ = |sk: &str, what: String| {
             found.differences.push(Difference { pk: pk.clone(), sk: sk.to_owned(), what })
@@ -302,6 +209,20 @@ impl Verifier<'_> {
         Ok(found)
     }
 
+    /// Whether the time in an attribute is before this run began.
+    fn is_of_before(&self, item: &Item, name: &str) -> bool {
+        let at = item.get(name).and_then(Value::as_str).and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        at.is_some_and(|at| at < self.sent.started)
+    }
+
+    /// Whether a call has a push from before that is none of this run's: an earlier one, with other options, told it.
+    fn is_told_otherwise(&self, items: &BTreeMap<String, Item>, told: &[Told]) -> bool {
+        let ours: HashSet<_> = told.iter().map(|told| truth::push_key(&told.element)).collect();
+        items.iter().any(|(sk, item)| {
+            sk.starts_with("push#") && !ours.contains(sk) && self.is_of_before(item, "received_at")
+        })
+    }
+
     /// The item with what lies in the bucket for its size put back in its place.
     async fn whole(&self, mut item: Item) -> anyhow::Result<Item> {
         let bucket = self.store.bucket();
@@ -404,6 +325,18 @@ impl Verifier<'_> {
         Ok(archive)
     }
 
+    /// Whether a partition is a call of the same seed and day that was there before this run began.
+    async fn is_of_earlier_run(&self, pk: &str, number: Option<u32>) -> anyhow::Result<bool> {
+        let is_known = number.is_some_and(|number| truth::partition(&self.world.call(number)) == pk);
+        if !is_known {
+            return Ok(false);
+        }
+        let call = self.store.table().get(pk, "call").await?;
+        Ok(call.is_some_and(|call| {
+            self.is_of_before(&call, "first_received_at") || self.is_of_before(&call, "erased_at")
+        }))
+    }
+
     /// Items under ids of this simulation that none of its calls has, and how much else there is in the table.
     async fn strangers(&self, calls: u32) -> anyhow::Result<Verification> {
         let known: HashSet<String> =
@@ -414,6 +347,7 @@ impl Verifier<'_> {
         let mut keys = self.store.table().scan_keys();
         let mut found = Verification::default();
         let mut others = HashSet::new();
+        let mut strangers: BTreeMap<(String, Option<u32>), Vec<String>> = BTreeMap::new();
         let mut envelopes = String::new();
         while let Some((pk, sk)) = keys.try_next().await.context("the table can't be read")? {
             if known.contains(&pk) {
@@ -424,12 +358,22 @@ impl Verifier<'_> {
                 envelopes.extend(item.as_ref().and_then(|item| item.get("body")).map(Value::to_string));
                 continue;
             }
-            if ours.iter().any(|start| pk.starts_with(start)) {
-                let what = "stored, but there was no such call".to_owned();
-                found.differences.push(Difference { pk, sk, what });
-            } else {
-                others.insert(pk);
+            match ours.iter().find_map(|start| pk.strip_prefix(start)) {
+                Some(rest) => strangers.entry((pk.clone(), number(rest))).or_default().push(sk),
+                None => {
+                    others.insert(pk);
+                }
             }
+        }
+        for ((pk, number), sort_keys) in strangers {
+            if self.is_of_earlier_run(&pk, number).await? {
+                found.of_earlier_runs += 1;
+                continue;
+            }
+            let what = "stored, but there was no such call".to_owned();
+            let differences =
+                sort_keys.into_iter().map(|sk| Difference { pk: pk.clone(), sk, what: what.clone() });
+            found.differences.extend(differences);
         }
         found.other_partitions = others.len() as u64;
         for batch in self.sent.envelopes.iter().filter(|batch| !envelopes.contains(batch.as_str())) {
@@ -441,6 +385,11 @@ impl Verifier<'_> {
         }
         Ok(found)
     }
+}
+
+/// The number of a call in the simulation, out of what follows the simulation's mark in its partition.
+fn number(rest: &str) -> Option<u32> {
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// What was found out about a recording's archive.

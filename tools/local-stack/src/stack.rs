@@ -33,6 +33,10 @@ use crate::{gateway, schema};
 
 /// By what callees get ids here, where nothing else is set.
 const LOCAL_CALLEE_ID_KEY: &str = "the local stack's, which is no secret";
+/// The token of a stack on one's own machine.
+const LOCAL_TOKEN: &str = "local";
+/// The variable of the tokens' digests.
+const TOKENS: &str = "PUSH_TOKEN_SHA256";
 
 /// How to serve.
 #[derive(Args, Clone, Debug)]
@@ -62,13 +66,13 @@ pub struct Options {
     #[arg(long)]
     pub memory: bool,
     /// The token that pushes have to carry: it opens every function.
-    #[arg(long, default_value = "local", value_parser = token::parse)]
+    #[arg(long, default_value = LOCAL_TOKEN, value_parser = token::parse)]
     pub token: String,
     /// A token that opens one function only; again for others.
     #[arg(long, value_name = "FUNCTION=TOKEN", value_parser = token::parse_own)]
     pub function_token: Vec<(String, String)>,
     /// How long a request may take to arrive, its head and then its body.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub read_timeout: u64,
     /// The table's name.
     #[arg(long, env = "TABLE_NAME", default_value = "callvault", hide_env_values = true)]
@@ -79,10 +83,10 @@ pub struct Options {
     /// Don't run the scheduled functions.
     #[arg(long)]
     pub no_schedule: bool,
-    /// Use this DynamoDB instead of the embedded one.
+    /// Use this DynamoDB instead of the embedded one, whatever DYNAMODB_ENDPOINT says.
     #[arg(long, value_name = "URL")]
     pub dynamodb_endpoint: Option<String>,
-    /// Use this S3 instead of the embedded one.
+    /// Use this S3 instead of the embedded one, whatever S3_ENDPOINT says.
     #[arg(long, value_name = "URL")]
     pub s3_endpoint: Option<String>,
     /// Fetch recordings from the simulator alone, whatever is set: nothing leaves this machine.
@@ -102,7 +106,7 @@ impl Options {
             issuer_port: 0,
             data: PathBuf::new(),
             memory: true,
-            token: "local".to_owned(),
+            token: LOCAL_TOKEN.to_owned(),
             function_token: Vec::new(),
             read_timeout: 30,
             table: "callvault".to_owned(),
@@ -179,7 +183,7 @@ impl Stack {
             "S3_ENDPOINT" => s3_endpoint.clone().or_else(|| options.s3_endpoint.clone()),
             "TABLE_NAME" => Some(options.table.clone()),
             "BUCKET_NAME" => Some(options.bucket.clone()),
-            "PUSH_TOKEN_SHA256" => Some(set(variable).unwrap_or_else(|| token::digest(&options.token))),
+            TOKENS => Some(set(variable).unwrap_or_else(|| token::digest(&options.token))),
             own if own.starts_with("PUSH_TOKEN_SHA256_") => {
                 let of_own = |(function, token): &(String, String)| {
                     (own_token(function) == own).then(|| token::digest(token))
@@ -201,10 +205,12 @@ impl Stack {
                 set(variable).unwrap_or_else(|| format!("{},{simulator}", archive_recordings::DEFAULT_HOSTS)),
             ),
             // The simulator's, unless keys come from elsewhere.
-            "ALIBABA_ACCESS_KEY_ID"
-            | "ALIBABA_ACCESS_KEY_SECRET"
-            | "LAAFFIC_API_KEY"
-            | "LAAFFIC_API_SECRET" => Some(set(variable).unwrap_or_else(|| "local".to_owned())),
+            "ALIBABA_ACCESS_KEY_ID" | "ALIBABA_ACCESS_KEY_SECRET" => {
+                key_of_pair(variable, ["ALIBABA_ACCESS_KEY_ID", "ALIBABA_ACCESS_KEY_SECRET"])
+            }
+            "LAAFFIC_API_KEY" | "LAAFFIC_API_SECRET" => {
+                key_of_pair(variable, ["LAAFFIC_API_KEY", "LAAFFIC_API_SECRET"])
+            }
             _ => set(variable),
         };
         check_token_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
@@ -308,6 +314,12 @@ fn check_token_names(variables: impl Iterator<Item = String>) -> anyhow::Result<
         );
     }
     Ok(())
+}
+
+/// What is set of a pair, or the simulator's where neither half is: half a pair is left to be refused.
+fn key_of_pair(variable: &str, pair: [&str; 2]) -> Option<String> {
+    let is_any_set = pair.into_iter().any(|variable| set(variable).is_some());
+    set(variable).or_else(|| (!is_any_set).then(|| "local".to_owned()))
 }
 
 fn set(variable: &str) -> Option<String> {
@@ -417,13 +429,63 @@ fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
         true => writeln!(out, "  data      in memory")?,
         false => writeln!(out, "  data      {}", options.data.display())?,
     }
+    for note in notes(options, |variable| set(variable).is_some()) {
+        writeln!(out, "  note      {note}")?;
+    }
     writeln!(out)?;
-    writeln!(out, "Try:")?;
+    let (when, token) = match options.token == LOCAL_TOKEN && set(TOKENS).is_none() {
+        true => ("Try:", LOCAL_TOKEN),
+        // A token of one's own is a secret.
+        false => ("Try, after `export TOKEN=` with the token that pushes carry:", "$TOKEN"),
+    };
+    writeln!(out, "{when}")?;
     writeln!(
         out,
-        "  curl {url}/push/{first}/{} --data-binary @functions/{first}/test_data/sample.json",
-        if options.token == "local" { "local" } else { "$TOKEN" }
+        "  curl \"{url}/push/{first}/{token}\" --data-binary @functions/{first}/test_data/sample.json"
     )?;
     out.flush()?;
     Ok(())
+}
+
+/// What is set and does not count.
+fn notes(options: &Options, is_set: impl Fn(&str) -> bool) -> Vec<String> {
+    let embedded = [
+        ("DYNAMODB_ENDPOINT", "--dynamodb-endpoint", options.dynamodb_endpoint.is_none()),
+        ("S3_ENDPOINT", "--s3-endpoint", options.s3_endpoint.is_none()),
+    ];
+    let mut notes = Vec::new();
+    for (variable, option, is_embedded) in embedded {
+        if is_embedded && is_set(variable) {
+            notes.push(format!(
+                "{variable} is set, and not used: the store is embedded unless {option} names another"
+            ));
+        }
+    }
+    if options.token != LOCAL_TOKEN && is_set(TOKENS) {
+        notes.push(format!("--token opens nothing, since {TOKENS} is set"));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_and_does_not_count_is_told() {
+        let embedded = Options::in_memory();
+        let all = |_: &str| true;
+        let told = notes(&embedded, all);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("DYNAMODB_ENDPOINT is set, and not used"), "{told:?}");
+        assert!(told[1].starts_with("S3_ENDPOINT is set, and not used"), "{told:?}");
+        assert_eq!(notes(&embedded, |_| false), [""; 0]);
+        let others = Options {
+            dynamodb_endpoint: Some("http://h".to_owned()),
+            s3_endpoint: Some("http://h".to_owned()),
+            token: "another".to_owned(),
+            ..Options::in_memory()
+        };
+        assert_eq!(notes(&others, all), ["--token opens nothing, since PUSH_TOKEN_SHA256 is set"]);
+    }
 }

@@ -1,29 +1,41 @@
 //! The operator's commands. They work on the local stack and, with the operator's own credentials, on AWS.
 
 mod access_token;
+mod archive;
 mod audit;
+mod backfill_hashes;
 mod calls;
+mod complaint;
 mod compressed;
+mod doctor;
 mod erase;
 mod export;
 pub mod http;
+mod reach;
 mod redrive;
 mod replay;
 mod smoke;
 mod token;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use aws_config::BehaviorVersion;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use clap::Args;
 use runtime::auth::callee_id::CalleeIdSource;
 use runtime::aws::{self, Account};
 use runtime::config::{Environment, StoreConfig};
+use runtime::credentials::KeySource;
 use runtime::ingress::receive::Receiver;
 use shared::access::CalleeIds;
 
 pub use access_token::{AccessTokenOptions, access_token};
+pub use archive::{ArchiveOptions, archive};
 pub use audit::{AuditOptions, audit};
+pub use backfill_hashes::{BackfillHashesOptions, backfill_hashes};
 pub use calls::{CallsOptions, calls};
+pub use complaint::told;
+pub use doctor::{DoctorOptions, doctor};
 pub use erase::{EraseOptions, erase, erase_quietly};
 pub use export::{ExportOptions, export};
 pub use redrive::{RedriveOptions, redrive};
@@ -71,36 +83,66 @@ impl Target {
     pub(crate) async fn callee_ids(&self) -> anyhow::Result<CalleeIds> {
         let look_up = |variable: &str| self.look_up(variable);
         let environment = Environment::new(&look_up);
-        let account = self.account(&environment).await?;
+        let (_, account) = stores_and_account(&environment).await?;
         let source = CalleeIdSource::read(&environment, &account)?;
         Ok(source.ids().await.context("the key of the callees' ids can't be read")?.clone())
     }
 
-    /// What stores again what was received before, and the stores themselves.
+    /// What stores again what was received before, and the stores themselves, which are there.
+    ///
+    /// # Errors
+    /// Where a setting is missing or wrong, or a store can't be reached: a sentence that names it.
     pub async fn receiver(&self) -> anyhow::Result<Receiver> {
         let look_up = |variable: &str| self.look_up(variable);
         let environment = Environment::new(&look_up);
-        let account = self.account(&environment).await?;
-        Ok(Receiver::for_operator(&environment, account)?)
+        let (stores, account) = stores_and_account(&environment).await?;
+        let region = account.region.clone();
+        let receiver = Receiver::for_operator(&environment, account)?;
+        reach::reach(receiver.store(), &stores, &region).await?;
+        Ok(receiver)
     }
 
-    async fn account(&self, environment: &Environment<'_>) -> anyhow::Result<Account> {
-        let stores = StoreConfig::read(environment).context("say where: --local, or the variables")?;
-        Ok(match stores.dynamodb_endpoint {
-            Some(_) => Account::of_function(environment, &stores)?,
-            None => operators_account().await?,
-        })
+    /// Why the secret that `PROVIDER_SECRET_ARN` names can't be read; `None` where it can, or the variable is not set.
+    pub(crate) async fn unreadable_secret(&self) -> anyhow::Result<Option<String>> {
+        let look_up = |variable: &str| self.look_up(variable);
+        let environment = Environment::new(&look_up);
+        if environment.get("PROVIDER_SECRET_ARN").is_none() {
+            return Ok(None);
+        }
+        let (_, account) = stores_and_account(&environment).await?;
+        let keys = KeySource::read(&environment, &account)?.keys().await;
+        Ok(keys.unreadable.map(|error| error.to_string()))
     }
+}
+
+/// Where the stores are, and who works on them.
+async fn stores_and_account(environment: &Environment<'_>) -> anyhow::Result<(StoreConfig, Account)> {
+    let stores = StoreConfig::read(environment).context("say where: --local, or the variables")?;
+    let account = match stores.dynamodb_endpoint {
+        Some(_) => Account::of_function(environment, &stores)?,
+        None => operators_account().await?,
+    };
+    Ok((stores, account))
 }
 
 /// The operator's own account, as the AWS CLI would find it: variables, profile, single sign-on.
 async fn operators_account() -> anyhow::Result<Account> {
     let config = aws_config::defaults(BehaviorVersion::latest()).http_client(aws::http_client()).load().await;
-    Ok(Account {
-        region: config.region().context("no region is set: AWS_REGION, or the profile's")?.to_string(),
-        credentials: config.credentials_provider().context("no AWS credentials are set")?,
-    })
+    let region = config.region().context(
+        "no AWS region is set: set AWS_REGION, or AWS_PROFILE to a profile that has one; --local works on the local stack",
+    )?;
+    let credentials = config.credentials_provider().context(NO_CREDENTIALS)?;
+    // Now, not in the first request: its error would not tell what to do.
+    match credentials.provide_credentials().await {
+        Ok(_) => Ok(Account { region: region.to_string(), credentials }),
+        Err(CredentialsError::CredentialsNotLoaded(_)) => Err(anyhow!(NO_CREDENTIALS)),
+        Err(error) => Err(anyhow::Error::new(error)
+            .context("the AWS credentials can't be had: sign in again, or set others")),
+    }
 }
+
+const NO_CREDENTIALS: &str = "no AWS credentials are set: set AWS_PROFILE (and sign in: `aws sso login`), or AWS_ACCESS_KEY_ID and \
+                              AWS_SECRET_ACCESS_KEY; --local works on the local stack";
 
 #[cfg(test)]
 mod tests {

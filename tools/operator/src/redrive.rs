@@ -1,19 +1,19 @@
 //! `callvault redrive`: what lies under `rejected/` goes through its function again.
 
-use std::fmt;
-use std::io::Write;
+use std::borrow::Cow;
+use std::io::{self, Write};
 
 use anyhow::{Context, ensure};
 use catalog::stored_type;
 use clap::Args;
 use jiff::tz::Offset;
 use runtime::ingress::answer::Answer;
-use runtime::ingress::receive::Receiver;
+use runtime::ingress::receive::{Reasons, Receiver};
 use runtime::store::bucket::Bucket;
 use shared::normalize::{Context as PushContext, PushType};
 use shared::record::rejected::Rejected;
 
-use super::{Target, compressed};
+use super::{Target, compressed, told};
 
 /// What to redrive.
 #[derive(Args, Clone, Debug)]
@@ -28,23 +28,46 @@ pub struct RedriveOptions {
     dry_run: bool,
 }
 
-/// What became of a reject.
+/// What became of a reject, or would.
 enum Redriven {
-    /// Every element of it is stored, and the reject is removed (or would be).
-    Stored,
-    /// It is still rejected, for this reason, and stays. Where some of its elements are stored now, only the others do.
-    Rejected(String),
+    /// It was read. Where nothing of it is rejected, it is removed.
+    Read {
+        /// How many of its elements are stored.
+        stored: usize,
+        /// How many are of a call that was erased, and are not to be kept any more.
+        erased: usize,
+        /// How many are still rejected, for which reason. Where others were stored, only these stay.
+        rejected: Reasons,
+    },
     /// It could not be tried, or not be stored, and stays.
     Failed(anyhow::Error),
 }
 
-impl fmt::Display for Redriven {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stored => f.write_str("stored"),
-            Self::Rejected(reason) => write!(f, "still rejected: {reason}"),
-            Self::Failed(error) => write!(f, "failed: {error:#}"),
+impl Redriven {
+    /// Still rejected as a whole.
+    fn rejected(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Read { stored: 0, erased: 0, rejected: Reasons::from([(reason.into(), 1)]) }
+    }
+
+    /// Writes it down below the reject's key: counts in one line, and each reason in one.
+    fn tell(&self, out: &mut impl Write, key: &str, dry_run: bool) -> io::Result<()> {
+        let (stored, erased, rejected) = match self {
+            Self::Read { stored, erased, rejected } => (stored, erased, rejected),
+            Self::Failed(error) => return writeln!(out, "{key}  failed: {}", told(error)),
+        };
+        let would_be = if dry_run { "would be " } else { "" };
+        write!(out, "{key}  {would_be}stored {stored}")?;
+        let still = rejected.values().sum();
+        for (count, what) in [(*erased, "of erased calls"), (still, "still rejected")] {
+            if count > 0 {
+                write!(out, ", {what} {count}")?;
+            }
         }
+        writeln!(out)?;
+        for (reason, count) in rejected {
+            writeln!(out, "    still rejected: {reason} ({count})")?;
+        }
+        Ok(())
     }
 }
 
@@ -63,10 +86,10 @@ pub async fn redrive(options: RedriveOptions) -> anyhow::Result<()> {
     }
     for key in keys {
         let redriven = redrive_one(&receiver, &key, options.dry_run).await.unwrap_or_else(Redriven::Failed);
-        writeln!(out, "{key}  {redriven}")?;
+        redriven.tell(&mut out, &key, options.dry_run)?;
         match redriven {
-            Redriven::Stored => stored += 1,
-            Redriven::Rejected(_) => rejected += 1,
+            Redriven::Read { rejected, .. } if rejected.is_empty() => stored += 1,
+            Redriven::Read { .. } => rejected += 1,
             Redriven::Failed(_) => failed += 1,
         }
     }
@@ -85,36 +108,40 @@ async fn redrive_one(receiver: &Receiver, key: &str, dry_run: bool) -> anyhow::R
     let bytes = rejected.bytes().context("its base64 is damaged")?;
     let bytes = match compressed::plain(bytes, rejected.body.is_some(), &rejected.reason) {
         Ok(bytes) => bytes,
-        Err(reason) => return Ok(Redriven::Rejected(reason.to_owned())),
+        Err(reason) => return Ok(Redriven::rejected(reason)),
     };
     if dry_run {
         return Ok(tried(&push, &bytes, &rejected, receiver.utc_offset(push.provider)));
     }
-    let answer = receiver.receive_rejected(&push, &bytes, rejected.envelope, rejected.received_at).await;
-    let redriven = match answer {
-        Answer::Kept { rejected: 0, .. } => Redriven::Stored,
+    let received_at = rejected.received_at;
+    let (answer, reasons) = receiver.receive_rejected(&push, &bytes, rejected.envelope, received_at).await;
+    let (stored, erased) = match answer {
+        Answer::Kept { stored, erased, .. } => (stored, erased),
         Answer::NotStored(error) => return Err(error.into()),
-        refused @ Answer::Kept { stored: 0, erased: 0, .. } => {
-            return Ok(Redriven::Rejected(refused.message()));
-        }
-        // What is still rejected of it is kept by itself now.
-        partly @ Answer::Kept { .. } => Redriven::Rejected(partly.message()),
-        refused => return Ok(Redriven::Rejected(refused.message())),
+        refused => return Ok(Redriven::rejected(refused.message())),
     };
-    bucket.client.delete_object().bucket(&bucket.name).key(key).send().await?;
-    Ok(redriven)
+    // What is still rejected of it is kept by itself now, unless it is all of it.
+    if stored > 0 || erased > 0 || reasons.is_empty() {
+        bucket.client.delete_object().bucket(&bucket.name).key(key).send().await?;
+    }
+    Ok(Redriven::Read { stored, erased, rejected: reasons })
 }
 
-/// What would become of a reject, as far as can be told without storing it.
+/// What would become of a reject, as far as can be told without asking the stores.
 fn tried(push: &PushType, bytes: &[u8], rejected: &Rejected, utc_offset: Offset) -> Redriven {
     let context = PushContext { received_at: rejected.received_at, utc_offset };
-    let Ok(elements) = push.elements(bytes) else {
-        return Redriven::Rejected("not a list of elements".to_owned());
+    let elements = match push.elements(bytes) {
+        Ok(elements) => elements,
+        Err(what) => return Redriven::rejected(Answer::from(what).message()),
     };
-    match elements.texts.iter().find_map(|text| push.normalized(text, &context).err()) {
-        Some(rejection) => Redriven::Rejected(rejection.to_string()),
-        None => Redriven::Stored,
+    let (mut stored, mut reasons) = (0, Reasons::new());
+    for (text, times) in elements.texts.iter().zip(elements.times) {
+        match push.normalized(text, &context) {
+            Ok(_) => stored += times,
+            Err(rejection) => *reasons.entry(rejection.summary()).or_default() += times,
+        }
     }
+    Redriven::Read { stored, erased: 0, rejected: reasons }
 }
 
 async fn keys(bucket: &Bucket, prefix: &str) -> anyhow::Result<Vec<String>> {

@@ -14,7 +14,7 @@ use shared::record::item::{ASKED, Item, typed};
 use shared::record::keys;
 use shared::record::parts::Element;
 
-use super::Target;
+use super::{Target, told};
 
 /// What to replay.
 #[derive(Args, Clone, Debug)]
@@ -59,7 +59,7 @@ pub async fn replay(options: ReplayOptions) -> anyhow::Result<()> {
                 erased += 1;
             }
             Err(error) => {
-                writeln!(out, "{pk}  failed: {error:#}")?;
+                writeln!(out, "{pk}  failed: {}", told(&error))?;
                 failed += 1;
             }
         }

@@ -14,7 +14,7 @@ use shared::normalize::PushType;
 use shared::record::keys;
 use url::Url;
 
-use super::Target;
+use super::{Target, told};
 use crate::http::Http;
 
 /// What a made-up call's id begins with.
@@ -37,7 +37,7 @@ pub struct SmokeOptions {
     /// A token that opens all routes.
     #[arg(long)]
     token: String,
-    /// Believe the answers, and look into no store. The made-up calls stay.
+    /// Believe the answers, and look into no store. The made-up calls stay, and are named.
     #[arg(long)]
     answers_alone: bool,
 }
@@ -55,18 +55,34 @@ pub async fn smoke(options: SmokeOptions) -> anyhow::Result<()> {
     let store = receiver.as_ref().map(|receiver| receiver.store());
     let mut out = std::io::stdout().lock();
     let mut failed = 0;
+    let mut acknowledged = Vec::new();
     for function in PUSH_FUNCTIONS {
         let name = function.push.function;
-        match check(&options, store, &function).await {
-            Ok(took) => writeln!(out, "{name}: stored, in {} ms", took.as_millis())?,
+        let key = CallKey { provider: function.push.provider, call_id: made_up_id()? };
+        match check(&options, store, &function, &key).await {
+            Ok(took) => {
+                writeln!(out, "{name}: stored, in {} ms", took.as_millis())?;
+                acknowledged.push(keys::call_pk(&key));
+            }
             Err(error) => {
-                writeln!(out, "{name}: failed: {error:#}")?;
+                writeln!(out, "{name}: failed: {}", told(&error))?;
                 failed += 1;
             }
         }
     }
     if options.answers_alone {
-        writeln!(out, "the made-up calls stay: their ids begin with {MARK}")?;
+        writeln!(
+            out,
+            "the made-up calls stay, {} of them: in the table `call` and `push#…` of each, in the bucket one object under large/. They hold \
+             no number; without --answers-alone they are removed",
+            acknowledged.len()
+        )?;
+        for call in &acknowledged {
+            writeln!(out, "  {call}")?;
+        }
+        if failed > 0 {
+            writeln!(out, "what was not acknowledged may be stored all the same: its id begins with {MARK}")?;
+        }
     }
     ensure!(failed == 0, "{failed} of {} functions failed", PUSH_FUNCTIONS.len());
     Ok(())
@@ -77,23 +93,23 @@ async fn check(
     options: &SmokeOptions,
     store: Option<&Store>,
     function: &PushFunction,
+    key: &CallKey,
 ) -> anyhow::Result<Duration> {
-    let key = CallKey { provider: function.push.provider, call_id: made_up_id()? };
     let pushed = async {
-        let took = acknowledged(options, function, &key).await?;
+        let took = acknowledged(options, function, key).await?;
         match store {
-            Some(store) => found(store, &function.push, &key).await.map(|()| took),
+            Some(store) => found(store, &function.push, key).await.map(|()| took),
             None => Ok(took),
         }
     };
     let pushed = pushed.await;
     let removed = match store {
         // Whatever was found: what wasn't acknowledged may be stored all the same.
-        Some(store) => remove(store, &key).await.context("the made-up call is not removed"),
+        Some(store) => remove(store, key).await.context("the made-up call is not removed"),
         None => Ok(()),
     };
     match (pushed, removed) {
-        (Err(error), Err(other)) => Err(error.context(format!("{other:#}; and"))),
+        (Err(error), Err(other)) => Err(error.context(format!("{}; and", told(&other)))),
         (pushed, removed) => removed.and(pushed),
     }
 }
@@ -134,7 +150,11 @@ async fn acknowledged(
         "answered {status}: {}",
         message.as_deref().unwrap_or("nothing that it says itself")
     );
-    ensure!(message.as_deref() == Some("stored 1"), "answered 200, but not that one was stored");
+    ensure!(
+        message.as_deref() == Some("stored 1"),
+        "answered 200, but not that one was stored: what was rejected lies under rejected/{}/",
+        function.push.function
+    );
     Ok(took)
 }
 

@@ -1,6 +1,6 @@
 //! Hostile requests get clear answers.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::rig::{ALL, Rig};
 
@@ -141,5 +141,33 @@ async fn odd_headers_do_no_harm() {
             assert!(!got.text().contains("evil.example"));
         }
     }
+    rig.stack.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_function_itself_takes_get_and_head_below_any_stage() {
+    let rig = Rig::new().await;
+    let authorization = format!("Bearer {}", rig.machine(ALL).await);
+    for (method, stage, path, status, has_body) in [
+        ("GET", "$default", "/api/calls", 200, true),
+        ("HEAD", "$default", "/api/calls", 200, false),
+        ("GET", "prod", "/prod/api/calls", 200, true),
+        ("GET", "prod", "/production/api/calls", 404, true),
+        ("POST", "$default", "/api/calls", 405, true),
+        ("get", "$default", "/api/calls/alicom/1000~5E7", 200, true),
+    ] {
+        let event = json!({
+            "rawPath": path, "headers": {"Authorization": authorization},
+            "requestContext": {"http": {"method": method}, "stage": stage},
+        });
+        let answer = rig.stack.functions().invoke("query-calls", event).await.unwrap();
+        assert_eq!(answer["statusCode"], status, "{method} {path}: {answer}");
+        assert_eq!(!answer["body"].as_str().unwrap().is_empty(), has_body, "{method} {path}");
+        assert_eq!(answer["headers"]["allow"].as_str(), (status == 405).then_some("GET, HEAD"));
+    }
+    let event = include_str!("../../../../events/query-calls.json");
+    let answer =
+        rig.stack.functions().invoke("query-calls", serde_json::from_str(event).unwrap()).await.unwrap();
+    assert_eq!(answer["statusCode"], 200, "the sample event");
     rig.stack.stop().await.unwrap();
 }

@@ -32,7 +32,7 @@ async fn odd_ids_of_calls_and_tasks_are_found_by_their_links() {
         let mut report = report(id, &format!("2025-06-01 10:{minute:02}:00"));
         report[0]["taskId"] = json!(format!("task {id}"));
         rig.push("alicom-call-report", &report).await;
-        let record = json!([{"callId": id, "recordUrl": "https://x.oss-cn-shanghai.aliyuncs.com/1.wav"}]);
+        let record = json!([{"callId": id, "recordFile": "https://x.oss-cn-shanghai.aliyuncs.com/1.wav"}]);
         rig.push("alicom-call-record", &record).await;
         rig.archive(&key(Provider::Alicom, id)).await;
     }

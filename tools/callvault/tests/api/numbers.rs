@@ -21,7 +21,7 @@ fn unzipped(bytes: &[u8]) -> String {
     let mut all = String::new();
     for place in 0..archive.len() {
         let mut part = archive.by_index(place).unwrap();
-        all.push_str(part.name());
+        all.push_str(&part.name().unwrap());
         part.read_to_string(&mut all).unwrap();
     }
     all
@@ -130,7 +130,7 @@ async fn the_name_of_a_recordings_file_tells_no_number() {
     let id = format!("to-{NUMBER}");
     rig.push("alicom-call-report", &report(&id, "2025-06-01 10:00:00")).await;
     let record =
-        serde_json::json!([{"callId": id, "recordUrl": "https://x.oss-cn-shanghai.aliyuncs.com/1.wav"}]);
+        serde_json::json!([{"callId": id, "recordFile": "https://x.oss-cn-shanghai.aliyuncs.com/1.wav"}]);
     rig.push("alicom-call-record", &record).await;
     rig.archive(&crate::rig::key(shared::model::Provider::Alicom, &id)).await;
     for (scope, may) in [(MASKED, false), (ALL, true)] {

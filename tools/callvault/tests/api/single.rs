@@ -69,7 +69,7 @@ async fn a_recording_is_had_by_a_url_that_expires() {
     );
     rig.push(
         "alicom-call-record",
-        &json!([{"callId": "2", "recordUrl": "https://x.oss-cn-shanghai.aliyuncs.com/2.wav"}]),
+        &json!([{"callId": "2", "recordFile": "https://x.oss-cn-shanghai.aliyuncs.com/2.wav"}]),
     )
     .await;
     let pending = rig.get("/api/calls/alicom/2/recordings/main", &token).await;
@@ -82,7 +82,7 @@ async fn recordings_that_wait_are_listed() {
     let rig = Rig::empty().await;
     for id in ["a^1", "b"] {
         rig.push("alicom-call-report", &report(id, "2025-06-01 10:00:00")).await;
-        let record = json!([{"callId": id, "recordUrl": format!("https://x.oss-cn-shanghai.aliyuncs.com/{NUMBER}.wav?Expires=1999000000")}]);
+        let record = json!([{"callId": id, "recordFile": format!("https://x.oss-cn-shanghai.aliyuncs.com/{NUMBER}.wav?Expires=1999000000")}]);
         rig.push("alicom-call-record", &record).await;
     }
     let got = rig.get("/api/recordings", &rig.machine("operations.read").await).await.json();
@@ -141,14 +141,14 @@ async fn tasks_are_counted() {
 async fn what_is_too_large_for_an_answer_is_a_file() {
     let rig = Rig::empty().await;
     let turns: Vec<_> =
-        (0..3_600).map(|n| json!({"role": "user", "content": format!("{n} {}", "\"".repeat(300))})).collect();
+        (0..5_000).map(|n| json!({"role": "user", "content": format!("{n} {}", "\"".repeat(340))})).collect();
     let note = json!([{"callId": "long", "conversationRecord": turns}]);
     rig.push("alicom-call-note", &note).await;
     let token = rig.machine(MASKED).await;
     let got = rig.get("/api/calls/alicom/long", &token).await;
     assert_eq!(got.status, 302, "{}", got.body.len());
     let file = follow(got.header("location")).await;
-    assert_eq!(file.json()["conversation"]["turns"].as_array().unwrap().len(), 3_600);
+    assert_eq!(file.json()["conversation"]["turns"].as_array().unwrap().len(), 5_000);
     assert_eq!(file.header("content-type"), "application/json");
     rig.stack.stop().await.unwrap();
 }

@@ -14,6 +14,7 @@ mod every_platform;
 mod export;
 mod faults;
 mod folding;
+mod glossary;
 mod hostile;
 mod indexes;
 mod leaks;

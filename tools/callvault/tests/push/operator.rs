@@ -1,16 +1,22 @@
 //! The operator's commands, as processes of their own on a served stack's stores.
 
-use runtime::clock;
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::process::Command;
 
 use catalog::PUSH_FUNCTIONS;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use runtime::clock;
+use runtime::store::hashes::Unhashed;
 use serde_json::{Value, json};
-use shared::model::{CallFacts, Outcome};
+use sha2::{Digest, Sha256, Sha512};
+use shared::model::{CallFacts, Outcome, Provider, Recording, RecordingSource, RecordingState};
 use shared::normalize::{Context, Normalized, PushType, Rejection};
+use shared::record::item::{Item, VERSION, recording_item};
+use shared::record::keys;
 
-use crate::support::{Served, all_items_in, post, post_with, rejected_in};
+use crate::support::{Served, all_items_in, call, post, post_with, rejected_in};
 
 #[tokio::test]
 async fn what_was_rejected_is_stored_by_redriving_once_the_cause_is_mended_and_then_gone() {
@@ -54,6 +60,161 @@ async fn what_was_rejected_is_stored_by_redriving_once_the_cause_is_mended_and_t
     let (succeeded, said) = served.operate(&["redrive"]);
     assert!(succeeded && said.ends_with("stored 0, still rejected 1, failed 0\n"), "{said}");
     assert_eq!(all_items_in(&store).await, items, "a second redrive changes nothing");
+}
+
+#[tokio::test]
+async fn what_is_still_rejected_is_told_with_its_reasons_by_the_trial_as_by_the_run() {
+    let served = Served::start_with(&["--memory"], &[("MAX_BODY_BYTES", "40")]);
+    let push = async |function: &str, body: String| {
+        let url = format!("{}/push/{function}/canary-token", served.url);
+        assert_eq!(post(&url, body).await.0, 413);
+    };
+    let mixed =
+        json!([{"callId": "1"}, {"callee": "13912345678"}, {"callee": "13912345679"}, "13912345678 said", 5]);
+    push("alicom-call-report", mixed.to_string()).await;
+    push("ai-voice-call-record", format!("{{\"callee\":\"13912345678\", cut off here: {}", "x".repeat(40)))
+        .await;
+    push("laaffic-status-report", json!({"array": [], "nothing": "x".repeat(40)}).to_string()).await;
+    let lines = |said: &str| -> Vec<String> {
+        let rejects = said.lines().filter(|line| line.starts_with(' ') || line.starts_with("rejected/"));
+        let without_key = |line: &str| match line.split_once(".json  ") {
+            Some((_, told)) => told.strip_prefix("would be ").unwrap_or(told).to_owned(),
+            None => line.to_owned(),
+        };
+        rejects.map(without_key).collect()
+    };
+    let expected = [
+        "stored 0, still rejected 1",
+        "    still rejected: the body is not JSON: line 1, column 26 (1)",
+        "stored 1, still rejected 4",
+        "    still rejected: no usable call id in callId (2)",
+        "    still rejected: not an object (2)",
+        "stored 0",
+    ];
+    let (succeeded, said) = served.operate(&["redrive", "--dry-run"]);
+    assert!(succeeded && lines(&said) == expected, "{said}");
+    let (succeeded, said) = served.operate(&["redrive"]);
+    assert!(succeeded && lines(&said) == expected, "{said}");
+    assert!(said.ends_with("\nstored 1, still rejected 2, failed 0\n"), "{said}");
+    // Each by itself now.
+    let (_, said) = served.operate(&["redrive"]);
+    assert!(said.ends_with("\nstored 0, still rejected 5, failed 0\n"), "{said}");
+    assert_eq!(said.matches("still rejected: no usable call id in callId (1)").count(), 2, "{said}");
+}
+
+/// The table of exit codes in docs/operating.md, row by row.
+#[tokio::test]
+async fn exit_codes_are_those_that_are_documented() {
+    let served = Served::start_with(&["--memory", "--no-schedule"], &[]);
+    let url = format!("{}/push/alicom-call-report/canary-token", served.url);
+    let report = json!([{"callId": "1", "callee": "13912345678"}, {"callee": "13912345678"}]);
+    assert_eq!(post(&url, report.to_string()).await.0, 200);
+    let store = served.store();
+    let smoke = ["smoke", "--url", &served.url, "--answers-alone", "--token"];
+    let simulate = [
+        "simulate",
+        "--to",
+        &served.url,
+        "--calls",
+        "1",
+        "--no-recordings",
+        "--time-scale",
+        "0.01",
+        "--token",
+    ];
+    let sound: [&[&str]; 6] = [
+        &["redrive"],
+        &["replay"],
+        &["export", "--vcon"],
+        &["erase", "--callee", "13900000000"],
+        &[&smoke[..], &["canary-token"]].concat(),
+        &[&simulate[..], &["canary-token"]].concat(),
+    ];
+    let code = |arguments: &[&str]| {
+        let (code, said) = served.operate_with_code(arguments);
+        let code = code.unwrap();
+        assert!(
+            code == 0 || said.contains("callvault: ") || said.contains("error: "),
+            "{arguments:?}: {said}"
+        );
+        code
+    };
+    for command in sound {
+        assert_eq!(code(command), 0, "{command:?}");
+        assert_eq!(code(&[command, &["--no-such-option"]].concat()), 2, "{command:?}");
+    }
+    // What can't be read: a reject of somebody else's, a push without a body, a call without receipts.
+    let bucket = store.bucket();
+    let put =
+        bucket.client.put_object().bucket(&bucket.name).key("rejected/x.json").body(b"{}".to_vec().into());
+    put.send().await.unwrap();
+    for (sk, more) in [("push#alicom-call-report#0", "function"), ("call", "day")] {
+        let day = "2025-06-01#0";
+        let item = json!({"pk": "call#alicom#2", "sk": sk, more: if more == "day" { day } else { "alicom-call-report" },
+            "received_at": "2025-06-01T02:00:00.000Z", "call_at": "2025-06-01T02:00:00.000Z"});
+        store.table().put(item.as_object().unwrap().clone()).await.unwrap();
+    }
+    let unsound: [&[&str]; 6] = [
+        &["redrive"],
+        &["replay"],
+        &["export", "--vcon"],
+        &["erase", "--callee", "13900000000"],
+        &[&smoke[..], &["another"]].concat(),
+        &[&simulate[..], &["another"]].concat(),
+    ];
+    let documented = include_str!("../../../../docs/operating.md");
+    for command in unsound {
+        assert_eq!(code(command), 1, "{command:?}");
+        let row = format!("| `{}` | ", command[0]);
+        assert_eq!(documented.lines().filter(|line| line.starts_with(&row)).count(), 1, "{row}");
+    }
+}
+
+/// A store that is not there is one sentence, by every command that needs one.
+#[test]
+fn a_store_that_cannot_be_reached_is_one_line_that_names_it() {
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let aws =
+            ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callvault"));
+        for variable in aws {
+            command.env_remove(variable);
+        }
+        let nowhere = [
+            ("AWS_CONFIG_FILE", "/nowhere"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/nowhere"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        command.args(arguments).env("TABLE_NAME", "callvault").env("BUCKET_NAME", "callvault");
+        let output = command.envs(nowhere).envs(variables.iter().copied()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let told = format!(
+        "callvault: the table callvault at {closed} can't be reached: connection refused (is the local stack running? `callvault`)\n"
+    );
+    let stores = [("DYNAMODB_ENDPOINT", closed.as_str()), ("S3_ENDPOINT", &closed)];
+    for command in [
+        &["redrive"][..],
+        &["replay"],
+        &["export", "--vcon"],
+        &["erase", "--callee", "13912345678"],
+        &["smoke", "--url", "http://127.0.0.1:9", "--token", "x"],
+        &["simulate", "--verify", "--calls", "1"],
+    ] {
+        let said = run(command, &stores);
+        let said = said.replace("without --answers-alone the stores are looked into: ", "");
+        assert_eq!(said, told, "{command:?}");
+    }
+    let said = run(&["replay"], &[]);
+    assert!(said.starts_with("callvault: no AWS region is set: set AWS_REGION"), "{said}");
+    let said = run(&["replay"], &[("AWS_REGION", "eu-west-1")]);
+    assert!(said.starts_with("callvault: no AWS credentials are set: set AWS_PROFILE"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
 
 #[tokio::test]
@@ -164,8 +325,21 @@ async fn smoke_tells_what_works_and_leaves_nothing() {
     assert!(!succeeded && said.matches("failed: answered 401").count() == PUSH_FUNCTIONS.len(), "{said}");
 
     let (succeeded, said) = smoke("canary-token", &["--answers-alone"]);
-    assert!(succeeded && said.contains("the made-up calls stay"), "{said}");
-    assert!(!all_items_in(&store).await.is_empty());
+    let count = PUSH_FUNCTIONS.len();
+    assert!(succeeded && said.contains(&format!("the made-up calls stay, {count} of them")), "{said}");
+    let items = all_items_in(&store).await;
+    let calls: BTreeSet<_> = items.iter().map(|item| item["pk"].as_str().unwrap()).collect();
+    let named: BTreeSet<_> = said.lines().filter_map(|line| line.strip_prefix("  call#")).collect();
+    assert_eq!(
+        calls,
+        named
+            .iter()
+            .map(|call| format!("call#{call}"))
+            .collect::<Vec<_>>()
+            .iter()
+            .map(String::as_str)
+            .collect()
+    );
 }
 
 #[tokio::test]
@@ -174,4 +348,66 @@ async fn smoke_fails_where_the_stores_are_not_those_of_the_functions() {
     let (succeeded, said) = other.operate(&["smoke", "--url", &served.url, "--token", "canary-token"]);
     let expected = "failed: acknowledged, but not in this table";
     assert!(!succeeded && said.matches(expected).count() == PUSH_FUNCTIONS.len(), "{said}");
+}
+
+/// A recording as an earlier release archived it, with these bytes in the bucket, and its SHA-256 as it is told.
+async fn archived_before(served: &Served, id: &str, bytes: &[u8], sha256: &str) -> (String, String) {
+    let key = call(Provider::Alicom, id);
+    let now = clock::now();
+    let source =
+        RecordingSource { slot: "main".to_owned(), url: None, id: None, expires_at: None, call_at: now };
+    let object_key = keys::recording_key(&key, now, "main", "wav");
+    let recording = Recording {
+        state: RecordingState::Archived,
+        next_attempt_at: None,
+        object_key: Some(object_key.clone()),
+        bytes: Some(bytes.len() as u64),
+        sha256: Some(sha256.to_owned()),
+        ..Recording::new(source, now)
+    };
+    let store = served.store();
+    let mut item: Item = recording_item(&key, recording).into();
+    item.insert(VERSION.to_owned(), 3.into());
+    store.table().put(item).await.unwrap();
+    let bucket = store.bucket();
+    let put = bucket.client.put_object().bucket(&bucket.name).key(&object_key);
+    put.body(bytes.to_vec().into()).send().await.unwrap();
+    (keys::call_pk(&key), object_key)
+}
+
+#[tokio::test]
+async fn the_sha512_of_older_recordings_is_added_once_and_only_to_what_is_still_the_same() {
+    let served = Served::start_with(&["--memory"], &[]);
+    let bytes = b"RIFF, as it was archived".repeat(1_000);
+    let sha256 = hex::encode(Sha256::digest(&bytes));
+    let mut pks = Vec::new();
+    for n in 0..20 {
+        pks.push(archived_before(&served, &format!("old-{n}"), &bytes, &sha256).await.0);
+    }
+    let (damaged, damaged_key) = archived_before(&served, "damaged", b"RIFF, and no more", &sha256).await;
+    let (succeeded, said) = served.operate(&["backfill-hashes", "--dry-run"]);
+    assert!(succeeded && said == "would be hashed 21\n", "{said}");
+    let (succeeded, said) = served.operate(&["backfill-hashes"]);
+    assert!(!succeeded && said.contains("hashed 20, changed meanwhile 0, failed 1\n"), "{said}");
+    assert!(said.contains(&format!("{damaged_key}  failed: it is not what was archived")), "{said}");
+
+    let store = served.store();
+    let sk = keys::recording_sk("main");
+    for pk in &pks {
+        let item = store.table().get(pk, &sk).await.unwrap().unwrap();
+        assert_eq!(item["sha512"], hex::encode(Sha512::digest(&bytes)));
+        assert_eq!((&item[VERSION], &item["sha256"]), (&json!(4), &json!(sha256)));
+    }
+    assert_eq!(store.table().get(&damaged, &sk).await.unwrap().unwrap().get("sha512"), None);
+
+    // What is done is not done again; and what an erasure took away meanwhile is not brought back.
+    store.table().delete(&damaged, &sk).await.unwrap();
+    let (succeeded, said) = served.operate(&["backfill-hashes"]);
+    assert!(succeeded && said == "hashed 0, changed meanwhile 0, failed 0\n", "{said}");
+    let gone =
+        Unhashed { pk: damaged.clone(), sk: sk.clone(), object_key: damaged_key, sha256: sha256.clone() };
+    let whole = keys::recording_key(&call(Provider::Alicom, "old-0"), clock::now(), "main", "wav");
+    let digests = store.bucket().digests(&whole).await.unwrap();
+    assert!(!store.table().add_sha512(&gone, &digests).await.unwrap());
+    assert_eq!(store.table().get(&damaged, &sk).await.unwrap(), None);
 }

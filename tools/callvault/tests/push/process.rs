@@ -1,6 +1,7 @@
 //! `callvault` as a process: what survives its end, how it ends, what it logs, and its commands. And what only the embedded stores have.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use local_stack::{Options, Stack};
@@ -110,6 +111,71 @@ fn a_wrong_setting_is_one_clear_line_that_names_it() {
 }
 
 #[test]
+fn half_a_key_pair_is_refused_by_the_name_of_what_is_missing() {
+    for (half, missing) in [
+        ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+        ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
+        ("ALIBABA_ACCESS_KEY_ID", "ALIBABA_ACCESS_KEY_SECRET"),
+        ("LAAFFIC_API_SECRET", "LAAFFIC_API_KEY"),
+    ] {
+        let output = Command::new("timeout")
+            .args(["60", env!("CARGO_BIN_EXE_callvault"), "--memory", "--no-schedule", "--port", "0"])
+            .args(["--dynamodb-port", "0", "--s3-port", "0", "--provider-port", "0"])
+            .env_remove(missing)
+            .env(half, "canary")
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(complaint, format!("callvault: {missing} is not set\n"), "{half}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+/// What it says until it is ready: the lines up to the one that can be pasted.
+fn introduction(arguments: &[&str], variables: &[(&str, &str)]) -> Vec<String> {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_callvault"))
+        .args(["--memory", "--no-schedule", "--port", "0", "--dynamodb-port", "0", "--s3-port", "0"])
+        .args(["--provider-port", "0"])
+        .args(arguments)
+        .env_remove("PUSH_TOKEN_SHA256")
+        .env_remove("DYNAMODB_ENDPOINT")
+        .env_remove("S3_ENDPOINT")
+        .envs(variables.iter().copied())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = Vec::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+        let is_last = line.starts_with("  curl ");
+        lines.push(line);
+        if is_last {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    lines
+}
+
+#[test]
+fn what_it_says_at_its_start_can_be_pasted_tells_no_token_and_names_what_does_not_count() {
+    let said = introduction(&[], &[]);
+    let [.., when, curl] = &said[..] else { panic!("{said:?}") };
+    assert!(when == "Try:" && curl.contains("/push/alicom-call-report/local\" --data-binary"), "{said:?}");
+    assert!(!said.iter().any(|line| line.starts_with("  note")), "{said:?}");
+
+    let stores = [("DYNAMODB_ENDPOINT", "http://user:canary@h"), ("S3_ENDPOINT", "http://h")];
+    let said = introduction(&["--token", TOKEN], &stores);
+    let [.., when, curl] = &said[..] else { panic!("{said:?}") };
+    assert!(when.contains("`export TOKEN=`") && curl.contains("/$TOKEN\" --data-binary"), "{said:?}");
+    for variable in ["DYNAMODB_ENDPOINT", "S3_ENDPOINT"] {
+        let note = format!("  note      {variable} is set, and not used");
+        assert_eq!(said.iter().filter(|line| line.starts_with(&note)).count(), 1, "{said:?}");
+    }
+    assert!(!said.iter().any(|line| line.contains("canary")), "{said:?}");
+}
+
+#[test]
 fn the_demo_shows_the_call_of_the_documents_sample() {
     let output = Command::new(env!("CARGO_BIN_EXE_callvault")).arg("demo").output().unwrap();
     let shown = String::from_utf8(output.stdout).unwrap();
@@ -184,6 +250,7 @@ fn what_would_open_or_reach_nothing_is_refused_at_once() {
             .starts_with("callvault: --to can't be reached")
     );
     assert!(run(&["--memory", "--token", ""], &[]).contains("a token has one character at least"));
+    assert!(run(&["--memory", "--read-timeout", "0"], &[]).contains("0 is not in 1.."));
     assert!(
         run(&["--memory", "--function-token", "reports=x"], &[]).contains("there is no function reports")
     );

@@ -86,6 +86,7 @@ async fn a_simulation_finds_everything_as_it_should_be_on_a_sound_stack() {
     for kind in ["alicom-call-report", "alicom-call-record", "alicom-call-note", "laaffic-status-report"] {
         assert!(said.contains(kind), "{kind} in {said}");
     }
+    crate::glossary::check(&all_items_in(&served.store()).await);
     assert!(
         said.contains("ai-voice-call-record  ") && said.contains("ai-voice-call-record, wrapped"),
         "{said}"
@@ -108,6 +109,63 @@ fn whoever_hangs_up_is_reported_as_given_up_and_is_no_error() {
     assert!(said.contains("given up after 4 attempts, no connection: alicom-call-report"), "{said}");
     assert!(said.contains("given up after 11 attempts, no connection: ai-voice-call-record"), "{said}");
     assert!(said.contains("given up after 2 attempts, no connection: laaffic-status-report"), "{said}");
+}
+
+#[test]
+fn where_the_first_answers_are_all_refusals_it_ends_at_once_and_says_what_to_mend() {
+    let served = Served::start(&["--memory", "--no-schedule"]);
+    let began = std::time::Instant::now();
+    let simulate = ["simulate", "--calls", "500", "--rate", "200", "--no-recordings"];
+    for (to, token, said) in [
+        (
+            served.url.clone(),
+            "another",
+            "callvault: the first 10 answers were all 401: the token is not accepted",
+        ),
+        (
+            format!("{}/push", served.url),
+            TOKEN,
+            "callvault: the first 10 answers were all 404: there is no such path",
+        ),
+    ] {
+        let (code, told) =
+            served.operate_with_code(&[&simulate[..], &["--to", &to, "--token", token]].concat());
+        assert!(code == Some(1) && told.contains(said), "{told}");
+        assert!(!told.contains("another") && !told.contains(TOKEN), "{told}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+}
+
+/// What an earlier run left is not judged by what this one sent, and is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_run_of_the_same_seed_left_is_named_and_is_no_difference() {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let recordings = recordings().await;
+    let hosts = recordings.address().to_string();
+    let served = Served::start_with(&["--memory", "--no-schedule"], &settings(&hosts, recordings.base_url()));
+    let day = today();
+    let simulate = |more: &[&str]| {
+        let fixed = ["simulate", "--token", TOKEN, "--to", &served.url, "--seed", "3", "--day", &day];
+        let pace = ["--rate", "20", "--time-scale", "0.01", "--verify"];
+        let (succeeded, said) = served.operate(&[&fixed[..], &pace, more].concat());
+        assert!(succeeded && said.contains("0 differences"), "{said}");
+        said
+    };
+    let said = simulate(&["--calls", "60", "--no-recordings", "--erase", "2"]);
+    assert!(said.contains("2 of them erased") && !said.contains("not judged"), "{said}");
+
+    let said = simulate(&["--calls", "40", "--no-recordings"]);
+    assert!(
+        said.contains("calls more are of an earlier run of the same seed and day, and are not judged"),
+        "{said}"
+    );
+
+    let said = simulate(&["--calls", "60", "--recording-base", recordings.base_url()]);
+    assert!(said.contains("2 calls were erased before this run, and are not judged"), "{said}");
+    assert!(
+        said.contains("calls were told otherwise by an earlier run"),
+        "no recording was announced: {said}"
+    );
 }
 
 /// Everything found, as item and what is wrong with it.
@@ -204,7 +262,8 @@ async fn tamper(store: &Store) -> Vec<(String, String)> {
 
     let mut stray = take(&|item| item["sk"] == "call" && item["provider"] == "laaffic");
     let pk = stray["pk"].as_str().unwrap().to_owned();
-    stray["pk"] = format!("{}99999", &pk[..pk.len() - 5]).into();
+    // No call has such an id: one beyond this run's might be an earlier run's.
+    stray["pk"] = format!("{}stray", &pk[..pk.len() - 5]).into();
     expect("call", "stored, but there was no such call".to_owned());
     tampered.push(stray);
 

@@ -201,6 +201,12 @@ impl Served {
 
     /// Runs an operator's command on its stores, and gives back whether it succeeded, and what it said.
     pub(crate) fn operate(&self, arguments: &[&str]) -> (bool, String) {
+        let (code, said) = self.operate_with_code(arguments);
+        (code == Some(0), said)
+    }
+
+    /// Runs an operator's command on its stores, and gives back its exit code, and what it said.
+    pub(crate) fn operate_with_code(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_callvault"))
             .args(arguments)
             .env("TABLE_NAME", "callvault")
@@ -214,7 +220,7 @@ impl Served {
         if arguments[0] != "simulate" && !arguments.contains(&"--numbers") {
             leaks::check(&said);
         }
-        (output.status.success(), said)
+        (output.status.code(), said)
     }
 
     /// The stores' clients: everything in them can be looked at, version by version.

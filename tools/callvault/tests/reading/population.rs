@@ -166,10 +166,13 @@ pub(crate) fn callee_id(number: &str) -> Option<String> {
     (!number.contains('*')).then(|| format!("id-{}", number.trim_start_matches("+86")))
 }
 
+/// Whether a call is meant.
+type Rule = Box<dyn Fn(&Call) -> bool + Send + Sync>;
+
 /// What is asked for: the filter, and whether a call is meant.
 pub(crate) struct Asked {
     pub(crate) filter: CallFilter,
-    rules: Vec<Box<dyn Fn(&Call) -> bool + Send + Sync>>,
+    rules: Vec<Rule>,
 }
 
 impl Asked {
@@ -213,14 +216,16 @@ impl Asked {
             asked.filter.callee = CalleeSearch::read("139 0000 0001");
             asked.and(|call| call.callee.is_some_and(|callee| callee.ends_with("13900000001")));
         }
-        for _ in 0..random.u8(..3) {
-            asked.look_for(random.u8(..12), random);
+        let mut looked_for: Vec<_> = (0..11).collect();
+        random.shuffle(&mut looked_for);
+        for what in looked_for.into_iter().take(random.usize(..3)) {
+            asked.look_for(what, random);
         }
         asked
     }
 
     /// Something that is looked for in calls.
-    pub(crate) fn look_for(&mut self, what: u8, random: &mut Rng) {
+    fn look_for(&mut self, what: u8, random: &mut Rng) {
         let filter = &mut self.filter;
         match what {
             0 => {
@@ -266,14 +271,10 @@ impl Asked {
                 filter.reviewed = Some(reviewed);
                 self.and(move |call| call.reviewed == reviewed);
             }
-            10 => {
+            _ => {
                 let since: Instant = TIMES[3].parse().unwrap();
                 filter.updated_since = Some(since);
                 self.and(move |call| call.updated_at >= since);
-            }
-            _ => {
-                filter.outcomes = vec![Outcome::NoAnswer];
-                self.and(|call| call.outcome == Some(Outcome::NoAnswer));
             }
         }
     }

@@ -177,7 +177,7 @@ async fn calls_of_the_same_millisecond_are_walked_whatever_the_size_of_a_page() 
     let mut random = Rng::new();
     let call_at: Instant = "2025-06-01T02:00:00.000Z".parse().unwrap();
     let mut calls = Vec::new();
-    for number in 0..120 {
+    for number in 0..80 {
         let at = if number % 40 == 0 { call_at.plus_seconds(number / 40 - 1) } else { call_at };
         let call = Call::random(&mut random, usize::try_from(number).unwrap());
         let call = Call { call_at: at, task: Some("1"), ..call };
@@ -197,7 +197,7 @@ async fn calls_of_the_same_millisecond_are_walked_whatever_the_size_of_a_page() 
             if order == Order::Descending {
                 expected.reverse();
             }
-            for limit in [1, 2, 7, 50, 119, 120, 1_000] {
+            for limit in [1, 7, 50, 79, 1_000] {
                 let found = walk(&store, &filter, || limit, |_| {}).await;
                 assert_eq!(found, expected, "{order:?}, pages of {limit}");
             }

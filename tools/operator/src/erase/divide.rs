@@ -78,11 +78,12 @@ fn list(elements: Vec<&RawValue>, numbers: &Numbers, rest: &mut Rest) -> String 
         .map(RawValue::get)
         .filter(|element| {
             let held = Held::of_json(element, numbers);
+            let stays = !held.as_person;
             rest.removed += usize::from(held.as_person);
-            if !held.as_person {
-                rest.held = rest.held.or(held);
+            if stays {
+                rest.held.add(held);
             }
-            !held.as_person
+            stays
         })
         .collect();
     format!("[{}]", kept.join(","))

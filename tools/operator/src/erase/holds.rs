@@ -1,7 +1,10 @@
 //! What a number is to what holds it: whose it is decides what goes. Pure.
 
+use std::collections::BTreeSet;
+
 use super::leaves::{Leaf, leaves};
 use super::number::Numbers;
+use super::prefix::Prefixes;
 
 /// How deep JSON in the texts of JSON is looked into.
 const MAX_NESTING: u8 = 8;
@@ -47,7 +50,7 @@ const NOT_THE_PERSON: [&str; 30] = [
 ];
 
 /// How a text holds one of the numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Held {
     /// As a whole value that may be the person's.
     pub(crate) as_person: bool,
@@ -55,6 +58,8 @@ pub(crate) struct Held {
     pub(crate) as_other_side: bool,
     /// In longer text.
     pub(crate) in_text: bool,
+    /// As a whole value that may be a person's, with other prefixes: which.
+    pub(crate) prefixes: BTreeSet<Prefixes>,
 }
 
 impl Held {
@@ -65,38 +70,47 @@ impl Held {
         held
     }
 
-    /// How this or the other does.
-    pub(crate) fn or(self, other: Self) -> Self {
-        Self {
-            as_person: self.as_person || other.as_person,
-            as_other_side: self.as_other_side || other.as_other_side,
-            in_text: self.in_text || other.in_text,
-        }
+    /// Adds how something else does.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.as_person |= other.as_person;
+        self.as_other_side |= other.as_other_side;
+        self.in_text |= other.in_text;
+        self.prefixes.extend(other.prefixes);
     }
 
-    /// Whether it holds one at all.
-    pub(crate) fn any(self) -> bool {
-        self != Self::default()
+    /// Whether it holds one, as it was given.
+    pub(crate) fn any(&self) -> bool {
+        self.as_person || self.as_other_side || self.in_text
+    }
+
+    /// Whether it holds neither one as it was given nor one with another prefix.
+    pub(crate) fn is_nothing(&self) -> bool {
+        !self.any() && self.prefixes.is_empty()
     }
 
     fn look_into(&mut self, text: &str, under: &str, numbers: &Numbers, nesting: u8) {
         // It holds none, however it is written: that is so of nearly all.
-        if !numbers.are_in(text.as_bytes()) {
+        if !numbers.may_be_in(text.as_bytes()) {
             return;
         }
         let mut had_leaf = false;
         leaves(text, |name, leaf, _| {
             had_leaf = true;
             let name = if name.is_empty() { under } else { name };
+            let of_the_person = matches!(leaf, Leaf::Name(_)) || !NOT_THE_PERSON.contains(&name);
             let is_whole = match &leaf {
                 Leaf::Name(text) | Leaf::Text(text) => numbers.is(text),
                 Leaf::Number(number) => numbers.is_json_number(number),
             };
+            if !is_whole && of_the_person {
+                self.prefixes.extend(match &leaf {
+                    Leaf::Name(text) | Leaf::Text(text) => numbers.prefixes_of(text),
+                    Leaf::Number(number) => numbers.prefixes_of_json_number(number),
+                });
+            }
             match leaf {
-                Leaf::Text(_) | Leaf::Number(_) if is_whole && NOT_THE_PERSON.contains(&name) => {
-                    self.as_other_side = true;
-                }
-                _ if is_whole => self.as_person = true,
+                _ if is_whole && of_the_person => self.as_person = true,
+                _ if is_whole => self.as_other_side = true,
                 Leaf::Text(text)
                     if nesting < MAX_NESTING && text.trim_start().starts_with(['{', '[', '"']) =>
                 {
@@ -107,7 +121,7 @@ impl Held {
             }
         });
         if !had_leaf {
-            self.in_text = true;
+            self.in_text = numbers.are_in(text.as_bytes());
         }
     }
 }
@@ -136,8 +150,33 @@ mod tests {
             (r#"{"callee":"13912345678","cut \ud83d"#, (true, false, false)),
             (&nested.to_string(), (true, false, false)),
         ] {
-            let Held { as_person, as_other_side, in_text } = Held::of_json(text, &numbers);
+            let Held { as_person, as_other_side, in_text, prefixes } = Held::of_json(text, &numbers);
             assert_eq!((as_person, as_other_side, in_text), expected, "{text}");
+            assert!(prefixes.is_empty(), "{text}: {prefixes:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_another_prefix_is_told_apart() {
+        let numbers = Numbers::read(["13912345678"]).unwrap();
+        let nested = serde_json::json!({"a": r#"{"callee":"8613912345678"}"#});
+        for (text, prefixes) in [
+            (r#"{"callee":"8613912345678"}"#, &["86"][..]),
+            (r#"{"callee":"+86 139 1234 5678","b":8613912345678,"c":["013912345678"]}"#, &["0", "86"]),
+            (r#"{"8613912345678":1}"#, &["86"]),
+            (&nested.to_string(), &["86"]),
+            (r#"[{"callee":"8613912345678", cut"#, &["86"]),
+            (r#"{"realCaller":"8613912345678","callRecordTagIds":[8613912345678]}"#, &[]),
+            (r#"{"a":"call me: 8613912345678"}"#, &[]),
+            (r#"{"callee":"9913912345678"}"#, &[]),
+        ] {
+            let held = Held::of_json(text, &numbers);
+            let told: Vec<_> = held.prefixes.iter().map(ToString::to_string).collect();
+            let expected: Vec<_> =
+                prefixes.iter().map(|prefix| format!("--callee NUMBER --callee {prefix}NUMBER")).collect();
+            assert_eq!(told, expected, "{text}");
+            assert!(!held.as_person && !held.as_other_side, "{text}");
+            assert_eq!(held.is_nothing(), prefixes.is_empty(), "{text}");
         }
     }
 }

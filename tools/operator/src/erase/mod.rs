@@ -9,6 +9,7 @@ mod divide;
 mod holds;
 mod leaves;
 mod number;
+mod prefix;
 mod progress;
 mod rejects;
 mod report;
@@ -41,6 +42,7 @@ use sweep_erased::{
 use super::Target;
 
 use blackout::blacked_out;
+use holds::Held;
 use number::Numbers;
 use rejects::Verdict;
 use report::Report;
@@ -71,8 +73,8 @@ pub struct EraseOptions {
 /// Erases, and reports what is gone, what stays, and what this can't reach.
 ///
 /// # Errors
-/// Where a number can't be told from others', before anything is read; where something could not be read or removed, once all
-/// else is done.
+/// Where a number can't be told from others', before anything is read; where something could not be read, or something of this person
+/// not be removed, once all else is done.
 pub async fn erase(options: EraseOptions) -> anyhow::Result<()> {
     // Before the stores are looked for: a wrong number is wrong wherever they are.
     Numbers::read(options.callee.iter().map(String::as_str)).map_err(|error| anyhow!(error))?;
@@ -112,7 +114,12 @@ async fn erase_from(receiver: &Receiver, options: &EraseOptions) -> anyhow::Resu
     };
     (report.items_read, report.objects_read) = (found.items, found.objects);
     report.unreadable.extend(found.unreadable);
-    report.enter_others(&found.others);
+    for (key, held) in found.others {
+        report.enter_other(keys::call_pk(&key), held);
+    }
+    for (key, held) in found.others_beside {
+        report.enter_other(key, held);
+    }
     for (pk, sk) in &found.to_blacken {
         // What goes with its call need not be blacked out before.
         if keys::call_of_pk(pk).is_some_and(|key| found.calls.contains(&key)) {
@@ -202,10 +209,9 @@ impl Erasure<'_> {
             match removed {
                 Ok(removed) => {
                     report.remains += removed.items + removed.versions;
-                    let obstacles = self.obstacles(&removed.kept).await;
-                    report.kept.extend(obstacles);
+                    report.kept_before.extend(self.obstacles(&removed.kept).await);
                 }
-                Err(error) => report.failed.push((keys::call_pk(&key), error)),
+                Err(error) => report.failed_before.push((keys::call_pk(&key), error)),
             }
         }
     }
@@ -295,20 +301,14 @@ impl Erasure<'_> {
         while let Some((version, result)) = cleaned.next().await {
             progress.step();
             match result {
-                Ok(Cleaned::Untouched { is_mentioned }) => {
-                    if is_mentioned {
-                        report.mentioned_in.push(version.key);
-                    }
-                }
-                Ok(Cleaned::Rewritten { elements, is_removed, is_mentioned }) => {
+                Ok(Cleaned::Untouched(held)) => report.enter_reject(version.key, held),
+                Ok(Cleaned::Rewritten { elements, is_removed, held }) => {
                     report.rejects += 1;
                     report.elements += elements;
                     if !is_removed {
                         report.kept.extend(self.obstacles(std::slice::from_ref(&version)).await);
                     }
-                    if is_mentioned {
-                        report.mentioned_in.push(version.key);
-                    }
+                    report.enter_reject(version.key, held);
                 }
                 Ok(Cleaned::Unreadable(reason)) => report.unreadable.push((version.key, reason.to_owned())),
                 Err(error) => report.failed.push((version.key, error)),
@@ -341,18 +341,20 @@ impl Erasure<'_> {
         let list_name = stored_type(function).and_then(|push| push.envelope);
         let (rewritten, elements, held) = match rejects::verdict(&reject, list_name, self.numbers) {
             Verdict::Unreadable(reason) => return Ok(Cleaned::Unreadable(reason)),
-            Verdict::Stays(held) => return Ok(Cleaned::Untouched { is_mentioned: held.any() }),
+            Verdict::Stays(held) => return Ok(Cleaned::Untouched(held)),
             Verdict::Rewritten { reject, elements, held } => (reject, elements, held),
         };
         if self.dry_run {
-            return Ok(Cleaned::Rewritten { elements, is_removed: true, is_mentioned: held.any() });
+            return Ok(Cleaned::Rewritten { elements, is_removed: true, held });
         }
         // Before it is rewritten, lest an erasure that breaks off leaves a reject that may come again; a repeat meets the tombstone.
         self.mark_reject(version, false).await?;
         // Even where no element is left: a repeat of the push on the same day finds it there, and is not kept again.
         let is_removed = self.replace(version, serde_json::to_vec(&rewritten)?).await?;
         self.mark_reject(version, true).await?;
-        Ok(Cleaned::Rewritten { elements, is_removed, is_mentioned: held.any() && version.is_latest })
+        // Of an old version nothing stays.
+        let held = if version.is_latest { held } else { Held::default() };
+        Ok(Cleaned::Rewritten { elements, is_removed, held })
     }
 
     /// Puts the tombstone of a reject, by which what came is known when it comes again. Once the reject `is_rewritten`, the tombstone is due:
@@ -408,10 +410,10 @@ impl Erasure<'_> {
 
 /// What became of a version of a reject.
 enum Cleaned {
-    /// It holds nothing of the person.
-    Untouched { is_mentioned: bool },
-    /// The person's elements are gone from it.
-    Rewritten { elements: usize, is_removed: bool, is_mentioned: bool },
+    /// It holds nothing of the person, but what it holds in this way.
+    Untouched(Held),
+    /// The person's elements are gone from it; what is left holds the number in this way.
+    Rewritten { elements: usize, is_removed: bool, held: Held },
     /// It can't be told what it holds.
     Unreadable(&'static str),
 }

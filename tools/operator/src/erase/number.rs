@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::prefix::{MAX_PREFIX, Prefixes};
+
 /// The fewest digits that are taken for a person's number. Shorter ones are codes, prices, years.
 const MIN_DIGITS: usize = 6;
 /// Fewer digits before an exponent are not looked for.
@@ -73,30 +75,24 @@ impl Numbers {
         plain_digits(token).is_some_and(|digits| self.0.contains(&digits))
     }
 
+    /// By which prefixes a text that is a number, and nothing else, differs from one of the numbers: `+86 139 1234 5678`.
+    pub(crate) fn prefixes_of(&self, text: &str) -> Option<Prefixes> {
+        let may_be = text.len() >= MIN_DIGITS && text.len() <= 4 * MAX_DIGITS;
+        let digits = may_be.then(|| digits(text.as_bytes())).flatten()?;
+        self.0.iter().find_map(|number| Prefixes::between(number, &digits, MIN_DIGITS))
+    }
+
+    /// [`Numbers::prefixes_of`] for a number of JSON, as it is written there.
+    pub(crate) fn prefixes_of_json_number(&self, token: &str) -> Option<Prefixes> {
+        let digits = plain_digits(token)?;
+        self.0.iter().find_map(|number| Prefixes::between(number, &digits, MIN_DIGITS))
+    }
+
     /// Where a text holds one of the numbers, alone or in longer text, its digits written out or as escapes. A longer
     /// number does not hold a shorter one.
     pub(crate) fn occurrences(&self, text: &[u8]) -> Vec<Occurrence> {
         let mut found = Vec::new();
-        let mut run = Run::default();
-        let mut at = 0;
-        while at < text.len() {
-            match unit(&text[at..]) {
-                (length, Unit::Digit(digit)) => {
-                    run.digits.push((digit, at..at + length, std::mem::take(&mut run.is_new_group)));
-                    at += length;
-                }
-                (length, Unit::Separator) => {
-                    run.is_new_group = true;
-                    at += length;
-                }
-                (length, Unit::Nothing) => at += length,
-                (length, Unit::Other) => {
-                    run.collect(&self.0, matches!(text[at], b'e' | b'E'), &mut found);
-                    at += length;
-                }
-            }
-        }
-        run.collect(&self.0, false, &mut found);
+        runs(text, |run, before_exponent| collect(run, &self.0, before_exponent, &mut found));
         found
     }
 
@@ -104,6 +100,42 @@ impl Numbers {
     pub(crate) fn are_in(&self, text: &[u8]) -> bool {
         !self.occurrences(text).is_empty()
     }
+
+    /// Whether a text holds one of the numbers anywhere, or may hold one with another prefix as a whole value.
+    pub(crate) fn may_be_in(&self, text: &[u8]) -> bool {
+        let mut found = Vec::new();
+        let mut is_alike = false;
+        runs(text, |run, before_exponent| {
+            collect(run, &self.0, before_exponent, &mut found);
+            is_alike |= self.0.iter().any(|number| is_alike_with(run, number, before_exponent));
+        });
+        is_alike || !found.is_empty()
+    }
+}
+
+/// Calls `visit` with each run of digits in a text, and whether an exponent follows it (`1.39E10`).
+fn runs(text: &[u8], mut visit: impl FnMut(&[Digit], bool)) {
+    let mut run: Vec<Digit> = Vec::new();
+    let mut begins_group = false;
+    let mut at = 0;
+    while at < text.len() {
+        let (length, unit) = unit(&text[at..]);
+        match unit {
+            Unit::Digit(value) => {
+                let begins_group = std::mem::take(&mut begins_group);
+                run.push(Digit { value, place: at..at + length, begins_group });
+            }
+            Unit::Separator => begins_group = true,
+            Unit::Nothing => {}
+            Unit::Other => {
+                visit(&run, matches!(text[at], b'e' | b'E'));
+                run.clear();
+                begins_group = false;
+            }
+        }
+        at += length;
+    }
+    visit(&run, false);
 }
 
 /// What stands at the beginning of a text.
@@ -132,48 +164,57 @@ fn unit(text: &[u8]) -> (usize, Unit) {
     }
 }
 
-/// Digits with nothing but separators between them: each with its place, and whether it begins a group.
-#[derive(Default)]
-struct Run {
-    digits: Vec<(u8, Range<usize>, bool)>,
-    is_new_group: bool,
+/// A digit of a run: digits with nothing but separators between them.
+struct Digit {
+    value: u8,
+    place: Range<usize>,
+    /// Whether a separator stands before it.
+    begins_group: bool,
 }
 
-impl Run {
-    /// Ends the run, and notes where it holds a number that begins and ends where groups do. Before an exponent (`1.39E10`) a number has
-    /// no zeros at its end.
-    fn collect(&mut self, numbers: &[String], before_exponent: bool, found: &mut Vec<Occurrence>) {
-        self.is_new_group = false;
-        let run = std::mem::take(&mut self.digits);
-        if run.len() < if before_exponent { MIN_MANTISSA } else { MIN_DIGITS } {
-            return;
-        }
-        let begins_group = |at: usize| at == 0 || at == run.len() || run[at].2;
-        let mut at = 0;
-        while at < run.len() {
-            let holds = |number: &&str| {
-                let end = at + number.len();
-                let same = |(digit, (own, ..)): (u8, &(u8, Range<usize>, bool))| digit == *own;
-                begins_group(at)
-                    && end <= run.len()
-                    && begins_group(end)
-                    && number.bytes().zip(&run[at..end]).all(same)
-            };
-            let mut whole = numbers.iter().map(String::as_str);
-            let mut shortened = numbers.iter().map(|number| number.trim_end_matches('0'));
-            let is_last = |number: &&str| before_exponent && at + number.len() == run.len();
-            match whole.find(holds).or_else(|| shortened.find(|number| is_last(number) && holds(number))) {
-                Some(number) if number.len() >= MIN_MANTISSA => {
-                    let digits = &run[at..at + number.len()];
-                    found.push(Occurrence {
-                        digits: digits.iter().map(|(_, place, _)| place.clone()).collect(),
-                    });
-                    at += number.len();
-                }
-                _ => at += 1,
+/// Notes where a run holds a number that begins and ends where groups do. Before an exponent (`1.39E10`) a number has no zeros at its
+/// end.
+fn collect(run: &[Digit], numbers: &[String], before_exponent: bool, found: &mut Vec<Occurrence>) {
+    if run.len() < if before_exponent { MIN_MANTISSA } else { MIN_DIGITS } {
+        return;
+    }
+    let begins_group = |at: usize| at == 0 || at == run.len() || run[at].begins_group;
+    let mut at = 0;
+    while at < run.len() {
+        let holds = |number: &&str| {
+            let end = at + number.len();
+            let same = |(digit, own): (u8, &Digit)| digit == own.value;
+            begins_group(at)
+                && end <= run.len()
+                && begins_group(end)
+                && number.bytes().zip(&run[at..end]).all(same)
+        };
+        let mut whole = numbers.iter().map(String::as_str);
+        let mut shortened = numbers.iter().map(|number| number.trim_end_matches('0'));
+        let is_last = |number: &&str| before_exponent && at + number.len() == run.len();
+        match whole.find(holds).or_else(|| shortened.find(|number| is_last(number) && holds(number))) {
+            Some(number) if number.len() >= MIN_MANTISSA => {
+                let digits = &run[at..at + number.len()];
+                found.push(Occurrence { digits: digits.iter().map(|digit| digit.place.clone()).collect() });
+                at += number.len();
             }
+            _ => at += 1,
         }
     }
+}
+
+/// Whether all of a run may be a number with another prefix.
+fn is_alike_with(run: &[Digit], number: &str, before_exponent: bool) -> bool {
+    let number = if before_exponent { number.trim_end_matches('0') } else { number };
+    let zeros = run.iter().rev().take_while(|digit| before_exponent && digit.value == b'0').count();
+    let run = &run[..run.len() - zeros];
+    // Most runs are not worth a copy.
+    run.len().abs_diff(number.len()) <= MAX_PREFIX
+        && run.last().map(|digit| digit.value) == number.bytes().last()
+        && {
+            let digits: String = run.iter().map(|digit| char::from(digit.value)).collect();
+            Prefixes::between(number, &digits, if before_exponent { 1 } else { MIN_DIGITS }).is_some()
+        }
 }
 
 impl Occurrence {
@@ -292,7 +333,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_number_with_another_prefix_is_another_one_that_is_known() {
+        let number = numbers("13912345678");
+        for text in ["8613912345678", "+86 139 1234 5678", "0086-13912345678", " (0)139 1234 5678"] {
+            assert!(!number.is(text) && number.prefixes_of(text).is_some(), "{text}");
+            assert!(number.may_be_in(format!("{{\"a\":\"{text}\"}}").as_bytes()), "{text}");
+        }
+        for token in ["8613912345678", "8.613912345678E12", "86139123456780e-1"] {
+            assert!(number.prefixes_of_json_number(token).is_some(), "{token}");
+            assert!(number.may_be_in(format!("[1,{token}]").as_bytes()), "{token}");
+        }
+        assert!(numbers("13900000000").may_be_in(b"[8.6139E12]"));
+        for text in ["13912345678", "9913912345678", "a8613912345678", "86139123456789", "5678", ""] {
+            assert_eq!(number.prefixes_of(text), None, "{text}");
+        }
+        assert!(!number.may_be_in(br#"{"a":"86139123456789","b":"9913912345678"}"#));
+    }
+
     proptest! {
+        #[test]
+        fn what_has_another_prefix_may_be_in_whatever_is_written(
+            number in "[1-9][0-9]{9,12}", prefix in "(00)?(86|1|852)", gap in "[ .()-]{0,3}",
+        ) {
+            let text = format!("+{prefix}{gap}{number}");
+            let numbers = numbers(&number);
+            prop_assert_eq!(numbers.prefixes_of(&text).is_some(), !numbers.is(&text));
+            prop_assert!(numbers.may_be_in(format!("[{{\"to\":\"{text}\"}}]").as_bytes()), "{}", text);
+        }
+
         #[test]
         fn whatever_stands_around_a_number_it_is_found_where_it_is(
             before in "[^0-9 .()+-]{0,9}", after in "([^0-9 .()+-].{0,9})?", number in "[1-9][0-9]{5,20}",

@@ -55,7 +55,7 @@ pub(crate) fn verdict(reject: &Map<String, Value>, list_name: Option<&str>, numb
         is_changed |= blacken(value, numbers);
     }
     let (mut elements, mut held) = (0, Held::default());
-    if numbers.are_in(&plain) {
+    if numbers.may_be_in(&plain) {
         let as_text = std::str::from_utf8(&plain).ok();
         let rest = as_text.and_then(|text| divide::rest(text, list_name, numbers));
         let body = match rest {
@@ -63,7 +63,11 @@ pub(crate) fn verdict(reject: &Map<String, Value>, list_name: Option<&str>, numb
                 (elements, held) = (rest.removed, rest.held);
                 (rest.removed > 0 || rest.is_blacked_out).then(|| rest.body.into_bytes())
             }
-            None => blacked_out(&plain, numbers),
+            None => {
+                let prefixes = as_text.map(|text| Held::of_json(text, numbers).prefixes).unwrap_or_default();
+                held = Held { prefixes, ..Held::default() };
+                blacked_out(&plain, numbers)
+            }
         };
         if let Some(body) = body {
             is_changed = true;

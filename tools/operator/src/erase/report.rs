@@ -1,14 +1,14 @@
 //! What an erasure came to, in words.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::bail;
-use shared::model::CallKey;
-use shared::record::keys;
 use sweep_erased::Removed;
 
 use super::holds::Held;
+use super::prefix::Prefixes;
+use crate::told;
 
 /// So many keys of a kind are listed; the rest is counted.
 const MAX_LISTED: usize = 50;
@@ -35,10 +35,18 @@ pub(crate) struct Report {
     pub(crate) kept: Vec<String>,
     /// Of how many calls such versions are.
     pub(crate) unfinished: usize,
+    /// The versions that stay of calls that were erased before, and why: whose they were is not known any more.
+    pub(crate) kept_before: Vec<String>,
+    /// The calls that were erased before and could not be swept now, and why.
+    pub(crate) failed_before: Vec<(String, anyhow::Error)>,
     /// The calls in which a number is the platform's side.
     pub(crate) other_side: Vec<String>,
     /// What mentions a number in longer text.
     pub(crate) mentioned_in: Vec<String>,
+    /// What holds a number with another prefix.
+    pub(crate) with_other_prefix: BTreeSet<String>,
+    /// With which ones.
+    pub(crate) other_prefixes: BTreeSet<Prefixes>,
     /// What could not be looked into, and why.
     pub(crate) unreadable: Vec<(String, String)>,
     /// What could not be erased, and why.
@@ -54,15 +62,25 @@ impl Report {
         self.kept.extend(obstacles);
     }
 
-    /// Enters the calls that stay although they hold a number.
-    pub(crate) fn enter_others(&mut self, others: &BTreeMap<CallKey, Held>) {
-        for (key, held) in others {
-            if held.as_other_side {
-                self.other_side.push(keys::call_pk(key));
-            }
-            if held.in_text {
-                self.mentioned_in.push(keys::call_pk(key));
-            }
+    /// Enters what stays although it holds a number: a call, or what lies beside all calls.
+    pub(crate) fn enter_other(&mut self, name: String, held: Held) {
+        if held.as_other_side {
+            self.other_side.push(name.clone());
+        }
+        self.enter_mention(name, held.in_text, held.prefixes);
+    }
+
+    /// Enters a reject that holds a number in one of its other elements.
+    pub(crate) fn enter_reject(&mut self, name: String, held: Held) {
+        self.enter_mention(name, held.any(), held.prefixes);
+    }
+
+    fn enter_mention(&mut self, name: String, is_mentioned: bool, prefixes: BTreeSet<Prefixes>) {
+        if !prefixes.is_empty() {
+            self.other_prefixes.extend(prefixes);
+            self.with_other_prefix.insert(name);
+        } else if is_mentioned {
+            self.mentioned_in.push(name);
         }
     }
 
@@ -113,7 +131,7 @@ impl Report {
         }
         self.unreadable.sort();
         list(&mut out, "can't be read", self.unreadable.iter().map(|(key, why)| format!("{key}: {why}")))?;
-        list(&mut out, "failed", self.failed.iter().map(|(key, why)| format!("{key}: {why:#}")))?;
+        list(&mut out, "failed", self.failed.iter().map(|(key, why)| format!("{key}: {}", told(why))))?;
         self.other_side.sort();
         self.mentioned_in.sort();
         self.mentioned_in.dedup();
@@ -127,12 +145,42 @@ impl Report {
             "stays, since it only mentions the number in longer text",
             self.mentioned_in.iter().cloned(),
         )?;
+        if !self.with_other_prefix.is_empty() {
+            writeln!(
+                out,
+                "{} calls or rejects hold the number with another prefix, a country's or one of another person's number, and stay. \
+                 If they are this person's, erase them too:",
+                self.with_other_prefix.len()
+            )?;
+            for prefixes in &self.other_prefixes {
+                writeln!(out, "  callvault erase {prefixes}")?;
+            }
+        }
+        list(
+            &mut out,
+            "stays, since the number has another prefix there",
+            self.with_other_prefix.iter().cloned(),
+        )?;
+        if !self.kept_before.is_empty() {
+            writeln!(
+                out,
+                "Of calls that were erased before, {} versions of objects stay, which is no failure of this erasure: sweep-erased \
+                 removes them once nothing is in the way",
+                self.kept_before.len()
+            )?;
+        }
+        list(&mut out, "stays of an earlier erasure", self.kept_before.iter().cloned())?;
+        list(
+            &mut out,
+            "left to sweep-erased",
+            self.failed_before.iter().map(|(key, why)| format!("{key}: {}", told(why))),
+        )?;
         writeln!(out, "What this can't reach:")?;
         if self.is_indexed {
             writeln!(
                 out,
-                "  - what the index does not know: rejects, envelopes, calls whose number came by another field or was told otherwise \
-                 before, and what came to lie beside calls erased before; without --indexed all of it is searched"
+                "  - what the index does not know: rejects, envelopes, calls whose number came by another field, with another prefix, or was \
+                 told otherwise before, and what came to lie beside calls erased before; without --indexed all of it is searched"
             )?;
         }
         writeln!(
@@ -146,7 +194,7 @@ impl Report {
         self.into_result()
     }
 
-    /// Whether everything is gone that was to go.
+    /// Whether everything of this person is gone that was to go. What stays of earlier erasures is no failure.
     ///
     /// # Errors
     /// Where something stays, or could not be looked into.

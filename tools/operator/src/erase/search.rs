@@ -37,6 +37,8 @@ pub(crate) struct Found {
     pub(crate) calls: BTreeSet<CallKey>,
     /// How other calls hold one.
     pub(crate) others: BTreeMap<CallKey, Held>,
+    /// What is of no call, and holds one with another prefix.
+    pub(crate) others_beside: Vec<(String, Held)>,
     /// The tombstones that are still looked at.
     pub(crate) tombstones: BTreeSet<CallKey>,
     /// The items beside a call's own in which a number is to be blacked out: partition and sort key.
@@ -57,9 +59,14 @@ impl Found {
     fn enter(&mut self, key: CallKey, held: Held) {
         if held.as_person {
             self.calls.insert(key);
-        } else if held.any() {
-            let known = self.others.entry(key).or_default();
-            *known = known.or(held);
+        } else if !held.is_nothing() {
+            self.others.entry(key).or_default().add(held);
+        }
+    }
+
+    fn note_beside(&mut self, key: String, held: Held) {
+        if !held.prefixes.is_empty() {
+            self.others_beside.push((key, held));
         }
     }
 
@@ -76,11 +83,13 @@ impl Found {
         let Some(key) = keys::call_of_pk(&pk) else {
             // A body's envelope, a review, or what a release to come keeps beside the calls. Of a reject there is a digest, and nothing that
             // was said; and in the access log nothing of a callee, though a time or an id may have the same digits.
-            if !keys::is_of_erased_reject(&pk)
-                && !keys::is_access_pk(&pk)
-                && item.values().any(|value| numbers.are_in(json(value).as_bytes()))
-            {
+            if keys::is_of_erased_reject(&pk) || keys::is_access_pk(&pk) {
+                return;
+            }
+            if item.values().any(|value| numbers.are_in(json(value).as_bytes())) {
                 self.to_blacken.push((pk, sk));
+            } else {
+                self.note_beside(pk, Held::of_json(&Value::Object(item).to_string(), numbers));
             }
             return;
         };
@@ -177,10 +186,14 @@ async fn look_into_large_objects(
         progress.step();
         let prefix = version.key.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
         match held {
-            Ok(held) if !held.any() => {}
-            Ok(_) if version.key.starts_with(ENVELOPES) => found.objects_to_blacken.push(version),
+            Ok(held) if held.is_nothing() => {}
+            Ok(held) if version.key.starts_with(ENVELOPES) => match held.any() {
+                true => found.objects_to_blacken.push(version),
+                false => found.note_beside(version.key, held),
+            },
             Ok(held) => match call_of_prefix(&prefix).or_else(|| found.long_ids.get(&prefix).cloned()) {
                 Some(key) => found.enter(key, held),
+                None if !held.any() => found.note_beside(version.key, held),
                 None => found
                     .unreadable
                     .push((version.key, "it holds a number, and is of no call that is known".to_owned())),
