@@ -83,7 +83,7 @@ impl Target {
     pub(crate) async fn callee_ids(&self) -> anyhow::Result<CalleeIds> {
         let look_up = |variable: &str| self.look_up(variable);
         let environment = Environment::new(&look_up);
-        let account = self.account(&environment).await?;
+        let (_, account) = stores_and_account(&environment).await?;
         let source = CalleeIdSource::read(&environment, &account)?;
         Ok(source.ids().await.context("the key of the callees' ids can't be read")?.clone())
     }
@@ -95,8 +95,7 @@ impl Target {
     pub async fn receiver(&self) -> anyhow::Result<Receiver> {
         let look_up = |variable: &str| self.look_up(variable);
         let environment = Environment::new(&look_up);
-        let stores = StoreConfig::read(&environment).context("say where: --local, or the variables")?;
-        let account = self.account(&environment).await?;
+        let (stores, account) = stores_and_account(&environment).await?;
         let region = account.region.clone();
         let receiver = Receiver::for_operator(&environment, account)?;
         reach::reach(receiver.store(), &stores, &region).await?;
@@ -110,18 +109,20 @@ impl Target {
         if environment.get("PROVIDER_SECRET_ARN").is_none() {
             return Ok(None);
         }
-        let account = self.account(&environment).await?;
+        let (_, account) = stores_and_account(&environment).await?;
         let keys = KeySource::read(&environment, &account)?.keys().await;
         Ok(keys.unreadable.map(|error| error.to_string()))
     }
+}
 
-    async fn account(&self, environment: &Environment<'_>) -> anyhow::Result<Account> {
-        let stores = StoreConfig::read(environment).context("say where: --local, or the variables")?;
-        Ok(match stores.dynamodb_endpoint {
-            Some(_) => Account::of_function(environment, &stores)?,
-            None => operators_account().await?,
-        })
-    }
+/// Where the stores are, and who works on them.
+async fn stores_and_account(environment: &Environment<'_>) -> anyhow::Result<(StoreConfig, Account)> {
+    let stores = StoreConfig::read(environment).context("say where: --local, or the variables")?;
+    let account = match stores.dynamodb_endpoint {
+        Some(_) => Account::of_function(environment, &stores)?,
+        None => operators_account().await?,
+    };
+    Ok((stores, account))
 }
 
 /// The operator's own account, as the AWS CLI would find it: variables, profile, single sign-on.

@@ -44,7 +44,6 @@ pub(super) fn schemas() -> Map<String, Value> {
             "provider": of_kind_named("provider"),
             "call_id": text("The platform's id of the call."),
             "call": nullable_text("Where the API has the whole call."),
-            "lost_at": time("When it was lost."),
         }), &["provider", "call_id"]),
         "RecordingPage": object(&["recordings", "next", "unreadable"], json!({
             "recordings": {"type": "array", "items": reference("WaitingRecording")},

@@ -138,6 +138,12 @@ fn said(value: &Value) -> Response {
     ([("content-type", "application/x-amz-json-1.0")], value.to_string()).into_response()
 }
 
+/// Whether a batch asks for an attribute.
+fn asks_for(wanted: &Value, attribute: &str) -> bool {
+    let names = wanted["ExpressionAttributeNames"].as_object();
+    names.is_none_or(|names| names.values().any(|name| name == attribute))
+}
+
 type Answer = Result<Response, (StatusCode, Bytes)>;
 
 impl Proxy {
@@ -246,7 +252,9 @@ impl Proxy {
                     (held.get(pk), key["sk"]["S"].as_str().unwrap())
                 {
                     found.retain(|item| item["pk"]["S"] != pk);
-                    found.extend(before.clone().map(Value::Object));
+                    let mut before = before.clone();
+                    before.iter_mut().for_each(|item| item.retain(|name, _| asks_for(wanted, name)));
+                    found.extend(before.map(Value::Object));
                 }
             }
         }
