@@ -170,7 +170,7 @@ def main():
     scheduler.start_scheduler = lambda: None
     threading.Thread(target=clock, daemon=True).start()
     # Names of services that it would take for buckets at the region's own name.
-    ministack.app._NON_S3_VHOST_NAMES |= {"scheduler", "acm", "apigateway"}
+    ministack.app._NON_S3_VHOST_NAMES |= {"scheduler", "acm", "apigateway", "cognito-idp"}
     # It would listen on port 443 a second time.
     ministack.app._port_is_bindable = lambda *_: False
     sys.argv[1:] = []

@@ -67,6 +67,20 @@ impl Bucket {
         }
     }
 
+    /// Reads an object piece by piece, and gives back its digests.
+    ///
+    /// # Errors
+    /// [`BucketError::Read`], and [`BucketError::Body`], where its bytes broke off.
+    pub async fn digests(&self, key: &str) -> Result<Digests, BucketError> {
+        let get = self.client.get_object().bucket(&self.name).key(key);
+        let mut object = get.send().await.map_err(|error| BucketError::Read(Box::new(error)))?;
+        let mut hasher = Hasher::default();
+        while let Some(bytes) = object.body.try_next().await? {
+            hasher.update(&bytes);
+        }
+        Ok(hasher.finish())
+    }
+
     /// Puts an object.
     ///
     /// # Errors
@@ -94,20 +108,6 @@ impl Bucket {
             .response_cache_control("private, no-store");
         let signed = request.presigned(PresigningConfig::expires_in(get.expires)?).await;
         Ok(signed.map_err(|error| BucketError::Read(Box::new(error)))?.uri().to_owned())
-    }
-
-    /// Reads an object piece by piece, and gives back its digests.
-    ///
-    /// # Errors
-    /// [`BucketError::Read`], and [`BucketError::Body`], where its bytes broke off.
-    pub async fn digests(&self, key: &str) -> Result<Digests, BucketError> {
-        let get = self.client.get_object().bucket(&self.name).key(key);
-        let mut object = get.send().await.map_err(|error| BucketError::Read(Box::new(error)))?;
-        let mut hasher = Hasher::default();
-        while let Some(bytes) = object.body.try_next().await? {
-            hasher.update(&bytes);
-        }
-        Ok(hasher.finish())
     }
 
     /// Reads an object whole.

@@ -7,6 +7,7 @@ use shared::model::{CallKey, Instant, Provider};
 use shared::record::item::Item;
 use shared::record::keys;
 
+use crate::simulation::{recordings, settings};
 use crate::support::{Served, all_items_in, call, post};
 
 const PERSON: &str = "13912345678";
@@ -86,7 +87,9 @@ async fn of_readers(served: &Served) -> Vec<Item> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_over_the_whole_table_leaves_what_readers_wrote() {
-    let served = Served::start(&["--memory", "--no-schedule"]);
+    let recordings = recordings().await;
+    let hosts = recordings.address().to_string();
+    let served = Served::start_with(&["--memory", "--no-schedule"], &settings(&hosts, recordings.base_url()));
     let store = served.store();
     let body = json!([{"callId": "a^1", "callee": PERSON}]).to_string();
     let url = format!("{}/push/alicom-call-report/canary-token", served.url);
@@ -115,6 +118,8 @@ async fn whatever_goes_over_the_whole_table_leaves_what_readers_wrote() {
         "canary-token",
         "--to",
         &served.url,
+        "--recording-base",
+        recordings.base_url(),
         "--calls",
         "5",
         "--rate",

@@ -34,13 +34,13 @@ fn simulation(arguments: &[&str]) -> Simulation {
 }
 
 /// A platform that serves the recordings.
-async fn recordings() -> Provider {
+pub(crate) async fn recordings() -> Provider {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     platforms::start(listener, platforms::Settings::default()).unwrap()
 }
 
 /// Where the functions fetch recordings, and ask for the URLs of those that are known by an id.
-fn settings<'a>(hosts: &'a str, platform: &'a str) -> [(&'a str, &'a str); 3] {
+pub(crate) fn settings<'a>(hosts: &'a str, platform: &'a str) -> [(&'a str, &'a str); 3] {
     [
         ("RECORDING_HOSTS", hosts),
         ("LAAFFIC_ENDPOINT", platform),
