@@ -166,10 +166,13 @@ pub(crate) fn callee_id(number: &str) -> Option<String> {
     (!number.contains('*')).then(|| format!("id-{}", number.trim_start_matches("+86")))
 }
 
+/// Whether a call is meant.
+type Rule = Box<dyn Fn(&Call) -> bool + Send + Sync>;
+
 /// What is asked for: the filter, and whether a call is meant.
 pub(crate) struct Asked {
     pub(crate) filter: CallFilter,
-    rules: Vec<Box<dyn Fn(&Call) -> bool + Send + Sync>>,
+    rules: Vec<Rule>,
 }
 
 impl Asked {
