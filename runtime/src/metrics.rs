@@ -57,6 +57,10 @@ pub const RECORDINGS_FAILED: Metric = count("RecordingsFailed");
 pub const HOSTS_NOT_ALLOWED: Metric = count("HostsNotAllowed");
 /// Hours until the next recording that is not archived expires; negative once it has. Absent where none will.
 pub const HOURS_TO_EXPIRY: Metric = Metric { name: "HoursToExpiry", unit: "None" };
+/// Recordings that were due when a run of the archiver began.
+pub const RECORDINGS_DUE: Metric = count("RecordingsDue");
+/// For how many minutes the oldest of them had been due; 0 where there was none.
+pub const OLDEST_DUE_MINUTES: Metric = Metric { name: "OldestDueMinutes", unit: "None" };
 /// Conversations that were fetched.
 pub const CONVERSATIONS_FETCHED: Metric = count("ConversationsFetched");
 /// Calls for which a platform's API had an error.
@@ -84,7 +88,7 @@ pub const READS_FAILED: Metric = count("ReadsFailed");
 pub const READ_LATENCY: Metric = Metric { name: "ReadLatency", unit: "Milliseconds" };
 
 /// Every metric.
-pub const ALL: [Metric; 26] = [
+pub const ALL: [Metric; 28] = [
     PUSHES,
     ELEMENTS,
     STORED,
@@ -99,6 +103,8 @@ pub const ALL: [Metric; 26] = [
     RECORDINGS_FAILED,
     HOSTS_NOT_ALLOWED,
     HOURS_TO_EXPIRY,
+    RECORDINGS_DUE,
+    OLDEST_DUE_MINUTES,
     CONVERSATIONS_FETCHED,
     CONVERSATIONS_FAILED,
     CONVERSATIONS_RECONCILED,
@@ -164,6 +170,10 @@ pub struct ArchiveCounts {
     pub hosts_not_allowed: u64,
     /// Hours until the next recording that is not archived expires; `None` where none will.
     pub hours_to_expiry: Option<f64>,
+    /// Recordings that were due when it began.
+    pub due: u64,
+    /// For how many minutes the oldest of them had been due.
+    pub oldest_due_minutes: f64,
 }
 
 /// What is counted of a run of `fetch-conversations`.
@@ -252,8 +262,17 @@ impl Metrics {
 
     /// Emits what is counted of a run of `archive-recordings` that ended `at`.
     pub fn archive_run(&self, at: Instant, counts: &ArchiveCounts) {
-        let ArchiveCounts { archived, bytes, retried, expired, failed, hosts_not_allowed, hours_to_expiry } =
-            *counts;
+        let ArchiveCounts {
+            archived,
+            bytes,
+            retried,
+            expired,
+            failed,
+            hosts_not_allowed,
+            hours_to_expiry,
+            due,
+            oldest_due_minutes,
+        } = *counts;
         let mut values = vec![
             (RECORDINGS_ARCHIVED, large_number(archived)),
             (RECORDING_BYTES, large_number(bytes)),
@@ -261,6 +280,8 @@ impl Metrics {
             (RECORDINGS_EXPIRED, large_number(expired)),
             (RECORDINGS_FAILED, large_number(failed)),
             (HOSTS_NOT_ALLOWED, large_number(hosts_not_allowed)),
+            (RECORDINGS_DUE, large_number(due)),
+            (OLDEST_DUE_MINUTES, oldest_due_minutes),
         ];
         values.extend(hours_to_expiry.map(|hours| (HOURS_TO_EXPIRY, hours)));
         self.emit(at, &[], &values, &[]);

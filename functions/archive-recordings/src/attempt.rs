@@ -1,7 +1,7 @@
-//! One attempt at one recording that is claimed: every URL of it in turn, and a fresh one where that is to be had.
+//! One attempt at one recording that a run works on: every URL of it in turn, and a fresh one where that is to be had.
 
 use runtime::outbound::fetch::FetchError;
-use runtime::store::claim::{Claim, Copied};
+use runtime::store::job::{Copied, Job};
 use shared::model::{Instant, SourceUrl};
 use tokio::time;
 
@@ -52,7 +52,7 @@ struct Vain {
 /// An attempt under way.
 struct Attempt<'a> {
     copier: &'a Copier,
-    claim: &'a Claim,
+    job: &'a Job,
     now: Instant,
     cut_at: time::Instant,
     /// What was tried in vain, in that order.
@@ -72,15 +72,15 @@ impl Archiver {
     /// time a URL is tried all the same where no fresh one is to be had: clocks differ.
     pub(crate) async fn attempt(
         &self,
-        claim: &Claim,
+        job: &Job,
         renewals: &Renewals,
         now: Instant,
         cut_at: time::Instant,
     ) -> Result<Copied, Mishap> {
-        let mut attempt = Attempt { copier: &self.copier, claim, now, cut_at, vain: Vec::new() };
+        let mut attempt = Attempt { copier: &self.copier, job, now, cut_at, vain: Vec::new() };
         // An attempt that died may have died after its object was complete; and its source may be dead by now.
-        if claim.may_be_there {
-            match self.copier.find(claim, cut_at).await {
+        if job.may_be_there {
+            match self.copier.find(job, cut_at).await {
                 Ok(Some(found)) => return Ok(found),
                 Ok(None) => {}
                 Err(error) => {
@@ -103,7 +103,7 @@ impl Archiver {
 
 impl Attempt<'_> {
     async fn try_all(&mut self, renewals: &Renewals, renewal: &mut Renewal) -> Result<Option<Copied>, Ended> {
-        let urls = self.claim.recording.urls();
+        let urls = self.job.recording.urls();
         let (over, live): (Vec<_>, Vec<_>) =
             urls.into_iter().partition(|source| self.circumstances(source.expires_at).is_past_expiry());
         let nothing_lives = live.is_empty();
@@ -131,7 +131,7 @@ impl Attempt<'_> {
             let begun = time::Instant::now();
             let left = self.cut_at.saturating_duration_since(begun);
             let until = if sources.peek().is_some() { begun + left / 2 } else { self.cut_at };
-            match self.copier.copy(self.claim, &source.url, false, self.now, until).await {
+            match self.copier.copy(self.job, &source.url, false, self.now, until).await {
                 Ok(copied) => return Ok(Some(copied)),
                 Err(CopyError::OutOfTime) if until < self.cut_at => {
                     self.fail(source, CopyError::TookTooLong)?;
@@ -149,7 +149,7 @@ impl Attempt<'_> {
                 && self.circumstances(vain.source.expires_at).is_last_chance()
         });
         let Some(source) = cut_short.map(|vain| vain.source.clone()) else { return Ok(None) };
-        match self.copier.copy(self.claim, &source.url, true, self.now, self.cut_at).await {
+        match self.copier.copy(self.job, &source.url, true, self.now, self.cut_at).await {
             Ok(copied) => Ok(Some(copied)),
             Err(error) => self.fail(source, error).map(|()| None),
         }
@@ -167,7 +167,7 @@ impl Attempt<'_> {
         let known = self.circumstances(vain.source.expires_at);
         match vain.setback {
             // A fresh URL is at the same host as a rule, so the provider is asked once, by its id; then an operator has to allow it.
-            Setback::HostNotAllowed => known.attempts == 1 && self.claim.recording.source_id.is_some(),
+            Setback::HostNotAllowed => known.attempts == 1 && self.job.recording.source_id.is_some(),
             // Or else it is just not there yet.
             Setback::NotFound => !known.is_young(),
             _ => vain.error.is_of_the_url(),
@@ -175,7 +175,7 @@ impl Attempt<'_> {
     }
 
     async fn renew(&self, renewals: &Renewals) -> Result<Renewal, Ended> {
-        let asked = renewals.renew(&self.claim.call, &self.claim.recording, self.cut_at);
+        let asked = renewals.renew(&self.job.call, &self.job.recording, self.cut_at);
         match time::timeout_at(self.cut_at, asked).await {
             Ok(Ok(fresh)) => Ok(Renewal::Given(fresh)),
             Ok(Err(denied)) => Ok(Renewal::Denied(denied)),
@@ -187,9 +187,9 @@ impl Attempt<'_> {
     fn circumstances(&self, expires_at: Option<Instant>) -> Circumstances {
         Circumstances {
             now: self.now,
-            first_received_at: self.claim.recording.first_received_at,
+            first_received_at: self.job.recording.first_received_at,
             expires_at,
-            attempts: self.claim.recording.attempts + 1,
+            attempts: self.job.recording.attempts + 1,
         }
     }
 
@@ -203,7 +203,7 @@ impl Attempt<'_> {
             Renewal::Denied(denied) => (None, Some(denied)),
         };
         let may_be_had = denied.as_ref().is_some_and(NoFreshUrl::may_be_had);
-        let known = self.claim.recording.urls();
+        let known = self.job.recording.urls();
         let nothing_lived = known.iter().all(|source| self.circumstances(source.expires_at).is_past_expiry());
         for Vain { source, setback, error } in &self.vain {
             let mut circumstances = self.circumstances(source.expires_at);

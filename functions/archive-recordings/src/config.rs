@@ -15,6 +15,8 @@ use crate::lock::RecordingLock;
 
 /// `RECORDING_HOSTS` where it is not set: where Alibaba keeps recordings.
 pub const DEFAULT_HOSTS: &str = "*.aliyuncs.com";
+/// The function's memory where nobody tells it, in MB, as the template has it.
+const DEFAULT_MEMORY_MB: u64 = 512;
 /// The longest time that S3 locks an object for: a hundred years.
 const MAX_LOCK_DAYS: u32 = 36_500;
 
@@ -28,7 +30,10 @@ const MAX_UPLOAD_BYTES: u64 = 10_000 * PART_BYTES as u64;
 pub struct ArchiveConfig {
     /// `RECORDING_HOSTS`, `MAX_RECORDING_BYTES`, `RECORDING_TIMEOUT_SECONDS`: the bounds of a fetch.
     pub fetch: FetchSettings,
-    /// `ARCHIVE_CONCURRENCY`: how many recordings are copied at once. Each holds three parts of 8 MiB at most.
+    /// `ARCHIVE_BUDGET_MB`: how many bytes of recordings may be held at once; half of the function's memory, less 32 MB, where it is not set.
+    pub budget_bytes: u64,
+    /// `ARCHIVE_CONCURRENCY`: how many recordings are copied at once, as far as the budget has room for them. Each holds three parts of 8 MiB
+    /// at most.
     pub concurrency: usize,
     /// `ARCHIVE_CONCURRENCY_PER_HOST`: how many of them from one host.
     pub concurrency_per_host: usize,
@@ -36,8 +41,8 @@ pub struct ArchiveConfig {
     pub min_bytes: u64,
     /// `RECORDING_LOCK_DAYS`, `RECORDING_LOCK_MODE`: how recordings are locked in the bucket; `None` for not at all.
     pub lock: Option<RecordingLock>,
-    /// `ARCHIVE_LEASE_SECONDS`: how long a claim holds; longer than the function may run, and in any case longer than copying may
-    /// take, else another run would claim what is being copied.
+    /// `ARCHIVE_LEASE_SECONDS`: how long the lease on a shard holds, unless it is renewed: so long after its death nobody works on what a run
+    /// had in hand.
     pub lease_s: i64,
     /// `ALIBABA_ENDPOINT`, `ALIBABA_REQUESTS_PER_SECOND`: how Alibaba's API is called.
     pub alibaba: ApiSettings,
@@ -52,35 +57,40 @@ impl ArchiveConfig {
     /// [`ConfigError`], which names the variable.
     pub fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         let hosts = environment.parse_or("RECORDING_HOSTS", DEFAULT_HOSTS)?;
-        let timeout_s = environment.number("RECORDING_TIMEOUT_SECONDS", 600, 1..=80_000)?;
+        let timeout_s = environment.number("RECORDING_TIMEOUT_SECONDS", 600, 1..=900)?;
         let max_bytes = environment.number("MAX_RECORDING_BYTES", 512 * 1024 * 1024, 1..=MAX_UPLOAD_BYTES)?;
         let min_bytes = environment.number("MIN_RECORDING_BYTES", 100, 0..=u64::MAX)?;
         if min_bytes > max_bytes {
             let problem = format!("more than MAX_RECORDING_BYTES, which is {max_bytes}: {min_bytes}");
             return Err(ConfigError::Invalid { variable: "MIN_RECORDING_BYTES".into(), problem });
         }
-        let lease_s = environment.number("ARCHIVE_LEASE_SECONDS", 960, 1..=86_400)?;
-        if lease_s <= timeout_s {
-            let problem = format!(
-                "not longer than RECORDING_TIMEOUT_SECONDS, which is {timeout_s}: another run would claim what is being copied"
-            );
-            return Err(ConfigError::Invalid { variable: "ARCHIVE_LEASE_SECONDS".into(), problem });
-        }
+        let lease_s = environment.number("ARCHIVE_LEASE_SECONDS", 60, 2..=110)?;
         Ok(Self {
             fetch: FetchSettings {
                 total_timeout: Duration::from_secs(timeout_s),
                 max_bytes,
                 ..FetchSettings::new(hosts)
             },
-            concurrency: environment.number("ARCHIVE_CONCURRENCY", 8, 1..=256)?,
-            concurrency_per_host: environment.number("ARCHIVE_CONCURRENCY_PER_HOST", 8, 1..=256)?,
+            budget_bytes: 1024
+                * 1024
+                * environment.number("ARCHIVE_BUDGET_MB", budget_mb(environment), 8..=9_999)?,
+            concurrency: environment.number("ARCHIVE_CONCURRENCY", 256, 1..=256)?,
+            concurrency_per_host: environment.number("ARCHIVE_CONCURRENCY_PER_HOST", 96, 1..=256)?,
             min_bytes,
             lock: lock(environment)?,
-            lease_s: lease_s.cast_signed(),
+            lease_s,
             alibaba: alibaba::api_settings(environment)?,
             laaffic: laaffic::api_settings(environment)?,
         })
     }
+}
+
+/// The budget that goes with the memory that Lambda gives the function, in MB: what is left is for the program, the connections, and what
+/// the allocator can't use.
+fn budget_mb(environment: &Environment<'_>) -> u64 {
+    let memory_mb =
+        environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|megabytes| megabytes.parse().ok());
+    (memory_mb.unwrap_or(DEFAULT_MEMORY_MB) / 2).saturating_sub(32).max(8)
 }
 
 /// Reads `RECORDING_LOCK_DAYS` and `RECORDING_LOCK_MODE`. The mode is checked even where nothing is locked.
@@ -110,9 +120,20 @@ mod tests {
         let config = read(&[]).unwrap();
         assert_eq!(config.fetch.allowed_hosts.to_string(), "*.aliyuncs.com");
         assert_eq!(config.fetch.max_bytes, 512 * 1024 * 1024);
-        assert_eq!((config.concurrency, config.min_bytes, config.lease_s), (8, 100, 960));
+        assert_eq!((config.concurrency, config.min_bytes, config.lease_s), (256, 100, 60));
+        assert_eq!((config.concurrency_per_host, config.budget_bytes), (96, 224 * 1024 * 1024));
         assert_eq!(config.lock, None);
         assert_eq!(config.laaffic.base_url.to_string(), "https://api.laaffic.com/");
+    }
+
+    #[test]
+    fn the_budget_goes_with_the_functions_memory_unless_it_is_set() {
+        let budget_mb = |settings: &[(&str, &str)]| read(settings).unwrap().budget_bytes / 1024 / 1024;
+        for (memory_mb, budget) in [("128", 32), ("256", 96), ("512", 224), ("10240", 5_088)] {
+            assert_eq!(budget_mb(&[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_mb)]), budget);
+        }
+        let set = [("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"), ("ARCHIVE_BUDGET_MB", "300")];
+        assert_eq!(budget_mb(&set), 300);
     }
 
     #[test]
@@ -150,6 +171,8 @@ mod tests {
     fn a_wrong_value_is_an_error_that_names_the_variable() {
         for (variable, value) in [
             ("RECORDING_HOSTS", "https://example.com/"),
+            ("ARCHIVE_BUDGET_MB", "7"),
+            ("ARCHIVE_BUDGET_MB", "10000"),
             ("ARCHIVE_CONCURRENCY", "0"),
             ("ARCHIVE_CONCURRENCY_PER_HOST", "many"),
             ("RECORDING_HOSTS", ","),
@@ -165,14 +188,14 @@ mod tests {
             ("RECORDING_LOCK_DAYS", "36501"),
             ("RECORDING_LOCK_MODE", "governance"),
             ("ARCHIVE_LEASE_SECONDS", "1h"),
-            ("ARCHIVE_LEASE_SECONDS", "600"),
+            ("ARCHIVE_LEASE_SECONDS", "1"),
+            ("ARCHIVE_LEASE_SECONDS", "111"),
             ("LAAFFIC_ENDPOINT", "api.laaffic.com"),
             ("LAAFFIC_REQUESTS_PER_SECOND", "0"),
         ] {
             let error = read(&[(variable, value)]).unwrap_err();
             assert!(error.starts_with(variable), "{error}");
         }
-        assert!(read(&[("ARCHIVE_LEASE_SECONDS", "601"), ("MIN_RECORDING_BYTES", "536870912")]).is_ok());
-        assert!(read(&[("RECORDING_TIMEOUT_SECONDS", "960")]).is_err(), "the lease is not longer");
+        assert!(read(&[("ARCHIVE_LEASE_SECONDS", "110"), ("MIN_RECORDING_BYTES", "536870912")]).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! One recording from its source to the bucket.
 //!
-//! The bytes pass through a part's buffer, are hashed on the way and judged before anything of them is visible: what ends
+//! What a copy holds it takes from the run's budget of bytes. The bytes pass through a part's buffer, are hashed on the way and judged before anything of them is visible: what ends
 //! within the first part is one `PutObject` of known length, what goes on is a multipart upload, which reads one part while
 //! it sends others and is completed only once all of it came. Either is on condition that there is no object yet, so that an
 //! object under a recording's key is always complete and checked, and is never replaced.
@@ -21,23 +21,22 @@ use runtime::aws::brief;
 use runtime::backoff::Backoff;
 use runtime::outbound::fetch::{Body, FetchError, Fetcher, Prospect};
 use runtime::store::bucket::Bucket;
-use runtime::store::claim::{Claim, Copied};
-use sha2::{Digest, Sha256};
+use runtime::store::job::{Copied, Job};
 use shared::model::Instant;
+use shared::record::digests::Hasher;
 use shared::record::keys::recording_key;
 use tokio::select;
 use tokio::time::{self, timeout_at};
 
 use crate::audio::{self, AudioType, EXTENSIONS, NotAudio};
+use crate::budget::{Budget, Reservation};
 use crate::lock::RecordingLock;
 use crate::retry::Setback;
 
 /// How large the parts of an upload are.
 pub(crate) const PART_BYTES: usize = 8 * 1024 * 1024;
 /// How many of one recording are held at most: one is read while two are sent, so that neither host waits for the other.
-const MAX_PARTS: usize = 3;
-/// A part's buffer to begin with, where the length is not known.
-const FIRST_BUFFER_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_PARTS: usize = 3;
 /// How often a put is tried while others put the same.
 const MAX_PUTS: u32 = 4;
 /// The pauses in between.
@@ -147,6 +146,8 @@ pub(crate) struct Copier {
     pub(crate) fetcher: Fetcher,
     /// Where they go.
     pub(crate) bucket: Bucket,
+    /// What all copies may hold together.
+    pub(crate) budget: Budget,
     /// What is smaller is no recording.
     pub(crate) min_bytes: u64,
     /// How recordings are locked once they are there.
@@ -158,25 +159,21 @@ impl Copier {
     /// nothing more is done, and nothing is left behind.
     pub(crate) async fn copy(
         &self,
-        claim: &Claim,
+        job: &Job,
         url: &str,
         take_doubtful: bool,
         now: Instant,
         cut_at: time::Instant,
     ) -> Result<Copied, CopyError> {
-        match self.transfer(claim, url, take_doubtful, now, cut_at).await {
+        match self.transfer(job, url, take_doubtful, now, cut_at).await {
             Err(CopyError::AlreadyThere { object_key }) => in_time(cut_at, self.adopt(object_key)).await,
             result => result,
         }
     }
 
     /// Finds the object that an earlier attempt left, which died before it could say so.
-    pub(crate) async fn find(
-        &self,
-        claim: &Claim,
-        cut_at: time::Instant,
-    ) -> Result<Option<Copied>, CopyError> {
-        let prefix = recording_key(&claim.call, claim.recording.call_at, &claim.recording.slot, "");
+    pub(crate) async fn find(&self, job: &Job, cut_at: time::Instant) -> Result<Option<Copied>, CopyError> {
+        let prefix = recording_key(&job.call, job.recording.call_at, &job.recording.slot, "");
         let list = self.bucket.client.list_objects_v2().bucket(&self.bucket.name).prefix(&prefix);
         let listed = in_time(cut_at, async { list.send().await.map_err(CopyError::bucket("list")) }).await?;
         let mut keys = listed.contents().iter().filter_map(|object| object.key());
@@ -188,24 +185,31 @@ impl Copier {
 
     async fn transfer(
         &self,
-        claim: &Claim,
+        job: &Job,
         url: &str,
         take_doubtful: bool,
         now: Instant,
         cut_at: time::Instant,
     ) -> Result<Copied, CopyError> {
+        let mut room = in_time(cut_at, async { Ok(self.budget.enter().await) }).await?;
         let mut source = in_time(cut_at, Source::open(&self.fetcher, url)).await?;
+        let fitted = async {
+            room.fit(source.length).await;
+            Ok(())
+        };
+        in_time(cut_at, fitted).await?;
+        source.allocate();
         let first = in_time(cut_at, source.next_part()).await?;
         if source.ended && source.bytes < self.min_bytes {
             return Err(NotAudio::TooSmall { bytes: source.bytes }.into());
         }
         let audio = audio::recognize(&first, source.content_type.as_deref())?;
-        let object = Object::new(claim, audio, self.lock.as_ref(), now);
+        let object = Object::new(job, audio, self.lock.as_ref(), now);
         source.claimed_bytes = audio::claimed_bytes(&first);
         if source.ended {
             in_time(cut_at, self.put(&object, source, first, take_doubtful)).await
         } else {
-            self.upload_in_parts(&object, source, first, take_doubtful, cut_at).await
+            self.upload_in_parts(&object, source, first, &mut room, take_doubtful, cut_at).await
         }
     }
 
@@ -216,8 +220,8 @@ impl Copier {
         bytes: Bytes,
         take_doubtful: bool,
     ) -> Result<Copied, CopyError> {
-        let digest = source.sha256.clone().finalize();
         let copied = source.copied(object, take_doubtful)?;
+        let checksum = hex::decode(&copied.digests.sha256).unwrap_or_default();
         for round in 1.. {
             let put = self
                 .bucket
@@ -227,11 +231,12 @@ impl Copier {
                 .key(&object.key)
                 .if_none_match("*")
                 .content_type(&object.audio.media_type)
-                .checksum_sha256(BASE64.encode(digest))
+                .checksum_sha256(BASE64.encode(&checksum))
                 .set_object_lock_mode(object.lock_mode.clone())
                 .set_object_lock_retain_until_date(object.locked_until)
                 .set_metadata(Some(object.metadata.iter().cloned().collect()))
-                .metadata("sha256", &copied.sha256)
+                .metadata("sha256", &copied.digests.sha256)
+                .metadata("sha512", &copied.digests.sha512)
                 .body(ByteStream::from(bytes.clone()));
             match put.send().await {
                 Ok(_) => break,
@@ -253,6 +258,7 @@ impl Copier {
         object: &Object,
         source: Source,
         first: Bytes,
+        room: &mut Reservation,
         take_doubtful: bool,
         cut_at: time::Instant,
     ) -> Result<Copied, CopyError> {
@@ -273,7 +279,8 @@ impl Copier {
             in_time(cut_at, async { create.send().await.map_err(CopyError::bucket("begin an upload")) })
                 .await?;
         let upload_id = created.upload_id.unwrap_or_default();
-        let sent = in_time(cut_at, self.send_parts(object, &upload_id, source, first, take_doubtful)).await;
+        let sent = self.send_parts(object, &upload_id, source, first, room, take_doubtful);
+        let sent = in_time(cut_at, sent).await;
         if sent.is_err() {
             self.abort(&object.key, &upload_id).await;
         }
@@ -286,6 +293,7 @@ impl Copier {
         upload_id: &str,
         mut source: Source,
         first: Bytes,
+        room: &mut Reservation,
         take_doubtful: bool,
     ) -> Result<Copied, CopyError> {
         let mut parts = Vec::new();
@@ -293,6 +301,10 @@ impl Copier {
         let mut number = 1;
         sending.push(self.send_part(object, upload_id, number, first));
         while !source.ended {
+            // The next one is read once there is room for it beside those that are sent.
+            while sending.len() >= room.parts() && !room.grow() {
+                parts.extend(sending.next().await.transpose()?);
+            }
             let mut reading = pin!(source.next_part());
             let part = loop {
                 select! {
@@ -300,9 +312,6 @@ impl Copier {
                     Some(sent) = sending.next() => parts.push(sent?),
                 }
             };
-            while sending.len() > MAX_PARTS - 2 {
-                parts.extend(sending.next().await.transpose()?);
-            }
             number += 1;
             sending.push(self.send_part(object, upload_id, number, part));
         }
@@ -366,7 +375,7 @@ impl Copier {
     async fn adopt(&self, object_key: String) -> Result<Copied, CopyError> {
         let get = self.bucket.client.get_object().bucket(&self.bucket.name).key(&object_key);
         let mut object = get.send().await.map_err(CopyError::bucket("give the object that is there"))?;
-        let (mut sha256, mut bytes, mut claimed) = (Sha256::new(), 0, None);
+        let (mut hasher, mut bytes, mut claimed) = (Hasher::default(), 0, None);
         while let Some(chunk) = object.body.next().await {
             let chunk = chunk.map_err(|error| CopyError::Bucket {
                 action: "give the object that is there",
@@ -377,12 +386,12 @@ impl Copier {
                 claimed = audio::claimed_bytes(&chunk);
             }
             bytes += chunk.len() as u64;
-            sha256.update(&chunk);
+            hasher.update(&chunk);
         }
         Ok(Copied {
             object_key,
             bytes,
-            sha256: hex::encode(sha256.finalize()),
+            digests: hasher.finish(),
             media_type: object.content_type.unwrap_or_default(),
             doubt: CutShort::of(claimed, bytes).map(|cut_short| cut_short.to_string()),
         })
@@ -435,8 +444,8 @@ struct Object {
 }
 
 impl Object {
-    fn new(claim: &Claim, audio: AudioType, lock: Option<&RecordingLock>, now: Instant) -> Self {
-        let Claim { call, recording, .. } = claim;
+    fn new(job: &Job, audio: AudioType, lock: Option<&RecordingLock>, now: Instant) -> Self {
+        let Job { call, recording, .. } = job;
         let mut metadata = vec![
             ("provider".to_owned(), call.provider.to_string()),
             ("call-at".to_owned(), recording.call_at.to_string()),
@@ -462,7 +471,9 @@ impl Object {
 struct Source {
     body: Body,
     content_type: Option<String>,
-    sha256: Sha256,
+    /// How many bytes the source announced.
+    length: Option<u64>,
+    hasher: Hasher,
     bytes: u64,
     /// How many bytes the file's header tells of.
     claimed_bytes: Option<u64>,
@@ -481,17 +492,23 @@ impl Source {
         if fetched.status != 200 {
             return Err(CopyError::Status(fetched.status));
         }
-        let length = fetched.content_length.and_then(|length| usize::try_from(length).ok());
         Ok(Self {
             body: fetched.body,
             content_type: fetched.media_type,
-            sha256: Sha256::new(),
+            length: fetched.content_length,
+            hasher: Hasher::default(),
             bytes: 0,
             claimed_bytes: None,
             ended: false,
-            buffer: BytesMut::with_capacity(length.unwrap_or(FIRST_BUFFER_BYTES).min(PART_BYTES)),
+            buffer: BytesMut::new(),
             rest: Bytes::new(),
         })
+    }
+
+    /// Makes room for the first part. Memory that is not written to is nobody's yet.
+    fn allocate(&mut self) {
+        let length = self.length.and_then(|length| usize::try_from(length).ok());
+        self.buffer.reserve(length.unwrap_or(PART_BYTES).min(PART_BYTES));
     }
 
     /// The next part: full, unless it is the last.
@@ -509,7 +526,7 @@ impl Source {
             match self.body.next_chunk().await {
                 Some(chunk) => {
                     self.rest = chunk?;
-                    self.sha256.update(&self.rest);
+                    self.hasher.update(&self.rest);
                     self.bytes += self.rest.len() as u64;
                 }
                 None => {
@@ -530,7 +547,7 @@ impl Source {
         Ok(Copied {
             object_key: object.key.clone(),
             bytes: self.bytes,
-            sha256: hex::encode(self.sha256.finalize()),
+            digests: self.hasher.finish(),
             media_type: object.audio.media_type.clone(),
             doubt,
         })

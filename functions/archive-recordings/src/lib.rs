@@ -1,16 +1,19 @@
 //! Archives recordings: copies them from the URLs that pushes gave to the bucket, before those URLs expire.
 //!
-//! Scheduled. A run (`run`) reads what is due from the index `by-due` (`due`), soonest expiry first; claims each recording for
-//! itself (`runtime::store::claim`), so that runs may overlap and a run may die; tries it once (`attempt`): finds it in the bucket, or copies it there
+//! Scheduled. A run (`run`) reads what is due from the index `by-due` (`due`); takes the leases of its share of the shards
+//! (`holding`), so that runs may overlap and a run may die; works on what is due there, the most urgent first (`queue`): tries it once (`attempt`), finds it in the bucket, or copies it there
 //! (`copy`, `audio`) from the first of its URLs that is alive, a fresh one if need be (`renew`); and notes what became of it, or when to
 //! try again (`retry`).
 
 mod attempt;
 mod audio;
+mod budget;
 mod config;
 mod copy;
 mod due;
+mod holding;
 mod lock;
+mod queue;
 mod renew;
 mod report;
 mod retry;
@@ -33,6 +36,7 @@ pub use config::{ArchiveConfig, DEFAULT_HOSTS};
 pub use lock::RecordingLock;
 pub use report::Report;
 
+use budget::Budget;
 use copy::Copier;
 use renew::Renewals;
 use run::Run;
@@ -43,11 +47,11 @@ pub const FUNCTION: &str = "archive-recordings";
 /// The archiver could not do its work. What goes wrong with a recording is no such error: it is noted with the recording.
 #[derive(thiserror::Error)]
 pub enum ArchiveError {
-    /// The index could not be read.
+    /// The index, or the leases on its shards, could not be read.
     #[error(transparent)]
     Due(#[from] TableError),
-    /// Recordings could not be claimed, or what became of them not be noted.
-    #[error("{failures} recordings could not be claimed or settled, the first since {first}")]
+    /// Recordings could not be read, or what became of them not be noted.
+    #[error("{failures} recordings could not be read or settled, the first since {first}")]
     Table {
         /// How many.
         failures: u64,
@@ -111,7 +115,13 @@ impl Archiver {
         let fetcher = fetcher(config.fetch.clone());
         let table = Table::new(&account, &stores, Patience::Nobody);
         Ok(Self {
-            copier: Copier { fetcher, bucket, min_bytes: config.min_bytes, lock: config.lock.clone() },
+            copier: Copier {
+                fetcher,
+                bucket,
+                budget: Budget::new(config.budget_bytes),
+                min_bytes: config.min_bytes,
+                lock: config.lock.clone(),
+            },
             keys: KeySource::read(environment, &account)?,
             table,
             metrics: Metrics::read(environment)?,
@@ -131,7 +141,7 @@ pub async fn handle(archiver: &Archiver, now: Instant, deadline: Deadline) -> Re
     let run =
         Run::new(archiver, Renewals::new(&archiver.config, keys, archiver.table.clone()), now, &deadline);
     run.sweep().await;
-    let entries = due::entries(&archiver.table, now).await?;
-    let ledger = run.work_through(entries).await;
+    let entries = due::entries(&archiver.table).await?;
+    let ledger = run.work_through(entries).await?;
     ledger.close(deadline, &archiver.metrics)
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use runtime::deadline::Deadline;
 use runtime::metrics::{ArchiveCounts, Metrics};
-use runtime::store::claim::ClaimError;
 use runtime::store::due::DueRecording;
+use runtime::store::job::JobError;
 use serde::Serialize;
 use shared::model::Instant;
 
@@ -33,6 +33,8 @@ pub struct Report {
     pub left: u64,
     /// How many are not archived and expire within a day, due or not.
     pub expiring_soon: u64,
+    /// How many recordings were due when the run began.
+    pub due: u64,
     /// Since when the oldest was due that the run found; absent where nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_due: Option<Instant>,
@@ -55,6 +57,8 @@ impl Report {
             failed: self.failed,
             hosts_not_allowed: self.host_not_allowed,
             hours_to_expiry: self.next_expiry.map(hours),
+            due: self.due,
+            oldest_due_minutes: self.oldest_due.map_or(0.0, |due_at| (-60.0 * hours(due_at)).max(0.0)),
         }
     }
 }
@@ -75,8 +79,10 @@ pub(crate) enum Outcome {
     Failed,
     /// It is as it was.
     Left,
-    /// It is another run's.
+    /// It is no longer due: another run settled it, or a push changed it.
     Elsewhere,
+    /// Another run holds its shard.
+    OfAnotherRun,
 }
 
 impl Outcome {
@@ -84,7 +90,7 @@ impl Outcome {
     pub(crate) fn is_settled(&self) -> bool {
         match self {
             Self::Archived(_) | Self::Expired | Self::Failed | Self::Elsewhere => true,
-            Self::Retried { .. } | Self::Left => false,
+            Self::Retried { .. } | Self::Left | Self::OfAnotherRun => false,
         }
     }
 }
@@ -104,6 +110,7 @@ impl Ledger {
     pub(crate) fn new(now: Instant, due: &[DueRecording], waiting: &[DueRecording]) -> Self {
         let mut ledger = Self {
             report: Report {
+                due: due.len() as u64,
                 oldest_due: due.iter().map(|entry| entry.due_at).min(),
                 next_expiry: waiting.iter().filter_map(|entry| entry.source_expires_at).min(),
                 ..Report::default()
@@ -124,7 +131,7 @@ impl Ledger {
     }
 
     /// Enters what came of one.
-    pub(crate) fn enter(&mut self, entry: &DueRecording, result: Result<Outcome, ClaimError>) {
+    pub(crate) fn enter(&mut self, entry: &DueRecording, result: Result<Outcome, JobError>) {
         let outcome = result.unwrap_or_else(|error| {
             self.failures += 1;
             self.first_failure.get_or_insert_with(|| error.to_string());
@@ -150,7 +157,7 @@ impl Ledger {
             Outcome::Expired => self.report.expired += 1,
             Outcome::Failed => self.report.failed += 1,
             Outcome::Left => self.report.left += 1,
-            Outcome::Elsewhere => {}
+            Outcome::Elsewhere | Outcome::OfAnotherRun => {}
         }
     }
 
@@ -174,6 +181,7 @@ impl Ledger {
             host_not_allowed = report.host_not_allowed,
             left = report.left,
             expiring_soon = report.expiring_soon,
+            due = report.due,
             next_expiry = report.next_expiry.map(|expires_at| expires_at.to_string()),
             oldest_due = report.oldest_due.map(|due_at| due_at.to_string()),
             time_left_ms = report.time_left_ms,
@@ -238,11 +246,15 @@ mod tests {
             host_not_allowed: 1,
             // One waits, one is left, one is to be tried again.
             expiring_soon: 3,
+            due: 6,
             oldest_due: Some(now().plus_seconds(-3_600)),
             next_expiry: Some(now().plus_seconds(4 * 3_600)),
             time_left_ms: report.time_left_ms,
         };
         assert_eq!(report, expected);
+        let counts = report.counts(now());
+        assert_eq!((counts.due, counts.oldest_due_minutes, counts.hours_to_expiry), (6, 60.0, Some(4.0)));
+        assert_eq!(Report::default().counts(now()).oldest_due_minutes, 0.0);
     }
 
     #[test]
@@ -250,11 +262,12 @@ mod tests {
         let due = [entry(None), entry(None)];
         let mut ledger = Ledger::new(now(), &due, &[]);
         for entry in &due {
-            ledger.enter(entry, Err(ClaimError::NoCall));
+            ledger.enter(entry, Err(JobError::NoCall));
         }
         let metrics = Metrics::read(&runtime::config::Environment::new(&|_| None)).unwrap();
         let error = ledger.close(Deadline::after(Duration::from_secs(60)), &metrics).unwrap_err();
-        let told = "2 recordings could not be claimed or settled, the first since the stored recording is of no call";
+        let told =
+            "2 recordings could not be read or settled, the first since the stored recording is of no call";
         assert_eq!((error.to_string(), format!("{error:?}")), (told.to_owned(), told.to_owned()));
     }
 }

@@ -13,7 +13,7 @@ const LONGEST_PAUSE_S: i64 = 6 * 3_600;
 const LONGEST_PAUSE_FOR_OPERATOR_S: i64 = 3_600;
 /// For this long after the push a file may just not be there yet.
 const YOUNG_S: i64 = 3_600;
-/// A run comes by every five minutes; what is due this long before the expiry is tried before it.
+/// A run comes by every five minutes at the latest; what is due this long before the expiry is tried before it.
 const RUN_S: i64 = 360;
 /// For this long after the expiry a failure that may pass is given the chance to: the expiry may be a mere document's word.
 const GRACE_S: i64 = 3_600;

@@ -7,6 +7,7 @@ use aws_sdk_s3::presigning::{PresigningConfig, PresigningConfigError};
 use aws_sdk_s3::primitives::ByteStream;
 
 use crate::aws;
+use shared::record::digests::{Digests, Hasher};
 
 /// The bucket could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +94,20 @@ impl Bucket {
             .response_cache_control("private, no-store");
         let signed = request.presigned(PresigningConfig::expires_in(get.expires)?).await;
         Ok(signed.map_err(|error| BucketError::Read(Box::new(error)))?.uri().to_owned())
+    }
+
+    /// Reads an object piece by piece, and gives back its digests.
+    ///
+    /// # Errors
+    /// [`BucketError::Read`], and [`BucketError::Body`], where its bytes broke off.
+    pub async fn digests(&self, key: &str) -> Result<Digests, BucketError> {
+        let get = self.client.get_object().bucket(&self.name).key(key);
+        let mut object = get.send().await.map_err(|error| BucketError::Read(Box::new(error)))?;
+        let mut hasher = Hasher::default();
+        while let Some(bytes) = object.body.try_next().await? {
+            hasher.update(&bytes);
+        }
+        Ok(hasher.finish())
     }
 
     /// Reads an object whole.

@@ -1,8 +1,12 @@
-//! What is due, from the index `by-due`. The index may be behind the table by a moment.
+//! What is due, and what was lost, from the index `by-due`. The index may be behind the table by a moment.
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{BoxStream, StreamExt};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::attributes::from_attributes;
 use super::table::{Table, TableError};
@@ -21,6 +25,18 @@ pub struct DueRecording {
     pub due_at: Instant,
     /// When its URL expires.
     pub source_expires_at: Option<Instant>,
+}
+
+/// A recording that was given up, as the index has it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct LostRecording {
+    /// Its item's partition key.
+    pub pk: String,
+    /// Its item's sort key.
+    pub sk: String,
+    /// When it was given up.
+    #[serde(rename = "due_at")]
+    pub lost_at: Instant,
 }
 
 impl Table {
@@ -60,24 +76,57 @@ impl Table {
     /// Each is [`TableError::Unreadable`] where an entry is not what this program writes, after which others follow; or
     /// [`TableError::Query`], when DynamoDB fails.
     pub fn due_recordings(&self, shard: u8) -> BoxStream<'static, Result<DueRecording, TableError>> {
-        let items = self
-            .client
+        entries(self.query_due(keys::archive_due_key(shard)))
+    }
+
+    /// All recordings of a shard that were given up, those last before all others, and only those that follow upon `after` where one is
+    /// given. The pages are read as they are asked for.
+    ///
+    /// # Errors
+    /// As those of [`Table::due_recordings`].
+    pub fn lost_recordings(
+        &self,
+        shard: u8,
+        after: Option<&LostRecording>,
+    ) -> BoxStream<'static, Result<LostRecording, TableError>> {
+        let lost = keys::lost_due_key(shard);
+        let start = after.map(|after| {
+            HashMap::from(
+                [
+                    (keys::PK, after.pk.clone()),
+                    (keys::SK, after.sk.clone()),
+                    (keys::DUE, lost.clone()),
+                    (keys::DUE_AT, after.lost_at.to_string()),
+                ]
+                .map(|(name, value)| (name.to_owned(), AttributeValue::S(value))),
+            )
+        });
+        entries(self.query_due(lost).scan_index_forward(false).set_exclusive_start_key(start))
+    }
+
+    /// All of a partition of the index.
+    fn query_due(&self, partition: String) -> QueryFluentBuilder {
+        self.client
             .query()
             .table_name(&self.name)
             .index_name(keys::BY_DUE)
             .key_condition_expression("#due = :due")
             .expression_attribute_names("#due", keys::DUE)
-            .expression_attribute_values(":due", AttributeValue::S(keys::archive_due_key(shard)))
-            .into_paginator()
-            .items()
-            .send();
-        let recordings = futures_util::stream::unfold(items, |mut items| async {
-            let item = items.next().await?;
-            let recording = item
-                .map_err(|error| TableError::Query(Box::new(error)))
-                .and_then(|item| Ok(item::typed(from_attributes(item))?));
-            Some((recording, items))
-        });
-        recordings.boxed()
+            .expression_attribute_values(":due", AttributeValue::S(partition))
     }
+}
+
+/// The entries of the index, each as it is read.
+fn entries<T: DeserializeOwned + 'static>(
+    query: QueryFluentBuilder,
+) -> BoxStream<'static, Result<T, TableError>> {
+    let items = query.into_paginator().items().send();
+    let entries = futures_util::stream::unfold(items, |mut items| async {
+        let item = items.next().await?;
+        let entry = item
+            .map_err(|error| TableError::Query(Box::new(error)))
+            .and_then(|item| Ok(item::typed(from_attributes(item))?));
+        Some((entry, items))
+    });
+    entries.boxed()
 }

@@ -3,12 +3,12 @@
 //! - [`Store`] stores what pushes say, and `replay` reads it anew.
 //! - [`table`]: reading items, merging them by version, batches; how an item is written there is known to `attributes` alone.
 //! - [`access`]: who saw what.
-//! - [`claim`], [`lease`], [`marks`], [`tombstones`]: what scheduled runs write.
+//! - [`job`], [`shards`], [`lease`], [`marks`], [`tombstones`]: what scheduled runs write.
 //! - [`reading`]: lists of calls in order, one call whole, counts: for whoever asks.
-//! - [`due`], `listing`, `scan`: finding items. `replace`, `delete`: what only an erasure does.
+//! - [`due`], `listing`, `scan`: finding items. `replace`, `delete`: what only an erasure does. [`hashes`]: digests that are added later.
 //!
 //! What fails in the table is a [`TableError`], in the bucket a [`BucketError`]; a [`StoreError`] is either, where both are
-//! written, and a [`claim::ClaimError`] the table's where a recording is worked on.
+//! written, and a [`job::JobError`] the table's where a recording is worked on.
 //!
 //! # Storing a push
 //!
@@ -21,10 +21,11 @@
 pub mod access;
 pub mod attributes;
 pub mod bucket;
-pub mod claim;
 mod delete;
 pub mod due;
 mod envelope;
+pub mod hashes;
+pub mod job;
 pub mod lease;
 pub mod listing;
 pub mod marks;
@@ -32,6 +33,7 @@ pub mod reading;
 mod replace;
 mod replay;
 mod scan;
+pub mod shards;
 pub mod table;
 pub mod tombstones;
 mod update;

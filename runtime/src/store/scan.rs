@@ -79,6 +79,7 @@ impl Table {
     }
 }
 
-fn text(item: &Item, name: &str) -> String {
+/// A text of an item; empty where it has none of that name.
+pub(super) fn text(item: &Item, name: &str) -> String {
     item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }

@@ -1,4 +1,4 @@
-//! Conditional updates of single attributes: what claims and the notes on tombstones are written by.
+//! Conditional updates of single attributes: what jobs, leases and the notes on tombstones are written by.
 
 use std::collections::HashMap;
 

@@ -71,19 +71,25 @@ pub struct Recording {
     pub candidates: Vec<Candidate>,
     /// What has become of it.
     pub state: RecordingState,
-    /// How often it was tried; a claim that was let go before that does not count.
+    /// How often it was tried; what was let go before that does not count.
     #[serde(default)]
     pub attempts: u64,
+    /// How many runs of the archiver died, one after the other, while they had it in hand.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deaths: u64,
     /// Why the last attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
     /// When to try (again); absent once nothing is left to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Instant>,
-    /// Until when the archiver run that claimed it may work on it undisturbed.
+    /// When it was given up; only where it is `expired` or `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_at: Option<Instant>,
+    /// Until when a run of an earlier release that claimed it may work on it undisturbed. Since then runs have leases on shards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Instant>,
-    /// Which run of the archiver claimed it.
+    /// Which run of an earlier release claimed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_owner: Option<String>,
     /// Where it lies in the bucket.
@@ -108,6 +114,10 @@ pub struct Recording {
     pub call_at: Instant,
     /// When the recording was first heard of.
     pub first_received_at: Instant,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Something by which a recording can be had: a URL, or the provider's id.
@@ -282,8 +292,10 @@ impl Recording {
             candidates: Vec::new(),
             state: RecordingState::Pending,
             attempts: 0,
+            deaths: 0,
             last_error: None,
             next_attempt_at: Some(received_at),
+            lost_at: None,
             lease_until: None,
             lease_owner: None,
             object_key: None,
@@ -341,8 +353,10 @@ impl Recording {
         if news {
             fresh.state = RecordingState::Pending;
             fresh.attempts = 0;
+            fresh.deaths = 0;
             fresh.last_error = None;
             fresh.next_attempt_at = all.newest();
+            fresh.lost_at = None;
         } else if !self.was_tried(&known) {
             fresh.next_attempt_at = all.newest().or(self.next_attempt_at);
         }

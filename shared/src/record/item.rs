@@ -266,7 +266,7 @@ pub fn is_tombstone(item: &Map<String, Value>) -> bool {
 /// The item of a recording.
 pub fn recording_item(key: &CallKey, recording: Recording) -> NewItem {
     /// The most attributes beside the key.
-    const ATTRIBUTES: usize = 22;
+    const ATTRIBUTES: usize = 24;
     let Recording {
         slot,
         source_url,
@@ -275,8 +275,10 @@ pub fn recording_item(key: &CallKey, recording: Recording) -> NewItem {
         candidates,
         state,
         attempts,
+        deaths,
         last_error,
         next_attempt_at,
+        lost_at,
         lease_until,
         lease_owner,
         object_key,
@@ -289,7 +291,12 @@ pub fn recording_item(key: &CallKey, recording: Recording) -> NewItem {
         first_received_at,
     } = recording;
     let pk = keys::call_pk(key);
-    let due = next_attempt_at.map(|_| keys::archive_due_key(keys::shard_of(&pk)));
+    let shard = keys::shard_of(&pk);
+    let (due, due_at) = match (next_attempt_at, lost_at) {
+        (Some(at), _) => (Some(keys::archive_due_key(shard)), Some(at)),
+        (None, Some(at)) => (Some(keys::lost_due_key(shard)), Some(at)),
+        (None, None) => (None, None),
+    };
     let mut item = keyed(pk, keys::recording_sk(&slot), ATTRIBUTES);
     item.push("slot", slot);
     item.push_some("source_url", source_url);
@@ -300,8 +307,10 @@ pub fn recording_item(key: &CallKey, recording: Recording) -> NewItem {
     }
     item.push("state", state.as_str());
     item.push("attempts", attempts);
+    item.push_some("deaths", (deaths > 0).then_some(deaths));
     item.push_some("last_error", last_error);
     item.push_some("next_attempt_at", next_attempt_at.map(Instant::to_text));
+    item.push_some("lost_at", lost_at.map(Instant::to_text));
     item.push_some("lease_until", lease_until.map(Instant::to_text));
     item.push_some("lease_owner", lease_owner);
     item.push_some("object_key", object_key);
@@ -313,7 +322,7 @@ pub fn recording_item(key: &CallKey, recording: Recording) -> NewItem {
     item.push("call_at", call_at.to_text());
     item.push("first_received_at", first_received_at.to_text());
     item.push_some("due", due);
-    item.push_some("due_at", next_attempt_at.map(Instant::to_text));
+    item.push_some("due_at", due_at.map(Instant::to_text));
     item
 }
 

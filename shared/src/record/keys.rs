@@ -123,7 +123,8 @@ pub fn archive_due_key(shard: u8) -> String {
     format!("archive#{shard}")
 }
 
-/// The partition of `by-due` for recordings that ended badly, of calls of this shard. `due_at` is when that was.
+/// The partition of `by-due` for recordings that were given up, of calls of this shard: nothing works on them, they are listed there.
+/// `due_at` is when that was.
 pub fn lost_due_key(shard: u8) -> String {
     format!("lost#{shard}")
 }
@@ -136,6 +137,14 @@ pub fn conversation_due_key(shard: u8) -> String {
 /// The partition of `by-due` for the tombstones of this shard that are to be looked at, of calls and of rejects.
 pub fn erased_due_key(shard: u8) -> String {
     format!("erased#{shard}")
+}
+
+/// The partition key of the leases on the shards of recordings.
+pub const ARCHIVE_RUNS: &str = "run#archive-recordings";
+
+/// The sort key of the lease on a shard of recordings.
+pub fn shard_sk(shard: u8) -> String {
+    format!("shard#{shard}")
 }
 
 /// The partition key of the tombstone of a reject that a person was erased from.

@@ -16,6 +16,7 @@ use shared::model::{CallId, CallKey, Provider as Platform, Recording, RecordingS
 use shared::record::item::{self, VERSION};
 use tokio::net::TcpListener;
 
+use super::Options;
 use super::report::{Bound, Ratio, Section, Table};
 use super::stats::Sampled;
 use super::stores::Stores;
@@ -30,8 +31,9 @@ const SMALL: (usize, u64) = (1_000, 240_000);
 const MIB: u64 = 1024 * 1024;
 const EVENT: &str = include_str!("../../../events/archive-recordings.json");
 
-/// Runs it, with a large recording of so many MiB.
-pub(super) async fn run(programs: &Path, large_mib: u64) -> anyhow::Result<Section> {
+/// Runs it.
+pub(super) async fn run(programs: &Path, options: &Options) -> anyhow::Result<Section> {
+    let large_mib = options.archive_mib;
     let program = programs.join(archive_recordings::FUNCTION);
     if !program.is_file() {
         bail!("{} is not there: cargo build --release -p archive-recordings", program.display());
@@ -96,8 +98,9 @@ pub(super) async fn run(programs: &Path, large_mib: u64) -> anyhow::Result<Secti
     let minutes = many.took.as_secs_f64() / 60.0;
     let each_ms = many.cpu.as_secs_f64() * 1_000.0 / SMALL.0 as f64;
     small.row("archive-recordings", [SMALL.0 as f64 / minutes, mib(many.peak_bytes), each_ms].map(Some));
+    let far = rig.far(options, &mut ratios).await?;
     rig.provider.stop().await;
-    Ok(Section { name: "archive", tables: vec![table, small], ratios, notes })
+    Ok(Section { name: "archive", tables: vec![table, small, far], ratios, notes })
 }
 
 struct Rig {
@@ -116,10 +119,56 @@ struct Run {
 impl Rig {
     /// Announces recordings, and has a new process archive them.
     async fn archive(&self, name: &str, count: usize, bytes: u64) -> anyhow::Result<Run> {
-        let names: Vec<_> = (0..count).map(|number| format!("{name}-{number}.wav")).collect();
-        self.announce(&names, bytes).await?;
+        self.announce(name, count, bytes, Duration::ZERO).await?;
+        let (report, run) = self.invoke(&self.program).await?;
+        ensure!(archived(&report, count, bytes), "it archived something else: {report}");
+        Ok(run)
+    }
+
+    /// Recordings from a source half a second away, by one worker, by four, and by an older program, if there is one.
+    async fn far(&self, options: &Options, ratios: &mut Vec<Ratio>) -> anyhow::Result<Table> {
+        let (count, bytes) = (options.archive_far, SMALL.1);
+        let mut table = Table::new(
+            format!("{count} recordings of {} KB, each half a second away", bytes / 1_000),
+            &["recordings a second", "peak MiB"],
+        );
+        let mut pace = Vec::new();
+        for (name, program, workers) in [
+            ("an older program", options.archive_baseline.as_ref(), 1),
+            ("archive-recordings", Some(&self.program), 1),
+            ("archive-recordings, four workers", Some(&self.program), 4),
+        ] {
+            let Some(program) = program else { continue };
+            self.announce(&name.replace(' ', "-"), count, bytes, Duration::from_millis(500)).await?;
+            let begun = Instant::now();
+            let runs = (0..workers).map(|_| self.invoke(program));
+            let runs = futures_util::future::try_join_all(runs).await?;
+            let took = begun.elapsed().as_secs_f64();
+            let archived: u64 = runs.iter().filter_map(|(report, _)| report["archived"].as_u64()).sum();
+            ensure!(archived == count as u64, "{name}: {archived} of {count} were archived");
+            let peak = runs.iter().map(|(_, run)| run.peak_bytes).max().unwrap_or_default();
+            table.row(name, [Some(count as f64 / took), Some(peak as f64 / MIB as f64)]);
+            pace.push((name, count as f64 / took));
+        }
+        let of = |wanted: &str| pace.iter().find(|(name, _)| *name == wanted).map(|(_, pace)| *pace);
+        let one = of("archive-recordings");
+        for (what, value, bound) in [
+            ("recordings a second: this program / the older one", one.zip(of("an older program")), 10.0),
+            ("recordings a second: four workers / one", of("archive-recordings, four workers").zip(one), 3.5),
+        ] {
+            ratios.extend(value.map(|(this, other)| Ratio {
+                what: what.to_owned(),
+                value: this / other,
+                bound: Some(Bound::AtLeast(bound)),
+            }));
+        }
+        Ok(table)
+    }
+
+    /// Has a new process of a program archive what is due, and gives back its report.
+    async fn invoke(&self, program: &Path) -> anyhow::Result<(Value, Run)> {
         let mut lambda = Lambda::start().await?;
-        let mut command = lambda.command(&self.program, archive_recordings::FUNCTION, 512);
+        let mut command = lambda.command(program, archive_recordings::FUNCTION, 512);
         command
             .env("DYNAMODB_ENDPOINT", self.stores.dynamodb.endpoint())
             .env("S3_ENDPOINT", self.stores.s3.endpoint())
@@ -133,8 +182,12 @@ impl Rig {
         let process = Process::start(command)?;
         lambda.invoke(EVENT);
         let (answered, report) = lambda.answered(PATIENCE).await?;
-        ensure!(archived(&report, count, bytes), "it archived something else: {report}");
-        Ok(Run { took: answered - begun, cpu: process.cpu_time()?, peak_bytes: process.peak_memory_bytes()? })
+        let run = Run {
+            took: answered - begun,
+            cpu: process.cpu_time()?,
+            peak_bytes: process.peak_memory_bytes()?,
+        };
+        Ok((report, run))
     }
 
     fn url(&self, name: &str) -> anyhow::Result<String> {
@@ -143,14 +196,15 @@ impl Rig {
     }
 
     /// Stores recordings as a push that announces them does.
-    async fn announce(&self, names: &[String], bytes: u64) -> anyhow::Result<()> {
+    async fn announce(&self, name: &str, count: usize, bytes: u64, latency: Duration) -> anyhow::Result<()> {
         let now = clock::now();
-        let items = names.iter().map(|name| {
-            self.provider.add_recording(Served::new(name.as_str()).bytes(bytes));
+        let items = (0..count).map(|number| {
+            let name = format!("{name}-{number}.wav");
+            self.provider.add_recording(Served::new(name.as_str()).bytes(bytes).latency(latency));
             let call_id = CallId::new(name.clone()).context("the name is an id")?;
             let source = RecordingSource {
                 slot: "main".to_owned(),
-                url: Some(self.url(name)?),
+                url: Some(self.url(&name)?),
                 id: None,
                 expires_at: Some(now.plus_seconds(24 * 3_600)),
                 call_at: now,

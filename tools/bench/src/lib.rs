@@ -4,6 +4,7 @@
 mod archive;
 pub mod billing;
 mod cold;
+mod cost;
 pub mod memory;
 mod pushes;
 mod recorder;
@@ -48,6 +49,12 @@ pub struct Options {
     /// How large the large recording is, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(8..=512))]
     pub archive_mib: u64,
+    /// How many recordings a source half a second away has.
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
+    pub archive_far: usize,
+    /// An older program of the archiver, which archives the same from that source.
+    #[arg(long, value_name = "FILE")]
+    pub archive_baseline: Option<PathBuf>,
 }
 
 /// A part of the benchmark.
@@ -65,6 +72,8 @@ pub enum Part {
     Billing,
     /// How much memory the costliest bodies take.
     Memory,
+    /// What a million calls cost.
+    Cost,
 }
 
 /// Runs the benchmark.
@@ -86,10 +95,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
                 cold::run(&options.function, &bootstrap, &programs, rounds).await
             }
             Part::Warm => warm::run(&options.function, rounds).await,
-            Part::Archive => archive::run(&programs, options.archive_mib).await,
+            Part::Archive => archive::run(&programs, &options).await,
             Part::Sustained => sustained::run(&options.function).await,
             Part::Billing => billing::run().await,
             Part::Memory => memory::run(&programs).await,
+            Part::Cost => cost::run().await,
         };
         report.sections.push(section.with_context(|| format!("the part {part:?} failed"))?);
     }

@@ -45,6 +45,12 @@ enum Command {
     Calls(operator::CallsOptions),
     /// Write calls for other programs, each as a vCon.
     Export(operator::ExportOptions),
+    /// Tell how archiving is doing, what is wrong with it, and what to do.
+    Doctor(operator::DoctorOptions),
+    /// Have a call's recordings archived now, whatever was planned for them.
+    Archive(operator::ArchiveOptions),
+    /// Add the SHA-512 to recordings that an earlier version archived.
+    BackfillHashes(operator::BackfillHashesOptions),
     /// Push a made-up call to each push function, find it in the stores, and remove it.
     Smoke(operator::SmokeOptions),
     /// Play the platforms: push made-up calls, and hold the stores against them.
@@ -83,6 +89,9 @@ async fn main() -> ExitCode {
         Command::Erase(options) => operator::erase(options).await,
         Command::Calls(options) => operator::calls(options).await,
         Command::Export(options) => operator::export(options).await,
+        Command::Doctor(options) => operator::doctor(options).await,
+        Command::Archive(options) => operator::archive(options).await,
+        Command::BackfillHashes(options) => operator::backfill_hashes(options).await,
         Command::Smoke(options) => operator::smoke(options).await,
         #[cfg(feature = "stack")]
         Command::Simulate(options) => load::run(options).await,

@@ -34,7 +34,7 @@ pub struct ScheduledFunction {
 pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 3] = [
     ScheduledFunction {
         name: archive_recordings::FUNCTION,
-        every: Duration::from_secs(300),
+        every: Duration::from_secs(60),
         handle: |functions, now, deadline| {
             archive_recordings::handle(&functions.archiver, now, deadline).map(answer).boxed()
         },

@@ -171,6 +171,11 @@ impl Process {
         command.spawn().map(Self)
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> io::Result<bool> {
+        Ok(self.0.try_wait()?.is_some())
+    }
+
     /// The processor time that its threads have used so far: of those that are still there, which all are for ten seconds at least.
     pub fn cpu_time(&self) -> io::Result<Duration> {
         let mut nanoseconds = 0;

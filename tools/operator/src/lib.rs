@@ -1,10 +1,13 @@
 //! The operator's commands. They work on the local stack and, with the operator's own credentials, on AWS.
 
 mod access_token;
+mod archive;
 mod audit;
+mod backfill_hashes;
 mod calls;
 mod complaint;
 mod compressed;
+mod doctor;
 mod erase;
 mod export;
 pub mod http;
@@ -22,13 +25,17 @@ use clap::Args;
 use runtime::auth::callee_id::CalleeIdSource;
 use runtime::aws::{self, Account};
 use runtime::config::{Environment, StoreConfig};
+use runtime::credentials::KeySource;
 use runtime::ingress::receive::Receiver;
 use shared::access::CalleeIds;
 
 pub use access_token::{AccessTokenOptions, access_token};
+pub use archive::{ArchiveOptions, archive};
 pub use audit::{AuditOptions, audit};
+pub use backfill_hashes::{BackfillHashesOptions, backfill_hashes};
 pub use calls::{CallsOptions, calls};
 pub use complaint::told;
+pub use doctor::{DoctorOptions, doctor};
 pub use erase::{EraseOptions, erase, erase_quietly};
 pub use export::{ExportOptions, export};
 pub use redrive::{RedriveOptions, redrive};
@@ -76,7 +83,7 @@ impl Target {
     pub(crate) async fn callee_ids(&self) -> anyhow::Result<CalleeIds> {
         let look_up = |variable: &str| self.look_up(variable);
         let environment = Environment::new(&look_up);
-        let account = self.account(&environment).await?;
+        let (_, account) = stores_and_account(&environment).await?;
         let source = CalleeIdSource::read(&environment, &account)?;
         Ok(source.ids().await.context("the key of the callees' ids can't be read")?.clone())
     }
@@ -88,21 +95,34 @@ impl Target {
     pub async fn receiver(&self) -> anyhow::Result<Receiver> {
         let look_up = |variable: &str| self.look_up(variable);
         let environment = Environment::new(&look_up);
-        let stores = StoreConfig::read(&environment).context("say where: --local, or the variables")?;
-        let account = self.account(&environment).await?;
+        let (stores, account) = stores_and_account(&environment).await?;
         let region = account.region.clone();
         let receiver = Receiver::for_operator(&environment, account)?;
         reach::reach(receiver.store(), &stores, &region).await?;
         Ok(receiver)
     }
 
-    async fn account(&self, environment: &Environment<'_>) -> anyhow::Result<Account> {
-        let stores = StoreConfig::read(environment).context("say where: --local, or the variables")?;
-        Ok(match stores.dynamodb_endpoint {
-            Some(_) => Account::of_function(environment, &stores)?,
-            None => operators_account().await?,
-        })
+    /// Why the secret that `PROVIDER_SECRET_ARN` names can't be read; `None` where it can, or the variable is not set.
+    pub(crate) async fn unreadable_secret(&self) -> anyhow::Result<Option<String>> {
+        let look_up = |variable: &str| self.look_up(variable);
+        let environment = Environment::new(&look_up);
+        if environment.get("PROVIDER_SECRET_ARN").is_none() {
+            return Ok(None);
+        }
+        let (_, account) = stores_and_account(&environment).await?;
+        let keys = KeySource::read(&environment, &account)?.keys().await;
+        Ok(keys.unreadable.map(|error| error.to_string()))
     }
+}
+
+/// Where the stores are, and who works on them.
+async fn stores_and_account(environment: &Environment<'_>) -> anyhow::Result<(StoreConfig, Account)> {
+    let stores = StoreConfig::read(environment).context("say where: --local, or the variables")?;
+    let account = match stores.dynamodb_endpoint {
+        Some(_) => Account::of_function(environment, &stores)?,
+        None => operators_account().await?,
+    };
+    Ok((stores, account))
 }
 
 /// The operator's own account, as the AWS CLI would find it: variables, profile, single sign-on.

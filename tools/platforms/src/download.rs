@@ -51,6 +51,7 @@ pub(super) async fn download(
     let Some(recording) = source.recording else {
         return refused(&simulator, Refusal::NoSuchKey);
     };
+    tokio::time::sleep(recording.waits()).await;
     let now = simulator.now();
     if let Err(refusal) = oss::check(&method, &name, &query, recording.access() == Access::Signed, now) {
         return refused(&simulator, refusal);

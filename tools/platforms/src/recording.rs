@@ -4,6 +4,8 @@
 use super::fault::Fault;
 use super::mp3::{self, Silence};
 use super::wav::{self, Tone};
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
 
@@ -22,6 +24,7 @@ pub struct Recording {
     name: String,
     bytes: u64,
     access: Access,
+    latency: Duration,
     fault: Option<Fault>,
 }
 
@@ -48,7 +51,8 @@ impl Recording {
     pub fn new(name: impl Into<String>) -> Recording {
         let name = name.into();
         let seconds = 3 + seed(&name) % 10;
-        Recording { name, bytes: 0, access: Access::Signed, fault: None }.seconds(seconds)
+        Recording { name, bytes: 0, access: Access::Signed, latency: Duration::ZERO, fault: None }
+            .seconds(seconds)
     }
 
     /// Sets its exact length in bytes, within what the format can have (an empty WAV's 44, a one-frame MP3's
@@ -81,6 +85,18 @@ impl Recording {
     pub fn public(mut self) -> Recording {
         self.access = Access::Public;
         self
+    }
+
+    /// Lets so much time pass before each answer, as a continent does.
+    #[must_use]
+    pub fn latency(mut self, latency: Duration) -> Recording {
+        self.latency = latency;
+        self
+    }
+
+    /// Returns how much time passes before each answer.
+    pub(super) fn waits(&self) -> Duration {
+        self.latency
     }
 
     /// Makes it misbehave.

@@ -109,6 +109,8 @@ fn archived(recording: Recording) -> Recording {
         media_type: Some("audio/x-wav".to_owned()),
         archived_at: Some(recording.first_received_at.plus_seconds(300)),
         next_attempt_at: None,
+        lost_at: None,
+        deaths: 0,
         ..recording
     }
 }

@@ -44,7 +44,6 @@ pub(super) fn schemas() -> Map<String, Value> {
             "provider": of_kind_named("provider"),
             "call_id": text("The platform's id of the call."),
             "call": nullable_text("Where the API has the whole call."),
-            "lost_at": time("When it was lost."),
         }), &["provider", "call_id"]),
         "RecordingPage": object(&["recordings", "next", "unreadable"], json!({
             "recordings": {"type": "array", "items": reference("WaitingRecording")},
@@ -202,6 +201,7 @@ fn recording(more: Value, required: &[&str]) -> Value {
             "attempts": count("How often archiving it was tried."),
             "last_error": text("Why the last attempt failed."),
             "next_attempt_at": time("When it is tried next."),
+            "lost_at": time("When it was given up."),
             "source_expires_at": time("When the platform's URL of it dies."),
             "source_url": text("Where the platform has it; with `calls.pii`."),
             "source_id": text("The platform's id of it; with `calls.pii`."),

@@ -1,7 +1,5 @@
 //! The secret with the keys, and what is told of errors.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use archive_recordings::handle;
@@ -14,79 +12,10 @@ use runtime::deadline::Deadline;
 use runtime::outbound::acs3::AccessKey;
 use serde_json::json;
 use shared::model::{Provider, RecordingSource, RecordingState};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
+use crate::log::listen;
+use crate::service::Service;
 use crate::support::{HOUR_S, Rig, SECRET, alicom, call, source, within_limit};
-
-/// An AWS service that gives one answer, whatever it is asked.
-struct Service {
-    endpoint: String,
-    answer: Arc<Mutex<(u16, String)>>,
-}
-
-impl Service {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let answer = Arc::new(Mutex::new((500, String::new())));
-        let answers = Arc::clone(&answer);
-        tokio::spawn(async move {
-            while let Ok((mut connection, _)) = listener.accept().await {
-                let (status, body) = answers.lock().unwrap().clone();
-                tokio::spawn(async move {
-                    let mut request = vec![0; 64 * 1024];
-                    let _ = connection.read(&mut request).await;
-                    let head = format!(
-                        "HTTP/1.1 {status} x\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                        body.len()
-                    );
-                    let _ = connection.write_all(format!("{head}{body}").as_bytes()).await;
-                    let _ = connection.shutdown().await;
-                });
-            }
-        });
-        Self { endpoint, answer }
-    }
-
-    fn answers(&self, status: u16, body: impl ToString) {
-        *self.answer.lock().unwrap() = (status, body.to_string());
-    }
-
-    /// Refuses, as AWS words it.
-    fn refuses(&self, code: &str) {
-        let role = "arn:aws:sts::123456789012:assumed-role/canary-role/canary-function";
-        let message = format!("User: {role} is not authorized to perform this on canary-resource");
-        self.answers(400, json!({"__type": code, "Message": message, "message": message}));
-    }
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        Write::write(&mut *self.0.lock().unwrap(), bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-fn listen() -> (Log, tracing::subscriber::DefaultGuard) {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = runtime::telemetry::subscriber(move || writer.clone());
-    (log, tracing::subscriber::set_default(subscriber))
-}
 
 #[test]
 fn a_secret_that_cannot_be_read_stops_no_archiving_and_is_counted() {

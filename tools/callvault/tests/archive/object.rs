@@ -42,6 +42,7 @@ fn an_object_tells_what_it_is() {
         assert_eq!(metadata["slot"], "main");
         assert_eq!(metadata["call-at"], rig.start.to_string());
         assert_eq!(Some(&metadata["sha256"]), recording.sha256.as_ref());
+        assert_eq!(Some(&metadata["sha512"]), recording.sha512.as_ref());
 
         let object = head("large.mp3").await;
         assert_eq!((object.content_type(), object.content_length()), (Some("audio/mpeg"), Some(20_000_000)));

@@ -19,7 +19,7 @@ use runtime::deadline::Deadline;
 use runtime::outbound::fetch::{FetchSettings, Fetcher, SystemResolver};
 use runtime::store::Store;
 use s3_emulator::S3;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 use shared::model::{CallId, CallKey, Instant, Provider as Platform, Recording, RecordingSource};
 use shared::record::item::{self, VERSION};
 use shared::record::keys;
@@ -169,8 +169,13 @@ impl Rig {
     pub(crate) async fn recording(&self, call: &CallKey) -> Recording {
         let item =
             self.store.table().get(&keys::call_pk(call), &keys::recording_sk("main")).await.unwrap().unwrap();
-        let pending = item["state"] == "pending";
-        assert_eq!(item.contains_key("due"), pending, "only what is pending is in the index");
+        let due = match item["state"].as_str().unwrap() {
+            "pending" => Some("archive#"),
+            "expired" | "failed" => Some("lost#"),
+            _ => None,
+        };
+        let stands = item.get("due").map(|due| due.as_str().unwrap().trim_end_matches(char::is_numeric));
+        assert_eq!(stands, due, "only what waits and what was lost is in the index");
         item::typed(item).unwrap()
     }
 
@@ -183,6 +188,7 @@ impl Rig {
         let bytes = self.store.bucket().get(key).await.unwrap();
         assert_eq!(recording.bytes, Some(bytes.len() as u64));
         assert_eq!(recording.sha256, Some(hex::encode(Sha256::digest(&bytes))));
+        assert_eq!(recording.sha512, Some(hex::encode(Sha512::digest(&bytes))));
         (recording, bytes)
     }
 

@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::Command;
 
-use runtime::clock;
-
 use catalog::PUSH_FUNCTIONS;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use runtime::clock;
+use runtime::store::hashes::Unhashed;
 use serde_json::{Value, json};
-use shared::model::{CallFacts, Outcome};
+use sha2::{Digest, Sha256, Sha512};
+use shared::model::{CallFacts, Outcome, Provider, Recording, RecordingSource, RecordingState};
 use shared::normalize::{Context, Normalized, PushType, Rejection};
+use shared::record::item::{Item, VERSION, recording_item};
+use shared::record::keys;
 
-use crate::support::{Served, all_items_in, post, post_with, rejected_in};
+use crate::support::{Served, all_items_in, call, post, post_with, rejected_in};
 
 #[tokio::test]
 async fn what_was_rejected_is_stored_by_redriving_once_the_cause_is_mended_and_then_gone() {
@@ -345,4 +348,66 @@ async fn smoke_fails_where_the_stores_are_not_those_of_the_functions() {
     let (succeeded, said) = other.operate(&["smoke", "--url", &served.url, "--token", "canary-token"]);
     let expected = "failed: acknowledged, but not in this table";
     assert!(!succeeded && said.matches(expected).count() == PUSH_FUNCTIONS.len(), "{said}");
+}
+
+/// A recording as an earlier release archived it, with these bytes in the bucket, and its SHA-256 as it is told.
+async fn archived_before(served: &Served, id: &str, bytes: &[u8], sha256: &str) -> (String, String) {
+    let key = call(Provider::Alicom, id);
+    let now = clock::now();
+    let source =
+        RecordingSource { slot: "main".to_owned(), url: None, id: None, expires_at: None, call_at: now };
+    let object_key = keys::recording_key(&key, now, "main", "wav");
+    let recording = Recording {
+        state: RecordingState::Archived,
+        next_attempt_at: None,
+        object_key: Some(object_key.clone()),
+        bytes: Some(bytes.len() as u64),
+        sha256: Some(sha256.to_owned()),
+        ..Recording::new(source, now)
+    };
+    let store = served.store();
+    let mut item: Item = recording_item(&key, recording).into();
+    item.insert(VERSION.to_owned(), 3.into());
+    store.table().put(item).await.unwrap();
+    let bucket = store.bucket();
+    let put = bucket.client.put_object().bucket(&bucket.name).key(&object_key);
+    put.body(bytes.to_vec().into()).send().await.unwrap();
+    (keys::call_pk(&key), object_key)
+}
+
+#[tokio::test]
+async fn the_sha512_of_older_recordings_is_added_once_and_only_to_what_is_still_the_same() {
+    let served = Served::start_with(&["--memory"], &[]);
+    let bytes = b"RIFF, as it was archived".repeat(1_000);
+    let sha256 = hex::encode(Sha256::digest(&bytes));
+    let mut pks = Vec::new();
+    for n in 0..20 {
+        pks.push(archived_before(&served, &format!("old-{n}"), &bytes, &sha256).await.0);
+    }
+    let (damaged, damaged_key) = archived_before(&served, "damaged", b"RIFF, and no more", &sha256).await;
+    let (succeeded, said) = served.operate(&["backfill-hashes", "--dry-run"]);
+    assert!(succeeded && said == "would be hashed 21\n", "{said}");
+    let (succeeded, said) = served.operate(&["backfill-hashes"]);
+    assert!(!succeeded && said.contains("hashed 20, changed meanwhile 0, failed 1\n"), "{said}");
+    assert!(said.contains(&format!("{damaged_key}  failed: it is not what was archived")), "{said}");
+
+    let store = served.store();
+    let sk = keys::recording_sk("main");
+    for pk in &pks {
+        let item = store.table().get(pk, &sk).await.unwrap().unwrap();
+        assert_eq!(item["sha512"], hex::encode(Sha512::digest(&bytes)));
+        assert_eq!((&item[VERSION], &item["sha256"]), (&json!(4), &json!(sha256)));
+    }
+    assert_eq!(store.table().get(&damaged, &sk).await.unwrap().unwrap().get("sha512"), None);
+
+    // What is done is not done again; and what an erasure took away meanwhile is not brought back.
+    store.table().delete(&damaged, &sk).await.unwrap();
+    let (succeeded, said) = served.operate(&["backfill-hashes"]);
+    assert!(succeeded && said == "hashed 0, changed meanwhile 0, failed 0\n", "{said}");
+    let gone =
+        Unhashed { pk: damaged.clone(), sk: sk.clone(), object_key: damaged_key, sha256: sha256.clone() };
+    let whole = keys::recording_key(&call(Provider::Alicom, "old-0"), clock::now(), "main", "wav");
+    let digests = store.bucket().digests(&whole).await.unwrap();
+    assert!(!store.table().add_sha512(&gone, &digests).await.unwrap());
+    assert_eq!(store.table().get(&damaged, &sk).await.unwrap(), None);
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use catalog::PUSH_FUNCTIONS;
 use local_stack::functions::SCHEDULED_FUNCTIONS;
+use serde_json::json;
 
-use crate::template::{Template, list, references, root};
+use crate::template::{Resource, Template, list, references, root};
 
 #[test]
 fn any_function_that_is_not_pushed_to_has_its_schedule() {
@@ -17,9 +18,43 @@ fn any_function_that_is_not_pushed_to_has_its_schedule() {
         let [event] = &events.values().collect::<Vec<_>>()[..] else { panic!("{name}: one trigger") };
         assert_eq!(event["Type"], "ScheduleV2", "{name}");
         assert_eq!(event["Properties"]["RetryPolicy"]["MaximumRetryAttempts"], 0, "{name}");
-        let rate = format!("rate({} minutes)", function.every.as_secs() / 60);
-        assert_eq!(event["Properties"]["ScheduleExpression"], rate, "{name}");
+        let minutes = function.every.as_secs() / 60;
+        if name == archive_recordings::FUNCTION {
+            let rate = &event["Properties"]["ScheduleExpression"]["Fn::Sub"];
+            assert_eq!(rate, "rate(${ArchiveInterval})");
+            let interval = &template.parameters()["ArchiveInterval"]["Default"];
+            assert_eq!(*interval, format!("{minutes} minute"));
+        } else {
+            let rate = format!("rate({minutes} minutes)");
+            assert_eq!(event["Properties"]["ScheduleExpression"], rate, "{name}");
+        }
         assert_eq!(properties["EventInvokeConfig"]["MaximumRetryAttempts"], 0, "{name}");
+    }
+}
+
+/// For so many workers there are so many schedules, and each starts the archiver.
+#[test]
+fn there_is_a_schedule_for_each_worker_of_the_archiver() {
+    let template = Template::read();
+    let conditions = template.section("Conditions");
+    let is = |workers: u64| json!({"Fn::Equals": [{"Ref": "ArchiveWorkers"}, workers]});
+    assert_eq!(conditions["HasTwoWorkers"], json!({"Fn::Not": [is(1)]}));
+    assert_eq!(conditions["HasFourWorkers"], json!({"Fn::Or": [is(4), is(8)]}));
+    assert_eq!(conditions["HasEightWorkers"], is(8));
+    let schedules = template.resources_of_type("AWS::Scheduler::Schedule");
+    let with = |holding: &[&str]| {
+        let held =
+            |schedule: &&Resource<'_>| holding.contains(&schedule.definition["Condition"].as_str().unwrap());
+        // One is the function's own.
+        1 + schedules.iter().filter(held).count()
+    };
+    let all = ["HasTwoWorkers", "HasFourWorkers", "HasEightWorkers"];
+    assert_eq!([0, 1, 2, 3].map(|holding| with(&all[..holding])), [1, 2, 4, 8]);
+    for schedule in schedules {
+        let properties = &schedule.definition["Properties"];
+        assert_eq!(properties["ScheduleExpression"]["Fn::Sub"], "rate(${ArchiveInterval})");
+        assert_eq!(properties["Target"]["Arn"], json!({"Fn::GetAtt": "ArchiveRecordings.Arn"}));
+        assert_eq!(properties["Target"]["RetryPolicy"]["MaximumRetryAttempts"], 0);
     }
 }
 

@@ -25,9 +25,11 @@ use serde_json::{Value, json};
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 20] = [
+const NOT_READ: [&str; 23] = [
     "AlarmTopicArn",
+    "ArchiveInterval",
     "ArchiveMemoryMb",
+    "ArchiveWorkers",
     "CertificateArn",
     "DomainName",
     "FetchMemoryMb",
@@ -37,6 +39,7 @@ const NOT_READ: [&str; 20] = [
     "LogRetentionDays",
     "MachineScopes",
     "ObjectLock",
+    "OldestDueAlarmMinutes",
     "PushMemoryMb",
     "PushReservedConcurrency",
     "QueryMemoryMb",
@@ -52,7 +55,7 @@ const NOT_READ: [&str; 20] = [
 const ANYTHING: [&str; 2] = ["CalleeIdSecretArn", "ProviderSecretArn"];
 
 /// Values that kept a function from starting, or would harm: neither template nor functions take them.
-const REFUSED: [(&str, &[&str]); 22] = [
+const REFUSED: [(&str, &[&str]); 23] = [
     ("PushTokenSha256", &["my-token", "25bf8e1a", "é"]),
     (
         "AllowedSourceCidrs",
@@ -75,6 +78,7 @@ const REFUSED: [(&str, &[&str]); 22] = [
             "xn--a",
         ],
     ),
+    ("ArchiveBudgetMb", &["0", "7", "10000", "1.5"]),
     ("ArchiveConcurrency", &["0", "257", "300", "8.5", "-1"]),
     ("ArchiveConcurrencyPerHost", &["0", "257", "8.5"]),
     ("MinRecordingBytes", &["-1", "1.5", "9999999999"]),

@@ -1,0 +1,104 @@
+//! How many bytes are logged of a push: the function's own lines, as it writes them, and those of Lambda and API Gateway, as documented.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, ensure};
+use catalog::{PUSH_FUNCTIONS, token};
+use local_stack::{Options, Stack};
+use runtime::config::Environment;
+use runtime::ingress::receive::Receiver;
+use serde_json::Value;
+
+/// What CloudWatch Logs counts beside the text of each line, in bytes.
+///
+/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/logs/cloudwatch_limits_cwl.html>
+const PER_LINE: usize = 26;
+/// Lambda's own lines of an invocation.
+///
+/// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-view.html>
+const OF_LAMBDA: [&str; 3] = [
+    "START RequestId: 8f507cfc-xmpl-4697-b07a-ac58fc914c95 Version: $LATEST\n",
+    "END RequestId: 8f507cfc-xmpl-4697-b07a-ac58fc914c95\n",
+    "REPORT RequestId: 8f507cfc-xmpl-4697-b07a-ac58fc914c95\tDuration: 15.74 ms\tBilled Duration: 16 ms\tMemory Size: 256 MB\tMax Memory Used: 32 MB\t\n",
+];
+/// A line of the access log, as the template has it.
+const OF_API: &str = r#"{"request_id":"JKJaXmPLvHcESHA=","time_ms":"1748743200000","route":"POST /push/alicom-call-report/{token}","status":"200","source_ip":"203.0.113.123","user_agent":"Apache-HttpClient/4.5.13 (Java/1.8.0_292)","response_bytes":"52","latency_ms":"21","integration_latency_ms":"18","integration_error":"-"}"#;
+
+/// Bytes by who writes them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Logged {
+    ours: usize,
+    lambda: usize,
+    api: usize,
+}
+
+impl Logged {
+    pub(super) fn all(&self) -> f64 {
+        self.lines().iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    pub(super) fn lines(&self) -> [(&'static str, f64); 3] {
+        let float = |bytes: usize| f64::from(u32::try_from(bytes).unwrap_or(u32::MAX));
+        [
+            ("the function's own lines", float(self.ours)),
+            ("Lambda's", float(self.lambda)),
+            ("the API's access log", float(self.api)),
+        ]
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is logged of one push, on the average of the push functions' samples.
+pub(super) fn of_a_push() -> anyhow::Result<Logged> {
+    // On a thread of its own: what is listened to is one thread's log.
+    let ours = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(of_samples())
+    });
+    let (bytes, pushes) = ours.join().ok().context("the thread ended")??;
+    let of = |lines: &[&str]| lines.iter().map(|line| line.len() + PER_LINE).sum();
+    Ok(Logged { ours: bytes / pushes, lambda: of(&OF_LAMBDA), api: of(&[OF_API]) })
+}
+
+/// How many bytes were logged of how many pushes.
+async fn of_samples() -> anyhow::Result<(usize, usize)> {
+    let stack = Stack::start(&Options::in_memory()).await?;
+    let stores = stack.stores().clone();
+    let look_up = move |variable: &str| match variable {
+        "TABLE_NAME" => Some(stores.table_name.clone()),
+        "BUCKET_NAME" => Some(stores.bucket_name.clone()),
+        "DYNAMODB_ENDPOINT" => stores.dynamodb_endpoint.clone(),
+        "S3_ENDPOINT" => stores.s3_endpoint.clone(),
+        "PUSH_TOKEN_SHA256" => Some(token::digest("local")),
+        "METRICS_NAMESPACE" => Some("callvault".to_owned()),
+        _ => None,
+    };
+    let receiver = Receiver::new(&Environment::new(&look_up), &catalog::pushes())?;
+    let log = Log::default();
+    let writer = log.clone();
+    let listening = tracing::subscriber::set_default(runtime::telemetry::subscriber(move || writer.clone()));
+    for function in PUSH_FUNCTIONS {
+        let event: Value = serde_json::from_str(function.event)?;
+        let request = lambda_http::request::from_str(&event.to_string())?;
+        let status = receiver.receive(&function.push, request).await.status();
+        ensure!(status == 200, "{}: {status}", function.push.function);
+    }
+    drop(listening);
+    stack.stop().await?;
+    let logged = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let lines = logged.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+    Ok((logged.len() + lines * PER_LINE, PUSH_FUNCTIONS.len()))
+}
