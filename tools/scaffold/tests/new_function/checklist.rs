@@ -311,9 +311,9 @@ impl Checkout {
         let tools = folders(&self.root.join("tools"));
         // They listen, and say nothing themselves.
         const LISTENERS: [&str; 2] = ["bench", "testkit"];
-        let tools = tools.iter().filter(|tool| {
-            !LISTENERS.contains(&tool.as_str()) && logs(&format!("tools/{tool}/Cargo.toml"))
-        });
+        let tools = tools
+            .iter()
+            .filter(|tool| !LISTENERS.contains(&tool.as_str()) && logs(&format!("tools/{tool}/Cargo.toml")));
         let expected: BTreeSet<_> = self
             .functions
             .iter()
