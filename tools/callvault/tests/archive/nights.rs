@@ -140,11 +140,8 @@ fn the_secret_is_gone() {
         rig.set("PROVIDER_SECRET_ARN", SECRET_ARN);
         rig.set("AWS_ENDPOINT_URL_SECRETS_MANAGER", &service.endpoint);
         rig.serve(vec![Served::new("1.wav").fault(Fault::Expired)]).await;
-        let logged = check(
-            &rig,
-            "the providers' secret could not be read: ResourceNotFoundException: no URL is renewed",
-        )
-        .await;
+        let logged =
+            check(&rig, "the secret could not be read: ResourceNotFoundException: no URL is renewed").await;
         assert_eq!(metric(&logged, "SecretUnreadable"), [1.0]);
     });
 }
