@@ -5,7 +5,7 @@
 //! of a consistent read. Where the two contradict each other (the index names another time than the call does, or a call that is not
 //! there) the call is read once more, consistently, and the list is right.
 //!
-//! - [`walk`]: the entries of an index in order over all its partitions, whole tie groups at a time.
+//! - `walk`: the entries of an index in order over all its partitions, whole tie groups at a time.
 //! - `calls`: pages of calls; `tasks`: counts; `whole`: one call; `recordings`: what waits and what was lost; `reviews`.
 
 mod calls;
