@@ -198,13 +198,13 @@ def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
-def grants(role):
-    """The grants of a role that hold as it is deployed: (action, part of the store)."""
+def grants(role, every=False):
+    """The grants of a role that hold as it is deployed, or every one: (action, part of the store)."""
     for policy in TEMPLATE["Resources"][role]["Properties"]["Policies"]:
         for statement in policy["PolicyDocument"]["Statement"]:
             if "Fn::If" in statement:
                 condition, statement, _ = statement["Fn::If"]
-                if not CONDITIONS[condition]:
+                if not every and not CONDITIONS[condition]:
                     continue
             for action in as_list(statement["Action"]):
                 for resource in as_list(statement["Resource"]):

@@ -5,6 +5,7 @@ what it was told is looked at: each name that stands there is one that exists.
 import json
 import re
 
+import permissions
 from stage import FUNCTIONS, SCHEDULED, STACK, TABLE, TEMPLATE, aws, items, outputs, physical, seen
 
 # AWS's own metrics that alarms go by, and the dimension that names the resource:
@@ -142,15 +143,7 @@ def keys():
     for name, role in TEMPLATE["Resources"].items():
         if role["Type"] != "AWS::IAM::Role":
             continue
-        statements = [
-            each for policy in role["Properties"]["Policies"] for each in policy["PolicyDocument"]["Statement"]
-        ]
-        # A statement that stands under a condition is in the list of its Fn::If.
-        statements += [each["Fn::If"][1] for each in statements if "Fn::If" in each]
-        allowed = set()
-        for each in statements:
-            actions = each.get("Action", [])
-            allowed |= {actions} if isinstance(actions, str) else set(actions)
+        allowed = {action for action, _ in permissions.grants(name, every=True)}
         for needs, action in (("s3:PutObject", "kms:GenerateDataKey"), ("s3:GetObject", "kms:Decrypt")):
             assert needs not in allowed or action in allowed, f"{name} has {needs} without {action}"
     seen("whoever may write to the bucket or read from it may use its key")

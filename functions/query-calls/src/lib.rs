@@ -80,11 +80,11 @@ pub async fn handle(reader: &QueryCalls, event: Event, deadline: Deadline) -> An
         Ok((route, ids)) => (Some(route.name), answer(reader, &event, route, &ids, now, deadline).await),
         Err(problem) => (None, Err(problem)),
     };
-    let mut answer = match &answered {
-        Ok(answer) => answer.clone(),
-        Err(problem) => problem.answer(),
+    let (mut answer, problem) = match answered {
+        Ok(answer) => (answer, None),
+        Err(problem) => (problem.answer(), Some(problem)),
     };
-    log(&event, route, &answer, answered.err().as_ref(), (now, began), &reader.metrics);
+    log(&event, route, &answer, problem.as_ref(), (now, began), &reader.metrics);
     if head {
         answer.body.clear();
         answer.is_base64_encoded = false;
@@ -216,29 +216,25 @@ fn log(
     let why = problem.and_then(Problem::why);
     let status = answer.status_code;
     let bytes = answer.body.len();
+    // `tracing` wants its level to be constant.
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::$level!(
+                function = FUNCTION,
+                request_id,
+                route,
+                status,
+                answer = tag,
+                why,
+                bytes,
+                duration_ms,
+                "read"
+            )
+        };
+    }
     match problem.map_or(tracing::Level::INFO, Problem::level) {
-        tracing::Level::ERROR => tracing::error!(
-            function = FUNCTION,
-            request_id,
-            route,
-            status,
-            answer = tag,
-            why,
-            bytes,
-            duration_ms,
-            "read"
-        ),
-        _ => tracing::info!(
-            function = FUNCTION,
-            request_id,
-            route,
-            status,
-            answer = tag,
-            why,
-            bytes,
-            duration_ms,
-            "read"
-        ),
+        tracing::Level::ERROR => log!(error),
+        _ => log!(info),
     }
     let denied = match problem {
         Some(Problem::Unauthenticated(refusal)) => Some(refusal.tag()),

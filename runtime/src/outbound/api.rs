@@ -12,12 +12,11 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
-use tokio::time::{Instant, sleep, timeout_at};
+use bytes::Bytes;
+use tokio::time::{Instant, sleep};
 use url::Url;
 
-use super::connector::{self, NoResponse, SystemResolver};
+use super::connector::{self, NoBody, NoResponse, SystemResolver};
 use super::rate::{RateLimiter, RequestRate};
 use crate::backoff::Backoff;
 
@@ -326,22 +325,17 @@ impl Caller {
                 NoResponse::ConnectTimeout | NoResponse::ResponseTimeout => ApiError::TimedOut,
             })?;
         let status = response.status().as_u16();
-        let body = timeout_at(deadline, read_body(status, response.into_body()));
-        Ok((status, body.await.unwrap_or(Err(ApiError::TimedOut))?))
+        let body = connector::read_body(response.into_body(), LARGEST_ANSWER_BYTES, deadline).await;
+        let body = body.map_err(|error| match error {
+            NoBody::Broken(source) => ApiError::Unreachable(source),
+            NoBody::TooLarge => {
+                let answer = Answer { status, ..Answer::default() };
+                ApiError::Unexpected { reason: "it is too large", answer }
+            }
+            NoBody::TimedOut => ApiError::TimedOut,
+        })?;
+        Ok((status, body))
     }
-}
-
-async fn read_body(status: u16, mut body: SdkBody) -> Result<Bytes, ApiError> {
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(chunk) = frame.map_err(ApiError::Unreachable)?.into_data() else { continue };
-        if bytes.len() + chunk.len() > LARGEST_ANSWER_BYTES {
-            let answer = Answer { status, ..Answer::default() };
-            return Err(ApiError::Unexpected { reason: "it is too large", answer });
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.freeze())
 }
 
 #[cfg(test)]

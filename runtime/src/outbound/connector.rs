@@ -12,6 +12,9 @@ use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 /// How the functions name themselves to others.
@@ -48,6 +51,37 @@ impl ResolveDns for SystemResolver {
             Ok(found.map(|address| address.ip()).collect())
         })
     }
+}
+
+/// Why a body could not be had whole.
+#[derive(Debug)]
+pub(super) enum NoBody {
+    /// The connection failed.
+    Broken(BoxError),
+    /// It is larger than it may be.
+    TooLarge,
+    /// It did not come in time.
+    TimedOut,
+}
+
+/// Reads a body of `largest_bytes` at most, until `deadline`.
+pub(super) async fn read_body(
+    mut body: SdkBody,
+    largest_bytes: usize,
+    deadline: Instant,
+) -> Result<Bytes, NoBody> {
+    let read = async {
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(chunk) = frame.map_err(NoBody::Broken)?.into_data() else { continue };
+            if bytes.len() + chunk.len() > largest_bytes {
+                return Err(NoBody::TooLarge);
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
+    };
+    timeout_at(deadline, read).await.unwrap_or(Err(NoBody::TimedOut))
 }
 
 /// Why no response came.

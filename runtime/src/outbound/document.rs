@@ -9,13 +9,11 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
-use bytes::BytesMut;
-use http_body_util::BodyExt;
 use serde_json::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use url::{Host, Url};
 
-use super::connector::{self, NoResponse, SystemResolver, USER_AGENT};
+use super::connector::{self, NoBody, NoResponse, SystemResolver, USER_AGENT};
 
 /// The largest document that is read. Keys and descriptions have some kilobytes.
 const LARGEST_DOCUMENT_BYTES: usize = 256 * 1024;
@@ -102,22 +100,14 @@ impl Documents {
             200 => {}
             other => return Err(DocumentError::Status(other)),
         }
-        let body = timeout_at(deadline, read_body(response.into_body()));
-        let bytes = body.await.unwrap_or(Err(DocumentError::TimedOut))?;
+        let body = connector::read_body(response.into_body(), LARGEST_DOCUMENT_BYTES, deadline).await;
+        let bytes = body.map_err(|error| match error {
+            NoBody::Broken(source) => DocumentError::Unreachable(source),
+            NoBody::TooLarge => DocumentError::TooLarge,
+            NoBody::TimedOut => DocumentError::TimedOut,
+        })?;
         serde_json::from_slice(&bytes).map_err(|_| DocumentError::NotJson)
     }
-}
-
-async fn read_body(mut body: SdkBody) -> Result<BytesMut, DocumentError> {
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(chunk) = frame.map_err(DocumentError::Unreachable)?.into_data() else { continue };
-        if bytes.len() + chunk.len() > LARGEST_DOCUMENT_BYTES {
-            return Err(DocumentError::TooLarge);
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

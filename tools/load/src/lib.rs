@@ -18,14 +18,13 @@ mod verification;
 mod verify;
 
 use std::io::Write;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use jiff::civil::Date;
-use operator::Target as Stores;
+use operator::{Target as Stores, is_here};
 use runtime::ingress::receive::Receiver;
 use runtime::store::Store;
 use tokio::net::TcpStream;
@@ -118,7 +117,7 @@ impl Simulation {
         let recording_base = match &options.recording_base {
             _ if options.no_recordings => None,
             Some(url) => Some(base(url)),
-            None if is_loopback(&options.to) => Some(LOCAL_RECORDINGS.to_owned()),
+            None if is_here(&options.to) => Some(LOCAL_RECORDINGS.to_owned()),
             None => bail!("say where recordings are: --recording-base, or --no-recordings"),
         };
         let day =
@@ -168,7 +167,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let simulation = Simulation::new(&options)?;
     // Before everything is sent: a wrong setting would show only then.
     let stores = match options.verify {
-        true => Some(Arc::new(Stores::of_stack(is_loopback(&options.to)).receiver().await?)),
+        true => Some(Arc::new(Stores::of_stack(is_here(&options.to)).receiver().await?)),
         false => None,
     };
     reachable(&options.to).await?;
@@ -199,14 +198,4 @@ async fn reachable(to: &Url) -> anyhow::Result<()> {
 /// A URL without the slash at its end.
 fn base(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => {
-            host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback())
-        }
-        None => false,
-    }
 }

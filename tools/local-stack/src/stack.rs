@@ -266,6 +266,18 @@ impl Stack {
         &self.stores
     }
 
+    /// What a function finds the stores by: the value of one of its variables; `None` of any other.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let StoreConfig { table_name, bucket_name, dynamodb_endpoint, s3_endpoint, .. } = &self.stores;
+        match name {
+            "TABLE_NAME" => Some(table_name.clone()),
+            "BUCKET_NAME" => Some(bucket_name.clone()),
+            "DYNAMODB_ENDPOINT" => dynamodb_endpoint.clone(),
+            "S3_ENDPOINT" => s3_endpoint.clone(),
+            _ => None,
+        }
+    }
+
     /// The stores.
     pub fn store(&self) -> &Store {
         &self.store

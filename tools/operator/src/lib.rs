@@ -38,6 +38,7 @@ pub use complaint::told;
 pub use doctor::{DoctorOptions, doctor};
 pub use erase::{EraseOptions, erase, erase_quietly};
 pub use export::{ExportOptions, export};
+pub use reach::is_here;
 pub use redrive::{RedriveOptions, redrive};
 pub use replay::{ReplayOptions, replay};
 pub use smoke::{SmokeOptions, smoke};

@@ -78,7 +78,11 @@ impl Place<'_> {
                 _ => Ok(()),
             };
         }
-        let hint = match self.endpoint.is_some_and(is_here) {
+        let hint = match self
+            .endpoint
+            .and_then(|endpoint| Url::parse(endpoint).ok())
+            .is_some_and(|url| is_here(&url))
+        {
             true => " (is the local stack running? `callvault`)",
             false => "",
         };
@@ -97,10 +101,9 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// Whether an endpoint is this machine's.
-fn is_here(endpoint: &str) -> bool {
-    let url = Url::parse(endpoint).ok();
-    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+/// Whether a URL is this machine's.
+pub fn is_here(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
     host == "localhost"
         || host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
@@ -170,6 +173,7 @@ mod tests {
             |endpoint| Place { what: "the bucket", name: "b", endpoint, region: "eu-west-1" }.to_string();
         assert_eq!(place(None), "the bucket b in eu-west-1");
         assert_eq!(place(Some("http://h:9000/x?y=z")), "the bucket b at http://h:9000");
+        let is_here = |url: &str| super::is_here(&Url::parse(url).unwrap());
         assert!(is_here("http://localhost:1") && is_here("http://[::1]:1") && is_here("http://127.0.0.2"));
         assert!(!is_here("https://dynamodb.eu-west-1.amazonaws.com") && !is_here("http://10.0.0.1"));
     }

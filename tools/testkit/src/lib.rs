@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "this is test code")]
 
 pub mod leaks;
+pub mod log;
 pub mod vcon;
 
 use std::collections::BTreeSet;

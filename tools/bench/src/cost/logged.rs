@@ -76,15 +76,10 @@ pub(super) fn of_a_push() -> anyhow::Result<Logged> {
 /// How many bytes were logged of how many pushes.
 async fn of_samples() -> anyhow::Result<(usize, usize)> {
     let stack = Stack::start(&Options::in_memory()).await?;
-    let stores = stack.stores().clone();
-    let look_up = move |variable: &str| match variable {
-        "TABLE_NAME" => Some(stores.table_name.clone()),
-        "BUCKET_NAME" => Some(stores.bucket_name.clone()),
-        "DYNAMODB_ENDPOINT" => stores.dynamodb_endpoint.clone(),
-        "S3_ENDPOINT" => stores.s3_endpoint.clone(),
+    let look_up = |variable: &str| match variable {
         "PUSH_TOKEN_SHA256" => Some(token::digest("local")),
         "METRICS_NAMESPACE" => Some("callvault".to_owned()),
-        _ => None,
+        store => stack.variable(store),
     };
     let receiver = Receiver::new(&Environment::new(&look_up), &catalog::pushes())?;
     let log = Log::default();

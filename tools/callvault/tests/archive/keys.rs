@@ -13,9 +13,9 @@ use runtime::outbound::acs3::AccessKey;
 use serde_json::json;
 use shared::model::{Provider, RecordingSource, RecordingState};
 
-use crate::log::listen;
 use crate::service::Service;
 use crate::support::{HOUR_S, Rig, SECRET, alicom, call, source, within_limit};
+use testkit::log::listen;
 
 #[test]
 fn a_secret_that_cannot_be_read_stops_no_archiving_and_is_counted() {

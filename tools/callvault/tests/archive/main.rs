@@ -10,7 +10,6 @@ mod erasure;
 mod faults;
 mod keys;
 mod leases;
-mod log;
 mod lost;
 mod nights;
 mod object;

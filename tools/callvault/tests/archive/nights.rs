@@ -12,9 +12,9 @@ use shared::model::{Instant, Recording};
 use shared::record::keys;
 use testkit::leaks;
 
-use crate::log::{Log, listen};
 use crate::service::Service;
 use crate::support::{Names, Rig, alicom, source, within_limit};
+use testkit::log::{Log, listen};
 
 const SECRET_ARN: &str = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:canary-AbCdEf";
 

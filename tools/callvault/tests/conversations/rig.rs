@@ -54,20 +54,15 @@ impl Rig {
         let stack = Stack::start(&Options::in_memory()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let provider = platforms::start(listener, settings_of_the_platform()).unwrap();
-        let stores = stack.stores().clone();
         let look_up = |variable: &str| {
             let set =
                 settings.iter().find(|(name, _)| *name == variable).map(|(_, value)| (*value).to_owned());
             set.or_else(|| match variable {
-                "TABLE_NAME" => Some(stores.table_name.clone()),
-                "BUCKET_NAME" => Some(stores.bucket_name.clone()),
-                "DYNAMODB_ENDPOINT" => stores.dynamodb_endpoint.clone(),
-                "S3_ENDPOINT" => stores.s3_endpoint.clone(),
                 "PUSH_TOKEN_SHA256" => Some(catalog::token::digest("local")),
                 "ALIBABA_ENDPOINT" => Some(provider.base_url().to_owned()),
                 "METRICS_NAMESPACE" => Some("callvault".to_owned()),
                 "ALIBABA_REQUESTS_PER_SECOND" => Some("1000".to_owned()),
-                _ => None,
+                store => stack.variable(store),
             })
         };
         let environment = Environment::new(&look_up);
@@ -110,17 +105,12 @@ impl Rig {
 
     /// Runs the archiver so many seconds after the rig was set up, with this secret of Alibaba's API.
     pub(crate) async fn archive(&self, seconds: i64, secret: &str) -> Report {
-        let stores = self.stack.stores();
         let look_up = |variable: &str| match variable {
-            "TABLE_NAME" => Some(stores.table_name.clone()),
-            "BUCKET_NAME" => Some(stores.bucket_name.clone()),
-            "DYNAMODB_ENDPOINT" => stores.dynamodb_endpoint.clone(),
-            "S3_ENDPOINT" => stores.s3_endpoint.clone(),
             "ALIBABA_ENDPOINT" => Some(self.provider.base_url().to_owned()),
             "ALIBABA_ACCESS_KEY_ID" => Some(KEY.to_owned()),
             "ALIBABA_ACCESS_KEY_SECRET" => Some(secret.to_owned()),
             "RECORDING_HOSTS" => Some(self.provider.address().to_string()),
-            _ => None,
+            store => self.stack.variable(store),
         };
         let archiver = Archiver::new(&Environment::new(&look_up), SystemResolver).await.unwrap();
         let deadline = Deadline::after(Duration::from_secs(600));

@@ -351,15 +351,10 @@ impl Town {
     }
 
     fn setting(&self, variable: &str) -> Option<String> {
-        let stores = self.stack.stores();
         match variable {
-            "TABLE_NAME" => Some(stores.table_name.clone()),
-            "BUCKET_NAME" => Some(stores.bucket_name.clone()),
-            "DYNAMODB_ENDPOINT" => stores.dynamodb_endpoint.clone(),
-            "S3_ENDPOINT" => stores.s3_endpoint.clone(),
             "ALIBABA_ENDPOINT" => Some(self.stack.provider().base_url().to_owned()),
             "ALIBABA_ACCESS_KEY_ID" | "ALIBABA_ACCESS_KEY_SECRET" => Some("local".to_owned()),
-            _ => None,
+            store => self.stack.variable(store),
         }
     }
 

@@ -196,14 +196,10 @@ fn steps(bodies: usize) -> impl Strategy<Value = Vec<Step>> {
 
 /// A receiver that stores as of whatever time, and forgets pushes after some years.
 fn for_operator(stack: &Stack, dynamodb_endpoint: &str) -> Receiver {
-    let stores = stack.stores().clone();
-    let look_up = move |variable: &str| match variable {
-        "TABLE_NAME" => Some(stores.table_name.clone()),
-        "BUCKET_NAME" => Some(stores.bucket_name.clone()),
+    let look_up = |variable: &str| match variable {
         "DYNAMODB_ENDPOINT" => Some(dynamodb_endpoint.to_owned()),
-        "S3_ENDPOINT" => stores.s3_endpoint.clone(),
         "PUSH_RETENTION_DAYS" => Some("36500".to_owned()),
-        _ => None,
+        store => stack.variable(store),
     };
     let environment = Environment::new(&look_up);
     Receiver::for_operator(&environment, Account::of_function(&environment, stack.stores()).unwrap()).unwrap()

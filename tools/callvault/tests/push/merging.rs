@@ -50,14 +50,11 @@ fn pushes() -> [(&'static str, String); 3] {
 
 /// A receiver of the stack's own, with its own way to the stores.
 pub(crate) fn receiver(stack: &Stack, dynamodb_endpoint: &str, s3_endpoint: &str) -> Receiver {
-    let stores = stack.stores().clone();
-    let look_up = move |variable: &str| match variable {
-        "TABLE_NAME" => Some(stores.table_name.clone()),
-        "BUCKET_NAME" => Some(stores.bucket_name.clone()),
+    let look_up = |variable: &str| match variable {
         "DYNAMODB_ENDPOINT" => Some(dynamodb_endpoint.to_owned()),
         "S3_ENDPOINT" => Some(s3_endpoint.to_owned()),
         "PUSH_TOKEN_SHA256" => Some(catalog::token::digest(TOKEN)),
-        _ => None,
+        store => stack.variable(store),
     };
     Receiver::new(&Environment::new(&look_up), &catalog::pushes()).unwrap()
 }

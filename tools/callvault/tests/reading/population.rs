@@ -36,11 +36,8 @@ pub(crate) async fn stack() -> Stack {
 /// The stack's stores, by way of another endpoint.
 pub(crate) fn store_by(stack: &Stack, endpoint: &str) -> Store {
     let look_up = |variable: &str| match variable {
-        "TABLE_NAME" => Some(stack.stores().table_name.clone()),
-        "BUCKET_NAME" => Some(stack.stores().bucket_name.clone()),
         "DYNAMODB_ENDPOINT" => Some(endpoint.to_owned()),
-        "S3_ENDPOINT" => stack.stores().s3_endpoint.clone(),
-        _ => None,
+        store => stack.variable(store),
     };
     let environment = Environment::new(&look_up);
     let stores = StoreConfig::read(&environment).unwrap();

@@ -1,8 +1,6 @@
 //! What functions emit, against what the template's alarms and dashboard watch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use archive_recordings::Archiver;
@@ -18,6 +16,7 @@ use runtime::outbound::fetch::SystemResolver;
 use serde_json::{Value, json};
 use shared::record::keys::INDEXES;
 use testkit::leaks;
+use testkit::log::listen;
 
 use crate::template::{Template, read, read_json};
 
@@ -43,20 +42,6 @@ const OF_AWS: [(&str, &[&str]); 4] = [
     // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>
     ("AWS/SQS", &["ApproximateNumberOfMessagesVisible"]),
 ];
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 /// A metric of an alarm or of the dashboard.
 struct Reference {
@@ -159,24 +144,14 @@ fn filtered(template: &Template) -> BTreeSet<Watched> {
 /// Every metric that a run of each function emits, as CloudWatch finds it in the logs.
 async fn emitted() -> BTreeSet<Watched> {
     let stack = Stack::start(&Options::in_memory()).await.unwrap();
-    let stores = stack.stores().clone();
-    let look_up = move |variable: &str| match variable {
-        "TABLE_NAME" => Some(stores.table_name.clone()),
-        "BUCKET_NAME" => Some(stores.bucket_name.clone()),
-        "DYNAMODB_ENDPOINT" => stores.dynamodb_endpoint.clone(),
-        "S3_ENDPOINT" => stores.s3_endpoint.clone(),
+    let look_up = |variable: &str| match variable {
         "PUSH_TOKEN_SHA256" => Some(token::digest("local")),
         "METRICS_NAMESPACE" => Some("the-stack".to_owned()),
-        _ => None,
+        store => stack.variable(store),
     };
     let environment = Environment::new(&look_up);
     let receiver = Receiver::new(&environment, &catalog::pushes()).unwrap();
-    let log = Log::default();
-    let subscriber = runtime::telemetry::subscriber({
-        let log = log.clone();
-        move || log.clone()
-    });
-    let listening = tracing::subscriber::set_default(subscriber);
+    let (log, listening) = listen();
 
     let report =
         PUSH_FUNCTIONS.iter().find(|function| function.push.function == "alicom-call-report").unwrap();
@@ -212,7 +187,7 @@ async fn emitted() -> BTreeSet<Watched> {
 
     drop(listening);
     stack.stop().await.unwrap();
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.take();
     leaks::check(&log);
     log.lines().flat_map(|line| extracted(&serde_json::from_str(line).unwrap())).collect()
 }

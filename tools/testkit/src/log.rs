@@ -5,10 +5,14 @@ use std::sync::{Arc, Mutex};
 
 /// What was logged.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    pub(crate) fn take(&self) -> String {
+    /// What was logged since the last time.
+    ///
+    /// # Panics
+    /// Where it is no text.
+    pub fn take(&self) -> String {
         String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
     }
 }
@@ -24,7 +28,7 @@ impl Write for Log {
 }
 
 /// Listens to what is logged, as it would be in production, as long as the guard lives.
-pub(crate) fn listen() -> (Log, tracing::subscriber::DefaultGuard) {
+pub fn listen() -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = runtime::telemetry::subscriber(move || writer.clone());
