@@ -81,17 +81,25 @@ impl Console {
             authenticator: Authenticator::new(environment)?,
             session_keys: SessionKeys::read(environment, &account)?,
             client_secret: ClientSecret::read(environment, &account)?,
-            scope: environment.parse("OIDC_SCOPE", "openid".to_owned(), |scope| {
-                let is_word = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-                let words: Vec<_> = scope.split_ascii_whitespace().collect();
-                match words.contains(&"openid") && words.iter().all(|word| word.bytes().all(is_word)) {
-                    true => Ok(words.join(" ")),
-                    false => Err("not a list of scopes with openid among them".to_owned()),
-                }
-            })?,
+            scope: scope(environment)?,
             served,
         })
     }
+}
+
+/// What is asked of the issuer at a sign-in: `OIDC_SCOPE`, words with a space between, `openid` among them.
+///
+/// # Errors
+/// [`ConfigError`], which names the variable.
+pub fn scope(environment: &Environment<'_>) -> Result<String, ConfigError> {
+    environment.parse("OIDC_SCOPE", "openid".to_owned(), |scope| {
+        let is_of_word = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+        let words: Vec<_> = scope.split_ascii_whitespace().collect();
+        match words.contains(&"openid") && words.iter().all(|word| word.bytes().all(is_of_word)) {
+            true => Ok(words.join(" ")),
+            false => Err("not a list of scopes with openid among them".to_owned()),
+        }
+    })
 }
 
 /// Answers a request. Whatever it holds, there is an answer.

@@ -71,7 +71,6 @@ words! {
     sign_out: "Sign out", "退出登录";
     sign_in: "Sign in", "登录";
     skip: "Skip to content", "跳到正文";
-    language: "Language", "语言";
     time_zone: "Time zone", "时区";
     apply: "Apply", "应用";
     as_json: "As JSON", "JSON 数据";
@@ -80,7 +79,6 @@ words! {
     settings: "Language and time zone", "语言与时区";
 
     // What calls have.
-    time: "Time", "时间";
     call_time: "Call time", "呼叫时间";
     platform: "Platform", "平台";
     task: "Task", "任务";
@@ -134,7 +132,6 @@ words! {
     table: "Table", "数据表";
     last_pushes: "Last push of each function", "各推送最近接收时间";
     push: "Push", "推送";
-    last_received: "Last received", "最近接收";
     none_lately: "none among the newest calls", "近期通话中没有";
     attention: "Needs attention", "需要关注";
     all_well: "Nothing needs attention.", "一切正常。";
@@ -178,14 +175,12 @@ words! {
     unreadable: "calls can't be read and are not shown", "通通话无法读取，未显示";
     next_unheard: "Next call not heard", "下一通未听";
     no_unheard: "Every call of this filter has been heard.", "符合条件的通话都已听完。";
-    open_call: "Open", "查看";
 
     // One call.
     call: "Call", "通话详情";
     facts: "Facts", "基本信息";
     transcript: "Conversation", "对话记录";
     no_transcript: "No conversation came for this call.", "这通电话没有对话记录。";
-    transcript_later: "A conversation is still expected from the platform.", "平台尚未推送对话记录。";
     agent: "Agent", "机器人";
     customer: "Callee", "客户";
     someone: "Speaker unknown", "说话人未知";
@@ -205,7 +200,6 @@ words! {
     no_recording: "No recording came for this call.", "这通电话没有录音。";
     may_not_listen: "Listening needs the permission recordings.listen.", "收听录音需要 recordings.listen 权限。";
     without_times: "The platform tells no times of the turns, so they can't be sought.", "平台未提供每句话的时间，无法按对话跳转。";
-    state: "State", "状态";
     size: "Size", "大小";
     reason: "Reason", "原因";
     next_try: "Next try", "下次尝试";
@@ -244,7 +238,6 @@ words! {
     who_looked: "Who looked", "查看记录";
     who: "Who", "人员";
     what: "What", "内容";
-    via: "Via", "途径";
     nobody_looked: "Nobody before you.", "此前无人查看。";
     codes: "Platform's codes", "平台状态码";
     extra: "Unknown fields", "其他字段";
@@ -260,9 +253,6 @@ words! {
     first_call: "First call", "首次呼叫";
     last_call: "Last call", "最近呼叫";
     no_tasks: "No task had calls on this day.", "当天没有任务外呼。";
-    durations: "Durations", "通话时长";
-    review_calls: "Review calls", "开始质检";
-    all_intents: "All intents", "全部意向";
     as_csv: "CSV", "CSV";
     as_excel: "Excel", "Excel";
     no_such_task: "There is no call of such a task.", "没有该任务的通话。";
@@ -275,6 +265,7 @@ words! {
     rejects: "Rejected pushes of the last days", "近日被拒收的推送";
     rejects_none: "Nothing was rejected.", "没有被拒收的推送。";
     findings: "What is wrong, and what to do", "问题与处理建议";
+    problems: "Findings", "问题数";
     findings_none: "Nothing is wrong with archiving.", "归档运行正常。";
     runs: "Archiver's shards", "归档分片";
     shard: "Shard", "分片";
@@ -427,13 +418,6 @@ impl Words {
         }
     }
 
-    /// So many pushes were rejected today.
-    pub(crate) fn rejected_lately(&self, count: usize) -> String {
-        match self.is_chinese() {
-            true => format!("今天有 {count} 条推送被拒收"),
-            false => format!("{count} {} rejected today", if count == 1 { "push was" } else { "pushes were" }),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -116,21 +116,24 @@ async fn ai_voice(stack: &Stack, token: &str, number: u64, at: Timestamp, now: T
     });
     if is_answered {
         let intent = ["A (clear intent)", "B (may be)", "C (no need)", "A (clear intent)"][(number / 3 % 4) as usize];
-        call["hangupBy"] = if number.is_multiple_of(2) { "REMOTE_HANGUP" } else { "INITIATIVE_HANGUP" }.into();
+        if number.is_multiple_of(2) {
+            call["hangupBy"] = "REMOTE_HANGUP".into();
+        }
         call["intentLevel"] = intent[..1].into();
         call["intentLevelDetailName"] = intent.into();
-        call["callRecordTagNames"] = json!([["询问价格", "预约试驾", "稍后联系"][(number % 3) as usize]]);
+        let tag = ["询问价格", "预约试驾", "稍后联系"][(number % 3) as usize];
+        call["callRecordTagNames"] = json!([tag]);
         call["callDetailList"] = said.into();
         let name = format!("demo-{number}.wav");
         let provider = stack.provider();
         provider.add_recording(Recording::new(&name).seconds(seconds));
         // Some are lost, and some are still to come.
         let lives = match number {
-            8 | 44 => SignedDuration::from_hours(-2),
+            16 | 44 => SignedDuration::from_hours(-2),
             _ => SignedDuration::from_hours(48),
         };
         call["fullAudioUrl"] = match number {
-            118 => provider.recording_url("demo-missing.wav"),
+            113 => "https://elsewhere.example/demo-113.wav".to_owned(),
             _ => provider.signed_url(&name, now + lives),
         }
         .into();
@@ -161,8 +164,9 @@ async fn alicom(stack: &Stack, token: &str, number: u64, at: Timestamp) -> anyho
             .iter()
             .map(|(is_agent, text)| json!({"role": if *is_agent { "assistant" } else { "user" }, "content": text}))
             .collect();
+        let intent = ["A", "B", "D"][(number / 6 % 3) as usize];
         let note = json!([{
-            "callId": id, "taskId": ALICOM_TASK, "majorIntent": ["A", "B", "D"][(number / 6 % 3) as usize],
+            "callId": id, "taskId": ALICOM_TASK, "majorIntent": intent,
             "outputTags": {"客户称呼": "王先生", "关注点": ["价格", "续航"]}, "conversationRecord": Value::from(said).to_string(),
         }]);
         push(stack, token, "alicom-call-note", &note).await?;

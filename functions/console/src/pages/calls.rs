@@ -360,8 +360,8 @@ pub(crate) fn outcome_badge(frame: &Frame<'_>, call: &Value) -> Markup {
 /// A call's intent, as its platform tells it.
 pub(crate) fn intent(call: &Value) -> Option<String> {
     match (text(call, "intent_code"), text(call, "intent_name")) {
-        (Some(code), Some(name)) if code != name => Some(format!("{} {}", brief(code, 24), brief(name, 40))),
-        (Some(one), _) | (None, Some(one)) => Some(brief(one, 40)),
+        (Some(code), Some(name)) if !name.starts_with(code) => Some(format!("{} {}", brief(code, 24), brief(name, 40))),
+        (_, Some(one)) | (Some(one), None) => Some(brief(one, 40)),
         (None, None) => None,
     }
 }

@@ -87,7 +87,7 @@ fn body(frame: &Frame<'_>, data: &Value) -> Markup {
         dl.figures {
             div { dt { (w.waiting) } dd { (data["waiting"]) } }
             div { dt { (w.due_now) } dd { (data["due"]) } }
-            div { dt { (w.findings) } dd { (findings.len()) } }
+            div { dt { (w.problems) } dd { (findings.len()) } }
         }
         section.card {
             h2 { (w.findings) }

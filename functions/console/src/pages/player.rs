@@ -104,12 +104,12 @@ pub(crate) fn details(frame: &Frame<'_>, recording: &Value) -> Markup {
     let w = frame.words;
     html! {
         dl.inline {
-            @if let Some(at) = frame.when_of(recording.get("next_attempt_at")) { dt { (w.next_try) } dd { (at) } }
-            @if let Some(at) = frame.when_of(recording.get("source_expires_at")) { dt { (w.expires) } dd { (at) } }
-            @if let Some(at) = frame.when_of(recording.get("lost_at")) { dt { (w.lost_at) } dd { (at) } }
-            @if let Some(tries) = number(recording, "attempts").filter(|tries| *tries > 0) { dt { (w.tries) } dd { (tries) } }
-            @if let Some(bytes) = number(recording, "bytes") { dt { (w.size) } dd { (size(bytes)) } }
-            @if let Some(reason) = text(recording, "last_error") { dt { (w.reason) } dd { code lang="en" { (brief(reason, 200)) } } }
+            @if let Some(at) = frame.when_of(recording.get("next_attempt_at")) { div { dt { (w.next_try) } dd { (at) } } }
+            @if let Some(at) = frame.when_of(recording.get("source_expires_at")).filter(|_| recording["state"] != "archived") { div { dt { (w.expires) } dd { (at) } } }
+            @if let Some(at) = frame.when_of(recording.get("lost_at")) { div { dt { (w.lost_at) } dd { (at) } } }
+            @if let Some(tries) = number(recording, "attempts").filter(|tries| *tries > 0) { div { dt { (w.tries) } dd { (tries) } } }
+            @if let Some(bytes) = number(recording, "bytes") { div { dt { (w.size) } dd { (size(bytes)) } } }
+            @if let Some(reason) = text(recording, "last_error") { div { dt { (w.reason) } dd { code lang="en" { (brief(reason, 200)) } } } }
         }
     }
 }

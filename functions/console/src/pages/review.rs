@@ -129,6 +129,9 @@ pub(crate) fn card(frame: &Frame<'_>, review: &Value, path: &str) -> Markup {
             @if let Some(at) = frame.when_of(review.get("heard_at")) {
                 p.quiet { (w.heard_by) " " (brief(text(review, "heard_by").unwrap_or_default(), 40)) ", " (at) }
             }
+            @if let Some(at) = frame.when_of(review.get("noted_at")) {
+                p.quiet { (w.noted_by) " " (brief(text(review, "noted_by").unwrap_or_default(), 40)) ", " (at) }
+            }
             @if !frame.may(Permission::ReviewCalls) {
                 @if !verdict.is_empty() { p { strong { (w.verdict_name(verdict).unwrap_or(w.unknown)) } } }
                 @if let Some(note) = text(review, "note") { p.note { (visible(note)) } }

@@ -168,6 +168,7 @@ fn body(frame: &Frame<'_>, day: DayRange, data: &Value, is_operator: bool) -> Ma
             section.card { h2 { (w.last_pushes) } (pushes(frame, &data["last_pushes"])) }
             @if is_operator { section.card { h2 { (w.recordings_by_state) } (states(frame, &data["recordings"])) } }
         }
+        p.after.quiet { (w.as_of) " " (frame.when(frame.now)) }
     }
 }
 
@@ -197,7 +198,7 @@ fn states(frame: &Frame<'_>, recordings: &Value) -> Markup {
             }
         }
         @if soon == 0 && lost == 0 { p.quiet { (w.all_well) } } @else {
-            ul.attention {
+            p.attention { strong { (w.attention) } } ul.attention {
                 @if soon > 0 { li { a href="/operations" { (w.expiring(soon)) } } }
                 @if lost > 0 { li { a href="/operations" { (w.lost_lately(lost)) } } }
             }
