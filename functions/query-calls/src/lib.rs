@@ -33,6 +33,7 @@ use runtime::store::access::AccessRetention;
 use shared::access::{AccessEntry, Actor, CalleeIds, Permission, Via, What};
 use shared::model::{CallId, CallKey, Instant, Provider};
 use shared::path_id::unescaped;
+use shared::reading::{Cursor, CursorError};
 use shared::view::Shown;
 
 pub use event::{Answer, Event};
@@ -119,11 +120,15 @@ async fn answer(
     }
     let query = Query::read(&event.raw_query_string)?;
     query.check(route.parameters, Some(&actor))?;
-    let callee_ids = reader
-        .callee_ids
-        .ids()
-        .await
-        .map_err(|error| Problem::unavailable("The secret with the key of callee ids", &error))?;
+    let none = CalleeIds::none();
+    let callee_ids = match route.name.shows_callees() {
+        true => reader
+            .callee_ids
+            .ids()
+            .await
+            .map_err(|error| Problem::unavailable("The secret with the key of callee ids", &error))?,
+        false => &none,
+    };
     let asked = Asked { reader, event, route, actor: &actor, query: &query, callee_ids, now, deadline };
     match route.name {
         // It takes no permission, and is answered above.
@@ -163,6 +168,25 @@ impl Asked<'_> {
     /// How calls are shown to the reader, where `callee_id` gives a number's id.
     fn shown<'a>(&self, callee_id: &'a (dyn Fn(&str) -> Option<String> + Sync)) -> Shown<'a> {
         Shown { numbers: self.sees_numbers(), callee_id }
+    }
+
+    /// Where the reader goes on, if it was asked for, as `read` reads it.
+    fn cursor(
+        &self,
+        read: impl FnOnce(&str) -> Result<Cursor, CursorError>,
+    ) -> Result<Option<Cursor>, Problem> {
+        let Some(text) = self.query.get(&parameter::CURSOR)? else { return Ok(None) };
+        let opened = match self.callee_ids.cursors() {
+            Some(seal) => seal.open(&text).ok_or(CursorError::Altered),
+            None => Ok(text),
+        };
+        opened.and_then(|text| read(&text)).map(Some).map_err(list::cursor_problem)
+    }
+
+    /// A cursor as the reader gets it. It may name a call whose id tells a number, and so nobody can read it, where there is a key.
+    fn next(&self, cursor: &Cursor) -> String {
+        let text = cursor.encode();
+        self.callee_ids.cursors().map_or_else(|| text.clone(), |seal| seal.seal(&text))
     }
 
     /// A header of the request.

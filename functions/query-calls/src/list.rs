@@ -11,7 +11,7 @@ use crate::event::Answer;
 use crate::format::{Format, LANGUAGES, LIST_FORMATS, Sheet, SheetError, Told};
 use crate::parameter as of;
 use crate::problem::Problem;
-use crate::request::{Query, accepted, language};
+use crate::request::{accepted, language};
 use crate::{Asked, download};
 
 /// A page of calls, or all of them as a file.
@@ -26,12 +26,12 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
         }
         return download::answer(asked, &filter, format).await;
     }
-    let cursor = cursor(asked.query, &filter)?;
+    let cursor = asked.cursor(|text| Cursor::decode(text, &filter))?;
     let limit = asked.query.get(&of::LIMIT)?.unwrap_or(of::DEFAULT_LIMIT);
     let callee_id = |number: &str| asked.callee_ids.id_of(number);
     let page = asked.reader.store.list_calls(&filter, cursor.as_ref(), limit, &callee_id).await;
     let page = page.map_err(problem)?;
-    let next = page.next.as_ref().map(Cursor::encode);
+    let next = page.next.as_ref().map(|next| asked.next(next));
     let shown = asked.shown(&callee_id);
     let mut sheet = new_sheet(asked, &filter, format)?;
     for call in &page.calls {
@@ -84,11 +84,6 @@ fn filter(asked: &Asked<'_>) -> Result<CallFilter, Problem> {
         }
     }
     Ok(filter)
-}
-
-fn cursor(query: &Query, filter: &CallFilter) -> Result<Option<Cursor>, Problem> {
-    let cursor = query.get(&of::CURSOR)?.map(|text| Cursor::decode(&text, filter)).transpose();
-    cursor.map_err(cursor_problem)
 }
 
 /// What is wrong with a cursor.

@@ -210,7 +210,7 @@ pub(crate) static CURSOR: Parameter<String> = Parameter {
 };
 
 /// The longest cursor, in bytes: longer than any that is given out.
-const MAX_CURSOR_BYTES: usize = 4_096;
+const MAX_CURSOR_BYTES: usize = 8_192;
 
 pub(crate) static DOWNLOAD: Parameter<bool> = Parameter {
     described: described(

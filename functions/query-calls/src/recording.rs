@@ -15,7 +15,7 @@ use shared::view::{self, Mask};
 
 use crate::Asked;
 use crate::event::Answer;
-use crate::list::{cursor_problem, problem};
+use crate::list::problem;
 use crate::parameter as of;
 use crate::problem::Problem;
 use crate::request::json_bytes;
@@ -79,8 +79,7 @@ pub(crate) async fn waiting(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let state = asked.query.get(&of::STATE)?.unwrap_or(RecordingState::Pending);
     let limit = asked.query.get(&of::LIMIT)?.unwrap_or(of::DEFAULT_LIMIT);
     let list = WaitingPage::list_name(state);
-    let cursor = asked.query.get(&of::CURSOR)?.map(|text| Cursor::decode_of_list(&text, list)).transpose();
-    let cursor = cursor.map_err(cursor_problem)?;
+    let cursor = asked.cursor(|text| Cursor::decode_of_list(text, list))?;
     let page = asked.reader.store.waiting_recordings(state, cursor.as_ref(), limit).await.map_err(problem)?;
     let masks = masks(asked, &page.recordings).await?;
     let callee_id = |number: &str| asked.callee_ids.id_of(number);
@@ -101,7 +100,7 @@ pub(crate) async fn waiting(asked: &Asked<'_>) -> Result<Answer, Problem> {
     });
     let recordings: Vec<_> = recordings.flatten().collect();
     let unreadable = page.unreadable + (page.recordings.len() - recordings.len()) as u64;
-    let next = page.next.as_ref().map(Cursor::encode);
+    let next = page.next.as_ref().map(|next| asked.next(next));
     let body = json!({"recordings": recordings, "next": next, "unreadable": unreadable});
     if asked.sees_numbers() {
         asked.record(What::list(None), None).await?;
