@@ -4,7 +4,7 @@ use runtime::store::reading::ReadError;
 use runtime::store::table::TableError;
 use shared::access::Permission;
 use shared::masking::Hidden;
-use shared::reading::{CallFilter, Cursor, CursorError};
+use shared::reading::{CallFilter, CursorError};
 
 use crate::parameter as of;
 use crate::problem::Problem;
@@ -43,15 +43,6 @@ pub fn read(query: &Query, may_see_numbers: bool) -> Result<CallFilter, Problem>
         }
     }
     Ok(filter)
-}
-
-/// Where the list goes on.
-///
-/// # Errors
-/// Where it is no cursor of this filter.
-pub fn cursor(query: &Query, filter: &CallFilter) -> Result<Option<Cursor>, Problem> {
-    let cursor = query.get(&of::CURSOR)?.map(|text| Cursor::decode(&text, filter)).transpose();
-    cursor.map_err(cursor_problem)
 }
 
 /// What is wrong with a cursor.

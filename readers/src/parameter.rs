@@ -234,7 +234,7 @@ pub static CURSOR: Parameter<String> = Parameter {
 };
 
 /// The longest cursor, in bytes: longer than any that is given out.
-const MAX_CURSOR_BYTES: usize = 4_096;
+const MAX_CURSOR_BYTES: usize = 8_192;
 
 /// Whether all is wanted as a file.
 pub static DOWNLOAD: Parameter<bool> = Parameter {

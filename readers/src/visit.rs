@@ -9,9 +9,13 @@ use runtime::store::Store;
 use runtime::store::access::AccessRetention;
 use shared::access::{AccessEntry, Actor, CalleeIds, Permission, Via, What};
 use shared::model::{CallKey, Instant};
+use shared::reading::{Cursor, CursorError};
 use shared::view::{Mask, Shown};
 
+use crate::filter::cursor_problem;
+use crate::parameter;
 use crate::problem::Problem;
+use crate::request::Query;
 
 /// What such a function has at hand from its start on.
 #[derive(Debug)]
@@ -86,6 +90,29 @@ impl Visit<'_> {
     /// What may be seen of the texts of a call, where these are its callee's numbers.
     pub fn mask<'a>(&self, numbers: impl IntoIterator<Item = &'a str>) -> Mask {
         if self.sees_numbers() { Mask::none() } else { Mask::of(numbers) }
+    }
+
+    /// Where a list goes on, if its query tells, as `read` reads it.
+    ///
+    /// # Errors
+    /// Where it is no cursor of the list.
+    pub fn cursor(
+        &self,
+        query: &Query,
+        read: impl FnOnce(&str) -> Result<Cursor, CursorError>,
+    ) -> Result<Option<Cursor>, Problem> {
+        let Some(text) = query.get(&parameter::CURSOR)? else { return Ok(None) };
+        let opened = match self.callee_ids.cursors() {
+            Some(seal) => seal.open(&text).ok_or(CursorError::Altered),
+            None => Ok(text),
+        };
+        opened.and_then(|text| read(&text)).map(Some).map_err(cursor_problem)
+    }
+
+    /// A cursor as the reader gets it. It may name a call whose id tells a number, and so nobody can read it, where there is a key.
+    pub fn next(&self, cursor: &Cursor) -> String {
+        let text = cursor.encode();
+        self.callee_ids.cursors().map_or_else(|| text.clone(), |seal| seal.seal(&text))
     }
 
     /// Writes into the access log what is about to be seen: `what`, of one call or of many.

@@ -236,7 +236,6 @@ words! {
     pushes: "Pushes", "推送原文";
     push_needs: "Reading them needs the permission calls.pii.", "查看原文需要 calls.pii 权限。";
     who_looked: "Who looked", "查看记录";
-    who: "Who", "人员";
     what: "What", "内容";
     nobody_looked: "Nobody before you.", "此前无人查看。";
     codes: "Platform's codes", "平台状态码";

@@ -22,7 +22,7 @@ use runtime::clock;
 use runtime::config::{ConfigError, Environment};
 use runtime::deadline::Deadline;
 use runtime::metrics::{Metrics, ReadCounts};
-use shared::access::Via;
+use shared::access::{CalleeIds, Via};
 use shared::model::{CallId, CallKey, Instant, Provider};
 use shared::path_id::unescaped;
 
@@ -97,7 +97,11 @@ async fn answer(
     }
     let query = Query::read(&event.raw_query_string)?;
     query.check(route.parameters, Some(&actor))?;
-    let callee_ids = reader.reader.callee_ids().await?;
+    let none = CalleeIds::none();
+    let callee_ids = match route.name.shows_callees() {
+        true => reader.reader.callee_ids().await?,
+        false => &none,
+    };
     let visit = Visit {
         reader: &reader.reader,
         actor: &actor,

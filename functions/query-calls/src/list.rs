@@ -1,7 +1,7 @@
 //! Lists of calls.
 
 use readers::file::{name_of_list, sheet_problem, unless_small, whole_list};
-use readers::filter::{self, cursor, filtered_by, problem};
+use readers::filter::{self, filtered_by, problem};
 use readers::format::{LANGUAGES, LIST_FORMATS, Sheet, Told};
 use readers::parameter as of;
 use readers::request::{accepted, language};
@@ -26,12 +26,12 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
         }
         return whole_list(visit, &filter, format, language).await;
     }
-    let cursor = cursor(asked.query, &filter)?;
+    let cursor = visit.cursor(asked.query, |text| Cursor::decode(text, &filter))?;
     let limit = asked.query.get(&of::LIMIT)?.unwrap_or(of::DEFAULT_LIMIT);
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let page = visit.reader.store.list_calls(&filter, cursor.as_ref(), limit, &callee_id).await;
     let page = page.map_err(problem)?;
-    let next = page.next.as_ref().map(Cursor::encode);
+    let next = page.next.as_ref().map(|next| visit.next(next));
     let shown = visit.shown(&callee_id);
     let mut sheet = Sheet::new(format, language, filter.zone.clone()).map_err(sheet_problem)?;
     for call in &page.calls {

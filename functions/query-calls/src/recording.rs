@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use readers::filter::{cursor_problem, problem};
+use readers::filter::problem;
 use readers::request::json_bytes;
 use readers::{Answer, Problem, parameter as of, recording};
 use runtime::store::reading::{Bodies, WaitingPage};
@@ -37,12 +37,11 @@ pub(crate) async fn waiting(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let state = asked.query.get(&of::STATE)?.unwrap_or(RecordingState::Pending);
     let limit = asked.query.get(&of::LIMIT)?.unwrap_or(of::DEFAULT_LIMIT);
     let list = WaitingPage::list_name(state);
-    let cursor = asked.query.get(&of::CURSOR)?.map(|text| Cursor::decode_of_list(&text, list)).transpose();
-    let cursor = cursor.map_err(cursor_problem)?;
+    let cursor = visit.cursor(asked.query, |text| Cursor::decode_of_list(text, list))?;
     let page = visit.reader.store.waiting_recordings(state, cursor.as_ref(), limit).await.map_err(problem)?;
     let recordings = recording::waiting(visit, &page).await?;
     let unreadable = page.unreadable + (page.recordings.len() - recordings.len()) as u64;
-    let next = page.next.as_ref().map(Cursor::encode);
+    let next = page.next.as_ref().map(|next| visit.next(next));
     let body = json!({"recordings": recordings, "next": next, "unreadable": unreadable});
     if visit.sees_numbers() {
         visit.record(What::list(None), None).await?;

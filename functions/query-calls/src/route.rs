@@ -20,6 +20,13 @@ pub(crate) enum Name {
     Task,
 }
 
+impl Name {
+    /// Whether its answer has callees' ids, or cursors, for which the key of these ids is needed.
+    pub(crate) fn shows_callees(self) -> bool {
+        matches!(self, Self::Calls | Self::Call | Self::Recordings)
+    }
+}
+
 /// What is known of a request.
 #[derive(Debug)]
 pub(crate) struct Route {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use readers::file::whole_list;
-use readers::filter::{self, cursor, filtered_by, problem};
+use readers::filter::{self, filtered_by, problem};
 use readers::format::Format;
 use readers::parameter::{self as of, Described};
 use readers::{Answer, Problem};
@@ -86,9 +86,9 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
         visit.numbers = asked.filters.get(NUMBERS.name) == Some("true");
         return whole_list(&visit, &filter, format, Some(asked.frame.language.tag())).await;
     }
-    let cursor = cursor(&asked.query, &filter)?;
-    let limit = asked.query.get(&of::LIMIT)?.unwrap_or(PER_PAGE);
     let visit = &asked.visit;
+    let cursor = visit.cursor(&asked.query, |text| Cursor::decode(text, &filter))?;
+    let limit = asked.query.get(&of::LIMIT)?.unwrap_or(PER_PAGE);
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let page = visit.reader.store.list_calls(&filter, cursor.as_ref(), limit, &callee_id).await;
     let page = shown(asked, page.map_err(problem)?, false).await?;
@@ -136,7 +136,7 @@ async fn shown(asked: &Asked<'_>, page: CallPage, is_search: bool) -> Result<Pag
         Value::Object(one)
     });
     let calls: Vec<_> = calls.collect();
-    let next = page.next.as_ref().map(Cursor::encode);
+    let next = page.next.as_ref().map(|next| visit.next(next));
     let body = body(asked, &calls, &names, next.as_deref(), page.unreadable, is_search);
     let data = json!({"calls": calls, "next": next, "scanned": page.scanned, "unreadable": page.unreadable});
     Ok(Page { title: asked.frame.words.calls.to_owned(), place: Place::Calls, data, body, media: None })

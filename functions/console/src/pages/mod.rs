@@ -35,7 +35,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
         }
         Name::Tasks => tasks::answer(asked).await,
         Name::Task => task::answer(asked, provider(asked)?, &id(asked, "task_id", 1)?).await,
-        Name::NameTask => task::name(asked, provider(asked)?, &id(asked, "task_id", 1)?).await,
+        Name::Rename => task::name(asked, provider(asked)?, &id(asked, "task_id", 1)?).await,
         Name::Operations => operations::answer(asked).await,
         // They are answered before it is asked who somebody is.
         Name::Login | Name::Callback | Name::SignedOut | Name::Logout | Name::Choices => {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use readers::filter::problem;
 use readers::{Answer, Problem};
-use runtime::store::reading::Bodies;
+use runtime::store::reading::{Bodies, ListedRecord};
 use serde_json::Value;
 use shared::access::Permission;
 use shared::model::{CallId, CallKey, Provider};
@@ -60,7 +60,11 @@ async fn first_unheard(
     for _ in 0..MAX_PAGES {
         let page = asked.visit.reader.store.list_calls(filter, cursor.as_ref(), 2, &callee_id).await;
         let page = page.map_err(problem)?;
-        if let Some(call) = page.calls.into_iter().find(|call| Some(&call.key) != but) {
+        // One whose id tells a number has no link, for whom numbers are masked.
+        let has_link = |call: &ListedRecord| {
+            view::listed(&call.key, &call.record, &asked.visit.shown(&callee_id)).contains_key("href")
+        };
+        if let Some(call) = page.calls.into_iter().find(|call| Some(&call.key) != but && has_link(call)) {
             return Ok(Some(call.key));
         }
         match page.next {

@@ -115,7 +115,6 @@ fn the_access_log_names_nothing_that_holds_the_token() {
             "status",
             "identity.sourceIp",
             "identity.userAgent",
-            "responseLength",
             "responseLatency",
             "integrationLatency",
             "integration.error",
