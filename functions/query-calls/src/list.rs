@@ -74,6 +74,7 @@ fn filter(asked: &Asked<'_>) -> Result<CallFilter, Problem> {
         reviewed: query.get(&of::REVIEWED)?,
         updated_since: query.get(&of::UPDATED_SINCE)?,
         order: query.get(&of::ORDER)?.unwrap_or_default(),
+        hides_numbers: !asked.sees_numbers(),
     };
     // Who may not see a number may not try one either, where texts hold them.
     let tried = [(of::INTENT.described.name, &filter.intent), (of::TAG.described.name, &filter.tag)];
