@@ -2,8 +2,8 @@
 
 use shared::access::Permission;
 
-use crate::format::LIST_FORMATS;
-use crate::parameter::{self, Described};
+use readers::format::LIST_FORMATS;
+use readers::parameter::{self, Described};
 
 /// A request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

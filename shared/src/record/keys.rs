@@ -85,6 +85,20 @@ pub fn call_of_review_pk(pk: &str) -> Option<CallKey> {
     Some(CallKey { provider: Provider::named(provider)?, call_id: CallId::new(call_id.to_owned())? })
 }
 
+/// The partition key of the name that people gave a task. It begins as reviews do: whoever may write these may name tasks.
+pub fn task_name_pk(provider: Provider, task_id: &str) -> String {
+    ["review#task#", provider.as_str(), "#", task_id].concat()
+}
+
+/// The task whose name lies under this partition key.
+pub fn task_of_name_pk(pk: &str) -> Option<(Provider, String)> {
+    let (provider, task_id) = pk.strip_prefix("review#task#")?.split_once('#')?;
+    Some((Provider::named(provider)?, task_id.to_owned()))
+}
+
+/// The sort key of a task's name.
+pub const TASK_NAME: &str = "name";
+
 /// The sort key of a review.
 pub const REVIEW: &str = "review";
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use archive_recordings::Archiver;
 use catalog::{PUSH_FUNCTIONS, PushFunction};
+use console::Console;
 use fetch_conversations::Conversations;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -83,6 +84,7 @@ pub struct Functions {
     credentials: ProviderCredentials,
     sweeper: Sweeper,
     reader: QueryCalls,
+    console: Console,
 }
 
 impl Functions {
@@ -94,8 +96,9 @@ impl Functions {
         credentials: ProviderCredentials,
         sweeper: Sweeper,
         reader: QueryCalls,
+        console: Console,
     ) -> Self {
-        Self { receiver, archiver, conversations, credentials, sweeper, reader }
+        Self { receiver, archiver, conversations, credentials, sweeper, reader, console }
     }
 
     /// Invokes a function with an event, and gives back what it answers.
@@ -112,6 +115,9 @@ impl Functions {
             (None, None) if name == query_calls::FUNCTION => {
                 tokio::spawn(async move { self.read(event).await })
             }
+            (None, None) if name == console::FUNCTION => {
+                tokio::spawn(async move { self.show(event).await })
+            }
             (None, None) => return Err(InvokeError::NotFound(name.to_owned())),
         };
         invocation.await.map_err(|error| failed("Runtime.Panic", error.to_string()))?
@@ -121,6 +127,13 @@ impl Functions {
         let event = serde_json::from_value(event)
             .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
         let answer = query_calls::handle(&self.reader, event, Deadline::after(READERS_WAIT)).await;
+        serde_json::to_value(answer).map_err(|error| failed("Runtime.Error", error.to_string()))
+    }
+
+    async fn show(&self, event: Value) -> Result<Value, InvokeError> {
+        let event = serde_json::from_value(event)
+            .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
+        let answer = console::handle(&self.console, event, Deadline::after(READERS_WAIT)).await;
         serde_json::to_value(answer).map_err(|error| failed("Runtime.Error", error.to_string()))
     }
 

@@ -1,6 +1,7 @@
 //! The local stack: the functions behind an HTTP socket as API Gateway would call them, with embedded stores and a simulator of the
 //! platforms; and Lambda's Runtime API, for a function's own program.
 
+mod demo;
 pub mod dynamodb;
 pub mod functions;
 mod gateway;

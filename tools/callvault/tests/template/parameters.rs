@@ -16,6 +16,7 @@ use proptest::test_runner::TestRunner;
 use regex::Regex;
 use runtime::auth::callee_id::CalleeIdSource;
 use runtime::auth::config::AuthConfig;
+use runtime::auth::session::{ClientSecret, SessionKeys};
 use runtime::aws::Account;
 use runtime::config::{ConfigError, Environment, PushConfig, StoreConfig};
 use runtime::metrics::Metrics;
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 23] = [
+const NOT_READ: [&str; 25] = [
     "AlarmTopicArn",
     "ArchiveInterval",
     "ArchiveMemoryMb",
@@ -45,6 +46,8 @@ const NOT_READ: [&str; 23] = [
     "QueryMemoryMb",
     "ReadReservedConcurrency",
     "Readers",
+    "ReadersCertificateArn",
+    "ReadersDomainName",
     "ReadersGate",
     "SilenceHours",
     "ThrottlingBurstLimit",
@@ -52,10 +55,11 @@ const NOT_READ: [&str; 23] = [
 ];
 
 /// Parameters of which functions take whatever they are given.
-const ANYTHING: [&str; 2] = ["CalleeIdSecretArn", "ProviderSecretArn"];
+const ANYTHING: [&str; 4] =
+    ["CalleeIdSecretArn", "OidcClientSecretArn", "ProviderSecretArn", "SessionSecretArn"];
 
 /// Values that kept a function from starting, or would harm: neither template nor functions take them.
-const REFUSED: [(&str, &[&str]); 23] = [
+const REFUSED: [(&str, &[&str]); 24] = [
     ("PushTokenSha256", &["my-token", "25bf8e1a", "é"]),
     (
         "AllowedSourceCidrs",
@@ -105,6 +109,7 @@ const REFUSED: [(&str, &[&str]); 23] = [
         ],
     ),
     ("OidcClientId", &["two words", "é"]),
+    ("OidcScope", &["profile", "openid,profile", "open id", "openid \"x\""]),
     ("OidcAudience", &["two words", "a,,b", "é", ","]),
     (
         "RoleGroups",
@@ -206,6 +211,15 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
             let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
             drop(CalleeIdSource::read(environment, &account)?);
         }
+        console::FUNCTION => {
+            AuthConfig::read(environment)?;
+            AccessRetention::read(environment)?;
+            console::scope(environment)?;
+            let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
+            drop(CalleeIdSource::read(environment, &account)?);
+            drop(SessionKeys::read(environment, &account)?);
+            drop(ClientSecret::read(environment, &account)?);
+        }
         // The stores and the metrics are all that it reads.
         sweep_erased::FUNCTION => {}
         push => {
@@ -220,8 +234,8 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
 /// The functions, with what each is given: variables, and what the template says of their values.
 fn functions(template: &Template) -> BTreeMap<&'static str, BTreeMap<String, Value>> {
     let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function);
-    let names =
-        pushes.chain(SCHEDULED_FUNCTIONS.iter().map(|function| function.name)).chain([query_calls::FUNCTION]);
+    let scheduled = SCHEDULED_FUNCTIONS.iter().map(|function| function.name);
+    let names = pushes.chain(scheduled).chain([query_calls::FUNCTION, console::FUNCTION]);
     names.map(|name| (name, template.environment(name))).collect()
 }
 
