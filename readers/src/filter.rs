@@ -33,11 +33,17 @@ pub fn read(query: &Query, may_see_numbers: bool) -> Result<CallFilter, Problem>
         reviewed: query.get(&of::REVIEWED)?,
         updated_since: query.get(&of::UPDATED_SINCE)?,
         order: query.get(&of::ORDER)?.unwrap_or_default(),
+        hides_numbers: !may_see_numbers,
     };
-    // Who may not see a number may not try one either, where texts hold them.
-    let tried = [(of::INTENT.described.name, &filter.intent), (of::TAG.described.name, &filter.tag)];
-    for (name, text) in tried {
-        let tells = text.as_ref().is_some_and(|text| *Hidden::default().in_text(text) != **text);
+    // Who may not see a number may not try one either, where texts and ids hold them.
+    let hidden = Hidden::default();
+    let in_text = |text: &Option<String>| text.as_ref().is_some_and(|text| *hidden.in_text(text) != **text);
+    let tried = [
+        (of::INTENT.described.name, in_text(&filter.intent)),
+        (of::TAG.described.name, in_text(&filter.tag)),
+        (of::TASK.described.name, filter.task.as_ref().is_some_and(|task| hidden.is_told_by(task))),
+    ];
+    for (name, tells) in tried {
         if tells && !may_see_numbers {
             return Err(Problem::ForbiddenValue { name, permission: Permission::SeeNumbers });
         }
