@@ -93,6 +93,8 @@ impl FilterOptions {
             reviewed: self.reviewed,
             updated_since: self.updated_since,
             order,
+            // The operator has the stores themselves.
+            hides_numbers: false,
         })
     }
 }
