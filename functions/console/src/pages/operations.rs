@@ -36,7 +36,8 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
         .into_iter()
         .map(|finding| {
             // What is told names calls.
-            let [what, todo] = [&finding.what, &finding.todo].map(|text| Hidden::default().in_text(text).into_owned());
+            let [what, todo] =
+                [&finding.what, &finding.todo].map(|text| Hidden::default().in_text(text).into_owned());
             json!({"what": what, "todo": todo})
         })
         .collect();

@@ -93,6 +93,8 @@ impl FilterOptions {
             reviewed: self.reviewed,
             updated_since: self.updated_since,
             order,
+            // Who may read the table may try what they like.
+            hides_numbers: false,
         })
     }
 }
