@@ -134,6 +134,12 @@ pub fn conversation_due_key(shard: u8) -> String {
     format!("conversation#{shard}")
 }
 
+/// The partition of `by-due` for conversations to ask for, of calls of this shard that are settled: without keys to a platform's API nobody
+/// reads it.
+pub fn settled_due_key(shard: u8) -> String {
+    format!("settled#{shard}")
+}
+
 /// The partition of `by-due` for the tombstones of this shard that are to be looked at, of calls and of rejects.
 pub fn erased_due_key(shard: u8) -> String {
     format!("erased#{shard}")
@@ -168,6 +174,11 @@ pub fn erased_due_keys() -> impl Iterator<Item = String> {
 /// All partitions of `by-due` for conversations to ask for.
 pub fn conversation_due_keys() -> impl Iterator<Item = String> {
     (0..SHARDS).map(conversation_due_key)
+}
+
+/// All partitions of `by-due` for conversations to ask for of calls that are settled.
+pub fn settled_due_keys() -> impl Iterator<Item = String> {
+    (0..SHARDS).map(settled_due_key)
 }
 
 /// The partition key under which it is marked how far a provider's own lists of calls were read.
