@@ -3,7 +3,7 @@
 //! - [`Store`] stores what pushes say, and `replay` reads it anew.
 //! - [`table`]: reading items, merging them by version, batches; how an item is written there is known to `attributes` alone.
 //! - [`access`]: who saw what.
-//! - [`job`], [`shards`], [`lease`], [`marks`], [`tombstones`]: what scheduled runs write.
+//! - [`job`], [`shards`], [`lease`], [`marks`], [`dirty`], [`tombstones`]: what scheduled runs write.
 //! - [`reading`]: lists of calls in order, one call whole, counts: for whoever asks.
 //! - [`due`], `listing`, `scan`: finding items. `replace`, `delete`: what only an erasure does. [`hashes`]: digests that are added later.
 //!
@@ -22,6 +22,7 @@ pub mod access;
 pub mod attributes;
 pub mod bucket;
 mod delete;
+pub mod dirty;
 pub mod due;
 mod envelope;
 pub mod hashes;

@@ -85,6 +85,9 @@ pub fn call_of_review_pk(pk: &str) -> Option<CallKey> {
     Some(CallKey { provider: Provider::named(provider)?, call_id: CallId::new(call_id.to_owned())? })
 }
 
+/// The partition key of the marks of hours whose calls changed since analytics' files were written. Their sort keys are the hours.
+pub const DIRTY: &str = "dirty";
+
 /// The sort key of a review.
 pub const REVIEW: &str = "review";
 
