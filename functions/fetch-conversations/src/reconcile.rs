@@ -228,7 +228,8 @@ async fn store_missing_calls(run: &Run<'_>, task_id: &str, page: Vec<CallDetail>
         .collect();
     let keys: Vec<_> = listed.keys().cloned().collect();
     let stored = run.store.calls(&keys).await?;
-    let missing: Vec<_> = listed.into_iter().filter(|(key, _)| is_missing(run, key, stored.get(key))).collect();
+    let missing: Vec<_> =
+        listed.into_iter().filter(|(key, _)| is_missing(run, key, stored.get(key))).collect();
     let asked = stream::iter(missing).map(async |(_, ids)| {
         let asked = run.ask(&ids, Reason::Reconciliation, run.deadline).await;
         if matches!(asked, Asked::Told(_)) {

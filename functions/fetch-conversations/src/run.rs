@@ -84,7 +84,12 @@ pub async fn handle(
     let table = conversations.store.table();
     let Some(lease) = Lease::take(table, FUNCTION, now, deadline.left()).await? else {
         tracing::info!(function = FUNCTION, "another run is under way: nothing is asked for");
-        return Ok(Summary { settled, overlapped: 1, time_left_ms: millis(deadline.left()), ..Summary::default() });
+        return Ok(Summary {
+            settled,
+            overlapped: 1,
+            time_left_ms: millis(deadline.left()),
+            ..Summary::default()
+        });
     };
     let run = Run {
         store: &conversations.store,

@@ -16,7 +16,7 @@ pub(crate) async fn set_aside(
     now: Instant,
 ) -> Result<(), BucketError> {
     let Some(record) = batch.records.get(position) else { return Ok(()) };
-    let reject = Rejected::new(FUNCTION, now, reason.to_owned(), None, record.get().as_bytes());
+    let reject = Rejected::new(FUNCTION, now, reason.to_owned(), None, record.to_string().as_bytes());
     let json = serde_json::to_vec(&reject).unwrap_or_default();
     store.bucket().put_json_if_absent(&reject.key(), json).await
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use runtime::store::Store;
 use runtime::store::table::TableError;
 use shared::events::{CallState, Change, EventSettings, ItemKind, events_of};
-use shared::model::{CallKey, Instant};
+use shared::model::{CallKey, Hour, Instant};
+use shared::record::item::{Item, UnreadableItem};
+use shared::record::keys;
 use shared::view::Shown;
 
 use crate::bus::Entry;
@@ -94,13 +96,38 @@ impl Work {
 
     fn of_kind(&self, is_call: bool) -> impl Iterator<Item = (usize, &Change)> {
         let of_kind = move |change: &Change| (change.kind == ItemKind::Call) == is_call;
-        self.changes.iter().filter(move |(_, change)| of_kind(change)).map(|(position, change)| (*position, change))
+        self.changes
+            .iter()
+            .filter(move |(_, change)| of_kind(change))
+            .map(|(position, change)| (*position, change))
     }
 
     /// Leaves out the changes from a position on.
     pub(crate) fn end_at(&mut self, position: usize) {
         drop(self.changes.split_off(&position));
         drop(self.unreadable.split_off(&position));
+    }
+
+    /// The hours of the calls that changed: where each is, and where it was.
+    pub(crate) fn hours(&self) -> BTreeSet<Hour> {
+        let mut hours = BTreeSet::new();
+        let of_image = |image: &Item| {
+            let call_at = image.get(keys::CALL_AT)?.as_str()?.parse::<Instant>().ok()?;
+            Some(Hour::of(call_at))
+        };
+        for change in self.changes.values() {
+            match change.kind {
+                ItemKind::Call => {
+                    hours.extend([&change.old, &change.new].into_iter().flatten().filter_map(of_image))
+                }
+                // Where the call is not there yet, its own item will mark its hour.
+                ItemKind::Conversation | ItemKind::Recording => {
+                    let call = self.calls.get(&change.key).and_then(Option::as_ref);
+                    hours.extend(call.filter(|call| !call.is_erased()).map(|call| Hour::of(call.call_at())));
+                }
+            }
+        }
+        hours
     }
 
     /// The events that the changes make, in their order. A change whose images can't be read becomes one to be set aside.
@@ -129,11 +156,7 @@ impl Work {
 
     /// The call as it was when a change beside it was made, as far as the batch tells: what its events show must neither be newer than what
     /// the batch tells next of the call, nor older than what it told before.
-    fn call_at(
-        &self,
-        position: usize,
-        key: &CallKey,
-    ) -> Result<Option<CallState>, shared::record::item::UnreadableItem> {
+    fn call_at(&self, position: usize, key: &CallKey) -> Result<Option<CallState>, UnreadableItem> {
         let is_call = |(_, change): &(&usize, &Change)| change.kind == ItemKind::Call && change.key == *key;
         let before = self.changes.range(..position).rev().find(is_call);
         let after = || self.changes.range(position..).find(is_call);

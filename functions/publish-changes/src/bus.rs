@@ -150,7 +150,9 @@ fn next_batch(waiting: &mut VecDeque<Entry>) -> Vec<Entry> {
     while batch.len() < MAX_ENTRIES && position < waiting.len() {
         let Entry { event, .. } = &waiting[position];
         let is_next = !passed_over.contains(&event.key)
-            && batch.iter().all(|other| other.event.key != event.key || other.event.revision == event.revision);
+            && batch
+                .iter()
+                .all(|other| other.event.key != event.key || other.event.revision == event.revision);
         if !is_next {
             passed_over.push(event.key.clone());
             position += 1;

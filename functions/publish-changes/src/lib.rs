@@ -1,4 +1,4 @@
-//! Tells what changed: events on a bus of EventBridge's.
+//! Tells what changed: events on a bus of EventBridge's, and marks of the hours whose files for analytics are to be written anew.
 //!
 //! Lambda hands over the changes of the table's stream in batches, those of one call always in their order. What each is worth telling is
 //! decided by `shared::events`, which is pure. An event that the bus does not take is put again; what it still has not taken then is
@@ -9,6 +9,7 @@ mod aside;
 mod batch;
 mod bus;
 mod config;
+mod hours;
 mod recent;
 mod record;
 
@@ -25,6 +26,7 @@ use serde::Serialize;
 use shared::view::Shown;
 
 use batch::Work;
+use hours::Marked;
 use recent::Recent;
 
 pub use bus::{Bus, Entry, Put};
@@ -44,6 +46,7 @@ pub struct Publisher {
     metrics: Metrics,
     /// What was published of late: a batch that is handed over again need not tell it twice.
     recent: Recent,
+    marked: Marked,
 }
 
 impl Publisher {
@@ -62,6 +65,7 @@ impl Publisher {
             store: Store::new(stores, account, Patience::Nobody),
             metrics: Metrics::read(environment)?,
             recent: Recent::default(),
+            marked: Marked::default(),
         })
     }
 }
@@ -111,6 +115,11 @@ pub async fn handle(publisher: &Publisher, batch: Batch, deadline: Deadline) -> 
             work.end_at(position);
         }
     }
+    // At once, whatever becomes of the events: a batch that is handed over again marks them again.
+    if let Err(error) = publisher.marked.mark(&publisher.store, work.hours(), now).await {
+        tracing::warn!(function = FUNCTION, error = %error, "hours could not be marked");
+        fail(0);
+    }
     let events = work.events(&publisher.config.events, &shown);
     let events: Vec<_> = events.into_iter().filter(|entry| !publisher.recent.has(&entry.event)).collect();
     let put = publisher.bus.put(events, deadline).await;
@@ -135,7 +144,12 @@ pub async fn handle(publisher: &Publisher, batch: Batch, deadline: Deadline) -> 
         }
     }
     for (reason, times) in reasons {
-        tracing::error!(function = FUNCTION, reason, times, "changes that can't be understood were set aside");
+        tracing::error!(
+            function = FUNCTION,
+            reason,
+            times,
+            "changes that can't be understood were set aside"
+        );
         counts.set_aside += times;
     }
 

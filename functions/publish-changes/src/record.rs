@@ -3,7 +3,6 @@
 //! Format: <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 use shared::events::{Change, ItemKind};
 use shared::model::Instant;
@@ -18,14 +17,12 @@ const MAX_DEPTH: usize = 64;
 pub struct Batch {
     /// The records, in the order of their shard.
     #[serde(rename = "Records")]
-    pub records: Vec<Box<RawValue>>,
+    pub records: Vec<Value>,
 }
 
 /// The parts of a record that are of use.
 #[derive(Deserialize)]
 struct StreamRecord {
-    #[serde(rename = "eventID", default)]
-    event_id: String,
     dynamodb: Body,
     #[serde(rename = "userIdentity")]
     user_identity: Option<UserIdentity>,
@@ -49,18 +46,6 @@ struct Body {
 struct UserIdentity {
     #[serde(default, rename = "principalId")]
     principal_id: String,
-}
-
-/// The number alone, of a record of which nothing else can be understood.
-#[derive(Deserialize)]
-struct Numbered {
-    dynamodb: Number_,
-}
-
-#[derive(Deserialize)]
-struct Number_ {
-    #[serde(rename = "SequenceNumber")]
-    sequence_number: String,
 }
 
 /// What a record tells.
@@ -89,16 +74,17 @@ pub(crate) struct Read {
 }
 
 /// Reads a record; `now` dates what is not dated.
-pub(crate) fn read(record: &RawValue, now: Instant) -> Read {
-    let parsed: StreamRecord = match serde_json::from_str(record.get()) {
+pub(crate) fn read(record: &Value, now: Instant) -> Read {
+    let parsed = match StreamRecord::deserialize(record) {
         Ok(parsed) => parsed,
         Err(_) => {
-            let numbered: Option<Numbered> = serde_json::from_str(record.get()).ok();
-            let sequence_number = numbered.map(|numbered| numbered.dynamodb.sequence_number);
+            let number =
+                record.get("dynamodb").and_then(|body| body.get("SequenceNumber")).and_then(Value::as_str);
+            let sequence_number = number.map(str::to_owned);
             return Read { sequence_number, told: Told::Unreadable("not a record of a stream") };
         }
     };
-    let StreamRecord { event_id: _, dynamodb, user_identity } = parsed;
+    let StreamRecord { dynamodb, user_identity } = parsed;
     let sequence_number = Some(dynamodb.sequence_number.clone());
     let is_expiry = user_identity.is_some_and(|identity| identity.principal_id == "dynamodb.amazonaws.com");
     let told = told(dynamodb, is_expiry, now).unwrap_or_else(Told::Unreadable);
@@ -169,7 +155,7 @@ mod tests {
     }
 
     fn read_json(record: &Value) -> Read {
-        read(&serde_json::value::to_raw_value(record).unwrap(), now())
+        read(record, now())
     }
 
     fn record(sk: &str) -> Value {
@@ -213,7 +199,10 @@ mod tests {
         wrong["dynamodb"]["NewImage"]["version"] = json!({"N": "two"});
         assert!(matches!(told(&wrong), Told::Unreadable(_)));
         let numbered = read_json(&json!({"dynamodb": {"SequenceNumber": "7", "Keys": 1}}));
-        assert!(matches!((numbered.sequence_number.as_deref(), numbered.told), (Some("7"), Told::Unreadable(_))));
+        assert!(matches!(
+            (numbered.sequence_number.as_deref(), numbered.told),
+            (Some("7"), Told::Unreadable(_))
+        ));
         assert!(matches!(read_json(&json!(1)), Read { sequence_number: None, told: Told::Unreadable(_) }));
         let mut deep = json!({"S": "x"});
         for _ in 0..100 {

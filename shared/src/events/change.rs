@@ -10,7 +10,7 @@ use super::id::{basis, digest, id};
 use super::{EventSettings, EventType};
 use crate::model::{CallKey, Instant, Recording};
 use crate::reading::is_complete;
-use crate::record::history::has_ever_been;
+use crate::record::history::{has_been_before, has_ever_been};
 use crate::record::item::{self, Item, TURNS, TURNS_KEY, UnreadableItem, VERSION, is_tombstone};
 use crate::record::keys;
 use crate::record::merge::{CALL_WRITERS, Record};
@@ -130,6 +130,41 @@ fn is_erased(call: Option<&CallState>) -> bool {
     call.is_some_and(CallState::is_erased)
 }
 
+/// The events that tell an item as it is to somebody who may have missed what was told of it, with the ids that were told then. A call that
+/// was completed before it changed last is told as completed and as corrected.
+///
+/// # Errors
+/// Where the item is not what any release has written.
+pub fn events_again(
+    key: CallKey,
+    kind: ItemKind,
+    at: Instant,
+    item: Item,
+    call: Option<&CallState>,
+    settings: &EventSettings,
+    shown: &Shown<'_>,
+) -> Result<Vec<Event>, UnreadableItem> {
+    let settings = EventSettings { max_age_s: None, ..settings.clone() };
+    let correction = match kind {
+        ItemKind::Call => {
+            let state = CallState::read(item.clone())?;
+            let teller = Teller { key: &key, at, settings: &settings, shown };
+            let image = teller.image(&state);
+            let was_done = !state.is_erased()
+                && has_been_before(CALL_WRITERS, &state.record, |record| is_complete(key.provider, record));
+            was_done.then(|| {
+                let names = image.facts.keys().cloned().collect();
+                teller.event(EventType::CallCorrected, &facts_digest(&image), &image, names)
+            })
+        }
+        ItemKind::Conversation | ItemKind::Recording => None,
+    };
+    let change = Change { key, kind, at, old: None, new: Some(item) };
+    let mut events = events_of(change, call, &settings, shown)?;
+    events.extend(correction.filter(|event| settings.types.contains(event.event_type)));
+    Ok(events)
+}
+
 /// What events are made by.
 struct Teller<'a> {
     key: &'a CallKey,
@@ -229,13 +264,7 @@ impl Teller<'_> {
         has_ever_been(CALL_WRITERS, &image.state.record, |record| is_complete(self.key.provider, record))
     }
 
-    fn event(
-        &self,
-        event_type: EventType,
-        more: &str,
-        image: &Image<'_>,
-        changed: Vec<String>,
-    ) -> Event {
+    fn event(&self, event_type: EventType, more: &str, image: &Image<'_>, changed: Vec<String>) -> Event {
         let mask = self.mask(Some(image.state));
         let basis = basis(self.key, &mask, image.state.record.first_received_at);
         let parts = Parts {

@@ -18,7 +18,7 @@ mod orders;
 #[cfg(test)]
 mod tests;
 
-pub use change::{CallState, Change, ItemKind, events_of};
+pub use change::{CallState, Change, ItemKind, events_again, events_of};
 pub use detail::{Event, MAX_DETAIL_BYTES, SOURCE};
 pub use event_type::EventType;
 pub use settings::{EventSettings, EventTypes, EventTypesError};

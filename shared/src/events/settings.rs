@@ -39,9 +39,9 @@ impl FromStr for EventTypes {
         if text.trim() == "all" {
             return Ok(Self::all());
         }
-        let types = text.split(',').map(|name| {
-            EventType::named(name.trim()).ok_or_else(|| EventTypesError(name.trim().to_owned()))
-        });
+        let types = text
+            .split(',')
+            .map(|name| EventType::named(name.trim()).ok_or_else(|| EventTypesError(name.trim().to_owned())));
         Ok(Self(types.collect::<Result<_, _>>()?))
     }
 }

@@ -3,14 +3,40 @@
 use serde_json::Value;
 
 use crate::model::Instant;
-use crate::record::merge::{Record, Source, Writers};
+use crate::record::inquiry::{HAS, HAS_CONVERSATION, HAS_RECORDING};
+use crate::record::merge::{NOTE, QUERY, RECORD, Record, Source, Writers};
 
 /// What decides whether a call is complete, beside what only grows.
 const DECISIVE: [&str; 2] = ["outcome", "answered_at"];
 
-/// Whether a call's record was, at some time, what `is` asks for: as each of its bodies was received. What only grows (`has`) is taken as it
-/// is now, and what was taken back by a null as it was before: that suffices to know whether a call was ever complete.
+/// Whether a call's record was, at some time, what `is` asks for: as each of its bodies was received. What was taken back by a null is taken
+/// as it was before: that suffices to know whether a call was ever complete.
 pub fn has_ever_been(writers: Writers, record: &Record, is: impl Fn(&Record) -> bool) -> bool {
+    was(writers, record, is, 0)
+}
+
+/// Whether it was that before the last body that was received.
+pub fn has_been_before(writers: Writers, record: &Record, is: impl Fn(&Record) -> bool) -> bool {
+    was(writers, record, is, 1)
+}
+
+/// Who says that there is a conversation, and a recording.
+const TELLERS: [(&str, [&str; 2]); 2] = [(HAS_CONVERSATION, [NOTE, QUERY]), (HAS_RECORDING, [RECORD, QUERY])];
+
+/// What is stored beside the call, as far as these functions can have told.
+fn has_told(record: &Record, then: &Record) -> Option<Value> {
+    let mut has = record.facts.get(HAS)?.as_object()?.clone();
+    for (name, tellers) in TELLERS {
+        let knows = |functions: &Record| tellers.iter().any(|teller| functions.sources.contains_key(*teller));
+        // Of a platform with other functions all is told at once.
+        if knows(record) && !knows(then) {
+            has.remove(name);
+        }
+    }
+    Some(Value::Object(has))
+}
+
+fn was(writers: Writers, record: &Record, is: impl Fn(&Record) -> bool, without_last: usize) -> bool {
     let mut bodies: Vec<(Instant, &str, &str)> = record
         .sources
         .iter()
@@ -28,9 +54,13 @@ pub fn has_ever_been(writers: Writers, record: &Record, is: impl Fn(&Record) -> 
     DECISIVE.iter().for_each(|attribute| drop(then.facts.remove(attribute)));
     // The last word of each function on each attribute, so far.
     let mut said: Vec<(&str, &str, Value)> = Vec::new();
-    bodies.into_iter().any(|(_, function, body)| {
+    let count = bodies.len() - without_last;
+    bodies.into_iter().take(count).any(|(_, function, body)| {
         let Some(source) = record.sources.get(function) else { return false };
         then.sources.insert(function.to_owned(), source.clone());
+        if let Some(has) = has_told(record, &then) {
+            then.facts.insert(HAS, has);
+        }
         for attribute in DECISIVE {
             if let Some(value) = says(writers, record, function, source, body, attribute) {
                 said.retain(|(by, of, _)| (*by, *of) != (function, attribute));
@@ -67,7 +97,8 @@ fn says(
         return None;
     }
     let ranking = writers.iter().find(|(known, _)| *known == attribute).map(|(_, ranking)| *ranking);
-    let Some(ranking) = ranking.filter(|ranking| ranking.iter().any(|(writer, _)| *writer == function)) else {
+    let Some(ranking) = ranking.filter(|ranking| ranking.iter().any(|(writer, _)| *writer == function))
+    else {
         let is_sole = ranking.is_none() || record.sources.len() == 1;
         return record.facts.get(attribute).filter(|_| is_sole).cloned();
     };
@@ -89,8 +120,8 @@ fn strongest<'a>(writers: Writers, attribute: &str, said: &'a [(&str, &str, Valu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reading::is_complete;
     use crate::model::Provider;
+    use crate::reading::is_complete;
     use crate::record::merge::{CALL_WRITERS, Contribution, NOTE, RECORD, REPORT, merge};
     use serde_json::{Map, json};
     use std::collections::BTreeSet;
@@ -111,6 +142,23 @@ mod tests {
             merge(CALL_WRITERS, &mut record, contribution);
         }
         record.unwrap()
+    }
+
+    #[test]
+    fn a_call_that_was_complete_before_its_last_push_is_known() {
+        let complete = |record: &Record| is_complete(Provider::Alicom, record);
+        let report = (REPORT, "1", json!({"outcome": "answered"}));
+        let recording = (RECORD, "1", json!({"has": {"recording": true}}));
+        let note = (NOTE, "1", json!({"has": {"conversation": true}}));
+        let later = (REPORT, "2", json!({"outcome": "answered", "duration_s": 3}));
+        for order in
+            [[&report, &recording, &note], [&note, &report, &recording], [&recording, &note, &report]]
+        {
+            let once = record(&order.map(Clone::clone));
+            assert!(complete(&once) && !has_been_before(CALL_WRITERS, &once, complete), "{order:?}");
+            let again = record(&[&order.map(Clone::clone)[..], std::slice::from_ref(&later)].concat());
+            assert!(has_been_before(CALL_WRITERS, &again, complete), "{order:?}");
+        }
     }
 
     #[test]

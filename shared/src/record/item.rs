@@ -95,7 +95,9 @@ pub fn call_item(key: &CallKey, record: Record, waiting: Waiting) -> Result<NewI
     item.push_some("task_key", task_key);
     item.push_some("callee_key", callee_key);
     let due = match settle_at {
-        Some(settle_at) => Some((keys::conversation_due_key(shard), ask_at.unwrap_or(settle_at).min(settle_at))),
+        Some(settle_at) => {
+            Some((keys::conversation_due_key(shard), ask_at.unwrap_or(settle_at).min(settle_at)))
+        }
         None => ask_at.map(|ask_at| (keys::settled_due_key(shard), ask_at)),
     };
     if let Some((due, due_at)) = due {
@@ -242,8 +244,16 @@ pub fn record(mut item: Item) -> Result<Record, UnreadableItem> {
     for name in NO_FACTS {
         bookkeeping.extend(item.remove(name).map(|value| (name.to_owned(), value)));
     }
-    let Bookkeeping { extra, sources, mut bodies, first_received_at, updated_at, asked, next_ask_at, settled_at } =
-        typed(bookkeeping)?;
+    let Bookkeeping {
+        extra,
+        sources,
+        mut bodies,
+        first_received_at,
+        updated_at,
+        asked,
+        next_ask_at,
+        settled_at,
+    } = typed(bookkeeping)?;
     let sources = sources
         .into_iter()
         .map(|(function, line)| {

@@ -60,6 +60,13 @@ pub struct Waiting {
     pub complete_after_s: i64,
 }
 
+/// As long as the settings' defaults say.
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { inquiry_delay_s: 300, complete_after_s: 3_600 }
+    }
+}
+
 /// When a call is to be asked for; `None` where its platform is not asked, it is complete, or was pursued long enough. A first inquiry comes
 /// some time after the call was first heard of; later pushes don't move it.
 pub fn ask_at(provider: Provider, record: &Record, waiting: Waiting) -> Option<Instant> {
@@ -177,11 +184,8 @@ mod tests {
     #[test]
     fn a_push_after_the_pursuit_was_given_up_does_not_take_it_up_again() {
         let mut call = record(&pushes()[..1]);
-        call.inquiry = Inquiry {
-            asked: 15,
-            next_ask_at: Some(at(1).plus_seconds(PURSUIT_S + 1)),
-            settled_at: None,
-        };
+        call.inquiry =
+            Inquiry { asked: 15, next_ask_at: Some(at(1).plus_seconds(PURSUIT_S + 1)), settled_at: None };
         let note = Contribution { received_at: at(PURSUIT_S), ..pushes()[2].clone() };
         let mut call = Some(call);
         assert!(merge(CALL_WRITERS, &mut call, note));

@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Context;
 use lambda_http::{Body, RequestExt, Response};
+use publish_changes::Publisher;
 use query_calls::QueryCalls;
 use runtime::clock;
 use runtime::credentials::ProviderCredentials;
@@ -59,6 +60,9 @@ pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 3] = [
 /// For how long API Gateway waits for a function that answers readers.
 const READERS_WAIT: Duration = Duration::from_secs(29);
 
+/// How long a batch of changes may take, as in the template.
+const CHANGES_WAIT: Duration = Duration::from_secs(60);
+
 /// Why an invocation brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
@@ -83,6 +87,7 @@ pub struct Functions {
     credentials: ProviderCredentials,
     sweeper: Sweeper,
     reader: QueryCalls,
+    publisher: Publisher,
 }
 
 impl Functions {
@@ -94,8 +99,9 @@ impl Functions {
         credentials: ProviderCredentials,
         sweeper: Sweeper,
         reader: QueryCalls,
+        publisher: Publisher,
     ) -> Self {
-        Self { receiver, archiver, conversations, credentials, sweeper, reader }
+        Self { receiver, archiver, conversations, credentials, sweeper, reader, publisher }
     }
 
     /// Invokes a function with an event, and gives back what it answers.
@@ -112,6 +118,9 @@ impl Functions {
             (None, None) if name == query_calls::FUNCTION => {
                 tokio::spawn(async move { self.read(event).await })
             }
+            (None, None) if name == publish_changes::FUNCTION => {
+                tokio::spawn(async move { self.publish(event).await })
+            }
             (None, None) => return Err(InvokeError::NotFound(name.to_owned())),
         };
         invocation.await.map_err(|error| failed("Runtime.Panic", error.to_string()))?
@@ -121,6 +130,13 @@ impl Functions {
         let event = serde_json::from_value(event)
             .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
         let answer = query_calls::handle(&self.reader, event, Deadline::after(READERS_WAIT)).await;
+        serde_json::to_value(answer).map_err(|error| failed("Runtime.Error", error.to_string()))
+    }
+
+    async fn publish(&self, event: Value) -> Result<Value, InvokeError> {
+        let batch = serde_json::from_value(event)
+            .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
+        let answer = publish_changes::handle(&self.publisher, batch, Deadline::after(CHANGES_WAIT)).await;
         serde_json::to_value(answer).map_err(|error| failed("Runtime.Error", error.to_string()))
     }
 
