@@ -109,9 +109,9 @@ pub struct Options {
     /// Make no events: nothing stands before the embedded DynamoDB then.
     #[arg(long)]
     pub no_events: bool,
-    /// What goes wrong at the bus, on purpose.
-    #[arg(skip)]
-    pub bus_faults: bus::Faults,
+    /// How many of a hundred requests to the bus go wrong, on purpose.
+    #[arg(long, value_name = "PERCENT", hide = true, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=90))]
+    pub bus_faults: u32,
 }
 
 impl Options {
@@ -139,7 +139,7 @@ impl Options {
             s3_endpoint: None,
             simulator_only: true,
             no_events: false,
-            bus_faults: bus::Faults::default(),
+            bus_faults: 0,
         }
     }
 }
@@ -210,7 +210,7 @@ impl Stack {
             .map(|url| Webhook { url: url.to_string(), header: options.webhook_header.clone() });
         let bus_listener = listen(options, options.bus_port, "--bus-port").await?;
         let events = data.map(|data| data.join("events"));
-        let bus = Bus::start(bus_listener, events.as_deref(), webhook, options.bus_faults)?;
+        let bus = Bus::start(bus_listener, events.as_deref(), webhook, bus::Faults { percent: options.bus_faults })?;
         let bus_endpoint = format!("http://{}", reachable(bus.address()));
         let endpoint =
             |address: Option<SocketAddr>| address.map(|address| format!("http://{}", reachable(address)));

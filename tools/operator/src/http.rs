@@ -77,7 +77,10 @@ impl Http {
     }
 
     /// Gets what is at a URL.
-    pub(crate) async fn get(&self, url: &str, timeout: Duration) -> Result<(u16, Vec<u8>), NoAnswer> {
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn get(&self, url: &str, timeout: Duration) -> Result<(u16, Vec<u8>), NoAnswer> {
         self.send("GET", url, None, None, timeout).await
     }
 

@@ -151,7 +151,8 @@ impl Served {
     /// Starts it with these options and settings, and waits until it is ready.
     pub(crate) fn start_with(options: &[&str], settings: &[(&str, &str)]) -> Self {
         let ports =
-            ["--port", "--dynamodb-port", "--s3-port", "--provider-port", "--issuer-port"].into_iter();
+            ["--port", "--dynamodb-port", "--s3-port", "--provider-port", "--bus-port", "--issuer-port"];
+        let ports = ports.into_iter();
         let free_ports = ports.filter(|port| !options.contains(port)).flat_map(|port| [port, "0"]);
         let token = ["--token", TOKEN].into_iter().filter(|_| !options.contains(&"--token"));
         let mut child = Command::new(env!("CARGO_BIN_EXE_callvault"))

@@ -10,6 +10,7 @@ use catalog::PUSH_FUNCTIONS;
 use catalog::token;
 use fetch_conversations::FetchConfig;
 use local_stack::functions::SCHEDULED_FUNCTIONS;
+use publish_changes::PublishConfig;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::string::string_regex;
 use proptest::test_runner::TestRunner;
@@ -25,21 +26,26 @@ use serde_json::{Value, json};
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 23] = [
+const NOT_READ: [&str; 33] = [
     "AlarmTopicArn",
     "ArchiveInterval",
     "ArchiveMemoryMb",
     "ArchiveWorkers",
     "CertificateArn",
     "DomainName",
+    "EventArchiveDays",
+    "EventParallelization",
     "FetchMemoryMb",
     "GlacierAfterDays",
     "KmsKeyArn",
     "LatencyAlarmMs",
+    "LeadIntents",
+    "LeadTopicArn",
     "LogRetentionDays",
     "MachineScopes",
     "ObjectLock",
     "OldestDueAlarmMinutes",
+    "PublishMemoryMb",
     "PushMemoryMb",
     "PushReservedConcurrency",
     "QueryMemoryMb",
@@ -49,13 +55,18 @@ const NOT_READ: [&str; 23] = [
     "SilenceHours",
     "ThrottlingBurstLimit",
     "ThrottlingRateLimit",
+    "WebhookDetailTypes",
+    "WebhookHeaderName",
+    "WebhookRequestsPerSecond",
+    "WebhookSecret",
+    "WebhookUrl",
 ];
 
 /// Parameters of which functions take whatever they are given.
 const ANYTHING: [&str; 2] = ["CalleeIdSecretArn", "ProviderSecretArn"];
 
 /// Values that kept a function from starting, or would harm: neither template nor functions take them.
-const REFUSED: [(&str, &[&str]); 23] = [
+const REFUSED: [(&str, &[&str]); 27] = [
     ("PushTokenSha256", &["my-token", "25bf8e1a", "é"]),
     (
         "AllowedSourceCidrs",
@@ -110,6 +121,10 @@ const REFUSED: [(&str, &[&str]); 23] = [
         "RoleGroups",
         &["leads", "leads=", "=calls.read", "leads=calls.write", "leads=calls.read,", "leads=all"],
     ),
+    ("CompleteAfterSeconds", &["-1", "1.5"]),
+    ("EventTypes", &["", "call.complete", "all,call.intent", "call.completed,"]),
+    ("EventNumbers", &["", "whole", "true"]),
+    ("EventMaxAgeHours", &["-1", "1.5", "a day"]),
     ("AccessLogRetentionDays", &["0", "-1", "1.5", "36501"]),
 ];
 
@@ -137,7 +152,7 @@ impl<'a> Parameter<'a> {
         let bound = |name: &str| definition.get(name).map(|bound| number(&text(bound)).unwrap());
         let allowed = definition["AllowedValues"].as_array();
         let of_type = match definition["Type"].as_str().unwrap() {
-            "String" => true,
+            "String" | "CommaDelimitedList" => true,
             "Number" => number(value).is_some_and(|number| {
                 bound("MinValue").is_none_or(|least| number >= least)
                     && bound("MaxValue").is_none_or(|most| number <= most)
@@ -203,6 +218,11 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
         query_calls::FUNCTION => {
             AuthConfig::read(environment)?;
             AccessRetention::read(environment)?;
+            let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
+            drop(CalleeIdSource::read(environment, &account)?);
+        }
+        publish_changes::FUNCTION => {
+            PublishConfig::read(environment)?;
             let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
             drop(CalleeIdSource::read(environment, &account)?);
         }

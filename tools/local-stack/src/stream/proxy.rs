@@ -126,7 +126,7 @@ impl Shared {
                 answered.headers.insert(CRC32, sum);
             }
         }
-        let new = asked.get_mut("Item").map(Value::take).and_then(object);
+        let new = asked.get_mut("Item").map(Value::take).map(as_stored).and_then(object);
         self.tell(key, old, new);
         Ok(answered)
     }
@@ -228,6 +228,28 @@ impl Upstream {
         };
         let next = said.get_mut("LastEvaluatedKey").map(Value::take).filter(|next| !next.is_null());
         Ok((items, next))
+    }
+}
+
+/// A value as DynamoDB hands it back: numbers without the zeros at their ends.
+fn as_stored(value: Value) -> Value {
+    match value {
+        Value::Object(object) => object
+            .into_iter()
+            .map(|(name, value)| match (name.as_str(), value) {
+                ("N", Value::String(number)) => (name, Value::String(plain(number))),
+                (_, value) => (name, as_stored(value)),
+            })
+            .collect(),
+        Value::Array(list) => list.into_iter().map(as_stored).collect(),
+        other => other,
+    }
+}
+
+fn plain(number: String) -> String {
+    match number.contains('.') && !number.contains(['e', 'E']) {
+        true => number.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => number,
     }
 }
 

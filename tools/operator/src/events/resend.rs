@@ -75,8 +75,8 @@ pub(super) async fn resend(options: ResendOptions) -> anyhow::Result<()> {
             break;
         }
     }
-    let would_be = if options.dry_run { "would be " } else { "" };
-    say(&format!("events that {would_be}put on the bus again: {sent}"))?;
+    let would_be = if options.dry_run { "would be put" } else { "were put" };
+    say(&format!("events that {would_be} on the bus again: {sent}"))?;
     ensure!(unreadable == 0, "{unreadable} items are not what this program writes");
     Ok(())
 }
