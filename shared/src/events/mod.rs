@@ -11,6 +11,7 @@ mod change;
 mod detail;
 mod event_type;
 mod id;
+mod schema;
 mod settings;
 
 #[cfg(test)]
@@ -21,4 +22,5 @@ mod tests;
 pub use change::{CallState, Change, ItemKind, events_again, events_of};
 pub use detail::{Event, MAX_DETAIL_BYTES, SOURCE};
 pub use event_type::EventType;
+pub use schema::schema;
 pub use settings::{EventSettings, EventTypes, EventTypesError};

@@ -122,8 +122,8 @@ const REFUSED: [(&str, &[&str]); 27] = [
         &["leads", "leads=", "=calls.read", "leads=calls.write", "leads=calls.read,", "leads=all"],
     ),
     ("CompleteAfterSeconds", &["-1", "1.5"]),
-    ("EventTypes", &["", "call.complete", "all,call.intent", "call.completed,"]),
-    ("EventNumbers", &["", "whole", "true"]),
+    ("EventTypes", &["call.complete", "all,call.intent", "call.completed,"]),
+    ("EventNumbers", &["whole", "true"]),
     ("EventMaxAgeHours", &["-1", "1.5", "a day"]),
     ("AccessLogRetentionDays", &["0", "-1", "1.5", "36501"]),
 ];
@@ -240,8 +240,8 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
 /// The functions, with what each is given: variables, and what the template says of their values.
 fn functions(template: &Template) -> BTreeMap<&'static str, BTreeMap<String, Value>> {
     let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function);
-    let names =
-        pushes.chain(SCHEDULED_FUNCTIONS.iter().map(|function| function.name)).chain([query_calls::FUNCTION]);
+    let scheduled = SCHEDULED_FUNCTIONS.iter().map(|function| function.name);
+    let names = pushes.chain(scheduled).chain([query_calls::FUNCTION, publish_changes::FUNCTION]);
     names.map(|name| (name, template.environment(name))).collect()
 }
 
@@ -251,7 +251,7 @@ fn deployed(template: &Template, value: &Value, given: &BTreeMap<String, String>
         return deployed(template, &choice[2], given);
     }
     match value.get("Ref").and_then(Value::as_str) {
-        Some("Table" | "Bucket") => Some("callvault".to_owned()),
+        Some("Table" | "Bucket" | "EventBus") => Some("callvault".to_owned()),
         Some(name) if given.contains_key(name) => given.get(name).cloned(),
         _ => template.default(value),
     }
