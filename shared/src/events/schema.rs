@@ -23,13 +23,22 @@ pub fn schema(event_type: EventType) -> Value {
     }
     if event_type != EventType::CallErased {
         parts.insert("call".to_owned(), call());
-        parts.insert("complete".to_owned(), json!({"type": "boolean", "description": "Whether all is known that the platform tells."}));
+        parts.insert(
+            "complete".to_owned(),
+            json!({"type": "boolean", "description": "Whether all is known that the platform tells."}),
+        );
         let about = "The attributes that were left out, since the event would have had more than 60 KB.";
-        parts.insert("left_out".to_owned(), json!({"type": "array", "items": {"type": "string"}, "description": about}));
+        parts.insert(
+            "left_out".to_owned(),
+            json!({"type": "array", "items": {"type": "string"}, "description": about}),
+        );
     }
     if is_of_call {
         let about = "The names of the facts that changed.";
-        parts.insert("changed".to_owned(), json!({"type": "array", "items": {"type": "string"}, "description": about}));
+        parts.insert(
+            "changed".to_owned(),
+            json!({"type": "array", "items": {"type": "string"}, "description": about}),
+        );
     }
     if is_of_recording {
         required.push("recording");

@@ -54,7 +54,8 @@ struct OfCall<'a> {
 impl<'a> OfCall<'a> {
     fn add(&mut self, event: &'a Value) {
         let detail = &event["detail"];
-        let key = (detail["id"].as_str().unwrap_or_default(), detail["revision"].as_u64().unwrap_or_default());
+        let key =
+            (detail["id"].as_str().unwrap_or_default(), detail["revision"].as_u64().unwrap_or_default());
         // The bus may take an event twice: what was not answered is put again.
         if self.ids.insert(key) {
             self.all.push(event);
@@ -143,17 +144,19 @@ fn judge(items: &[Item], told: &OfCall<'_>, erased: bool, started: jiff::Timesta
         (_, 2..) => differ("call", format!("told as completed by {completed} ids")),
         _ => {}
     }
-    let of_call = told.all.iter().filter(|event| {
-        event["detail-type"].as_str().is_some_and(|kind| kind.starts_with("call."))
-    });
+    let of_call = told
+        .all
+        .iter()
+        .filter(|event| event["detail-type"].as_str().is_some_and(|kind| kind.starts_with("call.")));
     let revisions: Vec<_> = of_call.filter_map(|event| event["detail"]["revision"].as_u64()).collect();
     if !revisions.is_sorted() {
         differ("call", format!("told out of order, by revision: {revisions:?}"));
     }
-    let words = told.all.iter().filter(|event| {
-        event["detail-type"] == "call.completed" || event["detail-type"] == "call.corrected"
-    });
-    if let (Some(last), true) = (words.last(), done) {
+    let mut words =
+        told.all.iter().rev().filter(|event| {
+            event["detail-type"] == "call.completed" || event["detail-type"] == "call.corrected"
+        });
+    if let (Some(last), true) = (words.next(), done) {
         for name in SHOWN {
             let (is, said) = (call.get(name), last["detail"]["call"].get(name));
             if is != said {

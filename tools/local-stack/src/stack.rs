@@ -210,7 +210,12 @@ impl Stack {
             .map(|url| Webhook { url: url.to_string(), header: options.webhook_header.clone() });
         let bus_listener = listen(options, options.bus_port, "--bus-port").await?;
         let events = data.map(|data| data.join("events"));
-        let bus = Bus::start(bus_listener, events.as_deref(), webhook, bus::Faults { percent: options.bus_faults })?;
+        let bus = Bus::start(
+            bus_listener,
+            events.as_deref(),
+            webhook,
+            bus::Faults { percent: options.bus_faults },
+        )?;
         let bus_endpoint = format!("http://{}", reachable(bus.address()));
         let endpoint =
             |address: Option<SocketAddr>| address.map(|address| format!("http://{}", reachable(address)));

@@ -118,7 +118,10 @@ async fn a_call_is_told_as_it_becomes_known_and_a_repeat_tells_nothing() {
     assert_eq!(completed["source"], "callvault");
     let detail = &completed["detail"];
     assert_eq!((&detail["complete"], &detail["revision"]), (&json!(true), &json!(2)));
-    assert_eq!((&detail["href"], &detail["call"]["callee"]), (&json!("/api/calls/alicom/1"), &json!("139******78")));
+    assert_eq!(
+        (&detail["href"], &detail["call"]["callee"]),
+        (&json!("/api/calls/alicom/1"), &json!("139******78"))
+    );
     assert!(!events.iter().any(|event| event.to_string().contains("13912345678")));
     stack.stop().await.unwrap();
 }
@@ -184,12 +187,8 @@ async fn a_webhook_that_was_dead_gets_everything_once_it_is_back() {
     let port = free_port();
     let webhook = format!("http://127.0.0.1:{port}/hook?key=canary").parse().unwrap();
     let header = Some(("x-token".to_owned(), "canary-token".to_owned()));
-    let options = Options {
-        dynamodb_endpoint: None,
-        webhook: Some(webhook),
-        webhook_header: header,
-        ..options()
-    };
+    let options =
+        Options { dynamodb_endpoint: None, webhook: Some(webhook), webhook_header: header, ..options() };
     let stack = Stack::start(&options).await.unwrap();
     for call in ["1", "2", "3"] {
         push(&stack, "alicom-call-report", report(call)).await;
@@ -205,9 +204,15 @@ async fn a_webhook_that_was_dead_gets_everything_once_it_is_back() {
     assert_eq!(hook.await_calls("call.completed", 3).await.len(), 3);
     assert_eq!(hook.await_calls("call.intent", 3).await.len(), 3);
     let (headers, event) = hook.got.lock().unwrap()[0].clone();
-    assert_eq!((&headers["x-token"], &headers["content-type"]), (&"canary-token".parse().unwrap(), &"application/json; charset=utf-8".parse().unwrap()));
+    assert_eq!(
+        (&headers["x-token"], &headers["content-type"]),
+        (&"canary-token".parse().unwrap(), &"application/json; charset=utf-8".parse().unwrap())
+    );
     let names: Vec<_> = event.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(names, ["account", "detail", "detail-type", "id", "region", "resources", "source", "time", "version"]);
+    assert_eq!(
+        names,
+        ["account", "detail", "detail-type", "id", "region", "resources", "source", "time", "version"]
+    );
     stack.stop().await.unwrap();
 }
 
@@ -217,14 +222,23 @@ async fn after_a_kill_everything_arrives() {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let webhook = format!("http://127.0.0.1:{port}/");
-    let options =
-        ["--data", folder.path().to_str().unwrap(), "--no-schedule", "--webhook", &webhook, "--bus-faults", "20"];
+    let options = [
+        "--data",
+        folder.path().to_str().unwrap(),
+        "--no-schedule",
+        "--webhook",
+        &webhook,
+        "--bus-faults",
+        "20",
+    ];
     let mut expected = BTreeSet::new();
     for round in 0..4 {
         let served = Served::start(&options);
         for call in 0..20 {
             let call_id = format!("{round}-{call}");
-            for (function, body) in [("alicom-call-report", report(&call_id)), ("alicom-call-note", note(&call_id))] {
+            for (function, body) in
+                [("alicom-call-report", report(&call_id)), ("alicom-call-note", note(&call_id))]
+            {
                 let url = format!("{}/push/{function}/{TOKEN}", served.url);
                 assert_eq!(post(&url, body.to_string()).await.0, 200);
             }
@@ -250,7 +264,8 @@ async fn a_change_that_cannot_be_understood_is_set_aside_and_holds_up_no_other()
     let stack = Stack::start(&Options { dynamodb_endpoint: None, ..options() }).await.unwrap();
     push(&stack, "alicom-call-report", report("0")).await;
     for poison in 0..5 {
-        let item = json!({"pk": format!("call#alicom#poison-{poison}"), "sk": "call", "sources": 7, "version": 1});
+        let item =
+            json!({"pk": format!("call#alicom#poison-{poison}"), "sk": "call", "sources": 7, "version": 1});
         stack.store().table().put(item.as_object().unwrap().clone()).await.unwrap();
     }
     let item = json!({"pk": "call#alicom#poison-0", "sk": "recording#main", "state": "archived", "slot": 7});
@@ -261,10 +276,16 @@ async fn a_change_that_cannot_be_understood_is_set_aside_and_holds_up_no_other()
         push(&stack, "alicom-call-note", note(&call.to_string())).await;
         let pushed = tokio::time::Instant::now();
         told(&stack, |events| of_call(events, &call.to_string()).len() >= 2).await;
-        assert!(pushed.elapsed() < Duration::from_secs(1), "{:?} after {:?}", pushed.elapsed(), began.elapsed());
+        assert!(
+            pushed.elapsed() < Duration::from_secs(1),
+            "{:?} after {:?}",
+            pushed.elapsed(),
+            began.elapsed()
+        );
     }
     let aside = rejected(&stack).await;
-    let aside: Vec<_> = aside.iter().filter(|(key, _)| key.starts_with("rejected/publish-changes/")).collect();
+    let aside: Vec<_> =
+        aside.iter().filter(|(key, _)| key.starts_with("rejected/publish-changes/")).collect();
     assert_eq!(aside.len(), 6);
     assert!(aside.iter().all(|(_, reject)| reject["body"].as_str().unwrap().contains("poison-")));
     stack.stop().await.unwrap();
@@ -276,8 +297,7 @@ async fn what_changed_is_told_again_with_the_ids_that_it_had() {
     let hook = Hook::listen(&port).await;
     let webhook = format!("http://127.0.0.1:{port}/");
     let bus = free_port();
-    let served =
-        Served::start(&["--memory", "--no-schedule", "--webhook", &webhook, "--bus-port", &bus]);
+    let served = Served::start(&["--memory", "--no-schedule", "--webhook", &webhook, "--bus-port", &bus]);
     for (function, body) in [("alicom-call-report", report("1")), ("alicom-call-note", note("1"))] {
         assert_eq!(post(&format!("{}/push/{function}/{TOKEN}", served.url), body.to_string()).await.0, 200);
     }
@@ -292,7 +312,11 @@ async fn what_changed_is_told_again_with_the_ids_that_it_had() {
     let operate = |arguments: &[&str]| {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_callvault"))
             .args(arguments)
-            .envs([("TABLE_NAME", "callvault"), ("BUCKET_NAME", "callvault"), ("EVENT_BUS_NAME", "callvault")])
+            .envs([
+                ("TABLE_NAME", "callvault"),
+                ("BUCKET_NAME", "callvault"),
+                ("EVENT_BUS_NAME", "callvault"),
+            ])
             .envs([("DYNAMODB_ENDPOINT", &served.dynamodb), ("S3_ENDPOINT", &served.s3)])
             .env("EVENTBRIDGE_ENDPOINT", &endpoint)
             .output()
@@ -309,10 +333,58 @@ async fn what_changed_is_told_again_with_the_ids_that_it_had() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!((count(), ids()), (4, told));
-    assert!(operate(&["events", "resend", "--since", "2099-06-01T00:00:00Z", "--until", "2099-06-02T00:00:00Z"]).contains(": 0"));
+    assert!(
+        operate(&["events", "resend", "--since", "2099-06-01T00:00:00Z", "--until", "2099-06-02T00:00:00Z"])
+            .contains(": 0")
+    );
     let said = operate(&["events", "test"]);
     assert_eq!(said, "put 9 events on the bus, one of each type\n");
     let all = operate(&["events", "--follow", "--from-start", "--count", "13", "--bus", &endpoint]);
     assert_eq!(all.lines().count(), 13);
     assert!(all.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["source"] == "callvault"));
+}
+
+/// How long each of a stack's pushes took, in microseconds, and what it used of the processor, in milliseconds.
+async fn measured(served: &Served, round: usize, took: &mut Vec<u128>) {
+    let calls = 40;
+    for call in 0..calls {
+        let call_id = format!("{round}-{call}");
+        for (function, body) in
+            [("alicom-call-report", report(&call_id)), ("alicom-call-note", note(&call_id))]
+        {
+            let url = format!("{}/push/{function}/{TOKEN}", served.url);
+            let began = std::time::Instant::now();
+            assert_eq!(post(&url, body.to_string()).await.0, 200);
+            took.push(began.elapsed().as_micros());
+        }
+    }
+}
+
+fn median(mut took: Vec<u128>) -> u128 {
+    took.sort_unstable();
+    took[took.len() / 2]
+}
+
+/// Pushes do not wait for what is told of them. What it costs is written down, and bounded with room for a machine that does other things.
+#[tokio::test(flavor = "multi_thread")]
+async fn pushes_take_as_long_with_the_stream_as_without_even_if_the_webhook_is_dead() {
+    let port = free_port();
+    let webhook = format!("http://127.0.0.1:{port}/");
+    let without = Served::start(&["--memory", "--no-schedule", "--no-events"]);
+    let with = Served::start(&["--memory", "--no-schedule", "--webhook", &webhook]);
+    let (mut of_without, mut of_with) = (Vec::new(), Vec::new());
+    let before = [without.cpu_ms(), with.cpu_ms()];
+    for round in 0..10 {
+        measured(&without, round, &mut of_without).await;
+        measured(&with, round, &mut of_with).await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let cpu = [without.cpu_ms() - before[0], with.cpu_ms() - before[1]];
+    let p50 = [median(of_without), median(of_with)];
+    let mut out = std::io::stdout();
+    let told = format!("p50 without and with the stream: {p50:?} µs; processor: {cpu:?} ms\n");
+    std::io::Write::write_all(&mut out, told.as_bytes()).unwrap();
+    assert!(p50[1] * 10 <= p50[0] * 15, "{told}");
+    let hook = Hook::listen(&port).await;
+    assert_eq!(hook.await_calls("call.completed", 400).await.len(), 400);
 }

@@ -200,6 +200,15 @@ impl Served {
         line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
     }
 
+    /// How much it has used of the processor, in milliseconds: Linux counts hundredths of a second.
+    pub(crate) fn cpu_ms(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks: Vec<u64> =
+            fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse().unwrap()).collect();
+        ticks.iter().sum::<u64>() * 10
+    }
+
     /// Runs an operator's command on its stores, and gives back whether it succeeded, and what it said.
     pub(crate) fn operate(&self, arguments: &[&str]) -> (bool, String) {
         let (code, said) = self.operate_with_code(arguments);

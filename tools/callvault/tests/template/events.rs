@@ -53,7 +53,8 @@ fn every_type_has_its_schema_and_its_sample_is_as_the_schema_says() {
         let path = format!("events/schemas/{}.json", kind.as_str());
         if is_updating() {
             std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(root().join(&path), serde_json::to_string_pretty(&schema).unwrap() + "\n").unwrap();
+            std::fs::write(root().join(&path), serde_json::to_string_pretty(&schema).unwrap() + "\n")
+                .unwrap();
         }
         assert_eq!(read_json(&path), schema, "{path}: UPDATE_EVENTS=1 writes it anew");
     }
@@ -89,7 +90,10 @@ fn check(schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) {
         other => panic!("{other}"),
     };
     let kinds = list(&schema["type"]);
-    if !kinds.is_empty() && schema.get("type").is_some() && !kinds.iter().any(|kind| is_of_type(kind.as_str().unwrap())) {
+    if !kinds.is_empty()
+        && schema.get("type").is_some()
+        && !kinds.iter().any(|kind| is_of_type(kind.as_str().unwrap()))
+    {
         wrong.push(format!("{path}: not {}", schema["type"]));
     }
     if schema.get("const").is_some_and(|expected| expected != value) {
@@ -104,7 +108,9 @@ fn check(schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) {
             wrong.push(format!("{path}: not like {pattern}"));
         }
     }
-    if schema["format"] == "date-time" && value.as_str().is_none_or(|at| at.parse::<jiff::Timestamp>().is_err()) {
+    if schema["format"] == "date-time"
+        && value.as_str().is_none_or(|at| at.parse::<jiff::Timestamp>().is_err())
+    {
         wrong.push(format!("{path}: no time"));
     }
     for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -187,24 +193,28 @@ fn sample(kind: EventType) -> Value {
 /// The recipes' input transformers, as the page has them after `<!-- transformer: <name> -->`.
 fn recipe(name: &str) -> Value {
     let page = read(PAGE);
-    let (_, rest) = page.split_once(&format!("<!-- transformer: {name} -->\n```json\n")).unwrap_or_else(|| panic!("{name}"));
+    let (_, rest) = page
+        .split_once(&format!("<!-- transformer: {name} -->\n```json\n"))
+        .unwrap_or_else(|| panic!("{name}"));
     serde_json::from_str(rest.split_once("```").unwrap().0).unwrap()
 }
 
 #[test]
 fn the_recipes_make_what_their_receivers_take() {
-    let (lead, lost, done) =
-        (sample(EventType::CallIntent), sample(EventType::RecordingExpired), sample(EventType::CallCompleted));
+    let (lead, lost, done) = (
+        sample(EventType::CallIntent),
+        sample(EventType::RecordingExpired),
+        sample(EventType::CallCompleted),
+    );
     let call_id = done["detail"]["call_id"].as_str().unwrap();
-    for (name, text) in [
-        ("dingtalk", "/text/content"),
-        ("wecom", "/text/content"),
-        ("feishu", "/content/text"),
-    ] {
+    for (name, text) in
+        [("dingtalk", "/text/content"), ("wecom", "/text/content"), ("feishu", "/content/text")]
+    {
         let transformer = recipe(name);
         for event in [&lead, &lost, &done] {
             let message = transformed(&transformer, event);
-            let told = message.pointer(text).and_then(Value::as_str).unwrap_or_else(|| panic!("{name}: {message}"));
+            let told =
+                message.pointer(text).and_then(Value::as_str).unwrap_or_else(|| panic!("{name}: {message}"));
             assert!(told.contains(call_id), "{name}: {told}");
         }
         let message = transformed(&transformer, &lead);
@@ -212,7 +222,10 @@ fn the_recipes_make_what_their_receivers_take() {
     }
     let hubspot = transformed(&recipe("hubspot"), &done);
     let properties = hubspot["properties"].as_object().unwrap();
-    assert!(properties["hs_timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{properties:?}");
+    assert!(
+        properties["hs_timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(),
+        "{properties:?}"
+    );
     assert_eq!(properties["hs_call_status"], "COMPLETED");
     assert!(properties["hs_call_title"].as_str().unwrap().contains(call_id));
 }
@@ -229,7 +242,10 @@ fn the_templates_rules_take_our_events_and_the_leads_message_is_a_text() {
     assert!(lead["detail"]["call"]["intent_code"].is_string());
     let message = transformed(&rule["Targets"][0]["InputTransformer"], &lead);
     let message = message.as_str().unwrap();
-    assert!(message.starts_with("Lead ") && message.contains(lead["detail"]["href"].as_str().unwrap()), "{message}");
+    assert!(
+        message.starts_with("Lead ") && message.contains(lead["detail"]["href"].as_str().unwrap()),
+        "{message}"
+    );
     let kinds = |parameter: &str| -> BTreeSet<String> {
         let default = template.parameters()[parameter]["Default"].as_str().unwrap().to_owned();
         default.split(',').map(str::to_owned).collect()
@@ -280,9 +296,9 @@ fn the_filter_takes_the_items_that_events_are_made_of() {
 /// Whether a value is what a pattern of Lambda's asks for: lists of texts and prefixes.
 fn matches(pattern: &Value, value: &Value) -> bool {
     match pattern {
-        Value::Object(fields) => fields.iter().all(|(name, pattern)| {
-            value.get(name).is_some_and(|value| matches(pattern, value))
-        }),
+        Value::Object(fields) => {
+            fields.iter().all(|(name, pattern)| value.get(name).is_some_and(|value| matches(pattern, value)))
+        }
         Value::Array(allowed) => allowed.iter().any(|allowed| match allowed {
             Value::Object(rule) => is_prefix(rule, value),
             text => text == value,

@@ -28,7 +28,10 @@ const OF_AWS: [(&str, &[&str]); 5] = [
     // <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html>
     ("AWS/ApiGateway", &["4xx", "5xx", "Count", "Latency"]),
     // <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html>
-    ("AWS/Lambda", &["ConcurrentExecutions", "Duration", "Errors", "Invocations", "IteratorAge", "Throttles"]),
+    (
+        "AWS/Lambda",
+        &["ConcurrentExecutions", "Duration", "Errors", "Invocations", "IteratorAge", "Throttles"],
+    ),
     // <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html>
     (
         "AWS/DynamoDB",
@@ -182,7 +185,8 @@ async fn emitted() -> BTreeSet<Watched> {
     metrics.conversation_run(clock::now(), &ConversationCounts::default());
     metrics.secret_unreadable(clock::now());
     metrics.sweep_run(clock::now(), &SweepCounts::default());
-    metrics.changes_published(clock::now(), &PublishCounts { delay_ms: Some(1.0), ..PublishCounts::default() });
+    metrics
+        .changes_published(clock::now(), &PublishCounts { delay_ms: Some(1.0), ..PublishCounts::default() });
     for denied in [None, Some("expired")] {
         let (function, at) = ("query-calls", clock::now());
         metrics.read_answered(&ReadCounts { function, at, denied, failed: false, latency_ms: 1.0 });

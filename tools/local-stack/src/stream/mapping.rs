@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runtime::backoff::Backoff;
-use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::ledger::Ledger;
@@ -51,9 +50,7 @@ async fn hand_over(batch: &[Record], functions: &Arc<Functions>) -> usize {
     match failed.map(|failure| failure["itemIdentifier"].as_str().unwrap_or_default().to_owned()) {
         None => batch.len(),
         Some(identifier) => {
-            let is_it = |record: &Record| {
-                Value::from(format!("{:021}", record.number)) == Value::from(identifier.as_str())
-            };
+            let is_it = |record: &Record| format!("{:021}", record.number) == identifier;
             batch.iter().position(is_it).unwrap_or_default()
         }
     }
