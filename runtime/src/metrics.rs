@@ -383,8 +383,7 @@ fn line(
     divided: &[Metric],
 ) -> String {
     let directive = |dimensions: Value, metrics: Vec<Metric>| {
-        let metrics: Vec<_> =
-            metrics.iter().map(|metric| json!({"Name": metric.name, "Unit": metric.unit})).collect();
+        let metrics: Vec<_> = metrics.iter().map(declared).collect();
         json!({"Namespace": namespace, "Dimensions": [dimensions], "Metrics": metrics})
     };
     let mut directives = vec![directive(json!([]), values.iter().map(|(metric, _)| *metric).collect())];
@@ -395,8 +394,22 @@ fn line(
     let mut line = Map::new();
     line.insert("_aws".to_owned(), json!({"Timestamp": at.epoch_millis(), "CloudWatchMetrics": directives}));
     line.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
-    line.extend(values.iter().map(|(metric, value)| (metric.name.to_owned(), json!(value))));
+    line.extend(values.iter().map(|(metric, value)| (metric.name.to_owned(), short(*value))));
     Value::Object(line).to_string()
+}
+
+/// A metric's name and unit. That of a count is left out: no alarm asks for it, and each byte that is logged is paid for.
+fn declared(metric: &Metric) -> Value {
+    match metric.unit {
+        "Count" => json!({"Name": metric.name}),
+        unit => json!({"Name": metric.name, "Unit": unit}),
+    }
+}
+
+/// A number without the fraction that it doesn't have.
+fn short(value: f64) -> Value {
+    let whole = value as i64;
+    if whole as f64 == value { json!(whole) } else { json!(value) }
 }
 
 // CloudWatch's values are doubles.
@@ -437,19 +450,19 @@ mod tests {
                                 "Namespace": "callvault",
                                 "Dimensions": [[]],
                                 "Metrics": [
-                                    {"Name": "Pushes", "Unit": "Count"},
+                                    {"Name": "Pushes"},
                                     {"Name": "StoreLatency", "Unit": "Milliseconds"}
                                 ]
                             },
                             {
                                 "Namespace": "callvault",
                                 "Dimensions": [["Function"]],
-                                "Metrics": [{"Name": "Pushes", "Unit": "Count"}]
+                                "Metrics": [{"Name": "Pushes"}]
                             }
                         ]
                     },
                     "Function": "alicom-call-report",
-                    "Pushes": 1.0,
+                    "Pushes": 1,
                     "StoreLatency": 12.5
                 }"#
             )

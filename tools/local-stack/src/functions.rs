@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use archive_recordings::Archiver;
 use catalog::{PUSH_FUNCTIONS, PushFunction};
+use console::Console;
 use fetch_conversations::Conversations;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -87,6 +88,7 @@ pub struct Functions {
     credentials: ProviderCredentials,
     sweeper: Sweeper,
     reader: QueryCalls,
+    console: Console,
     publisher: Publisher,
 }
 
@@ -99,9 +101,10 @@ impl Functions {
         credentials: ProviderCredentials,
         sweeper: Sweeper,
         reader: QueryCalls,
+        console: Console,
         publisher: Publisher,
     ) -> Self {
-        Self { receiver, archiver, conversations, credentials, sweeper, reader, publisher }
+        Self { receiver, archiver, conversations, credentials, sweeper, reader, console, publisher }
     }
 
     /// Invokes a function with an event, and gives back what it answers.
@@ -121,6 +124,7 @@ impl Functions {
             (None, None) if name == publish_changes::FUNCTION => {
                 tokio::spawn(async move { self.publish(event).await })
             }
+            (None, None) if name == console::FUNCTION => tokio::spawn(async move { self.show(event).await }),
             (None, None) => return Err(InvokeError::NotFound(name.to_owned())),
         };
         invocation.await.map_err(|error| failed("Runtime.Panic", error.to_string()))?
@@ -137,6 +141,13 @@ impl Functions {
         let batch = serde_json::from_value(event)
             .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
         let answer = publish_changes::handle(&self.publisher, batch, Deadline::after(CHANGES_WAIT)).await;
+        serde_json::to_value(answer).map_err(|error| failed("Runtime.Error", error.to_string()))
+    }
+
+    async fn show(&self, event: Value) -> Result<Value, InvokeError> {
+        let event = serde_json::from_value(event)
+            .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
+        let answer = console::handle(&self.console, event, Deadline::after(READERS_WAIT)).await;
         serde_json::to_value(answer).map_err(|error| failed("Runtime.Error", error.to_string()))
     }
 

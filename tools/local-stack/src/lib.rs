@@ -2,6 +2,7 @@
 //! simulator of the platforms; and Lambda's Runtime API, for a function's own program.
 
 pub mod bus;
+mod demo;
 pub mod dynamodb;
 pub mod functions;
 mod gateway;

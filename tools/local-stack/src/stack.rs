@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use archive_recordings::Archiver;
 use catalog::{PUSH_FUNCTIONS, token};
 use clap::Args;
+use console::{Console, Served};
 use fetch_conversations::Conversations;
 use platforms::Provider;
 use publish_changes::Publisher;
@@ -32,7 +33,7 @@ use crate::dynamodb::{self, DynamoDb};
 use crate::functions::{Functions, SCHEDULED_FUNCTIONS, ScheduledFunction};
 use crate::issuer::{self, Issuer};
 use crate::stream::{Stream, Streaming};
-use crate::{gateway, schema};
+use crate::{demo, gateway, schema};
 
 /// By what callees get ids here, where nothing else is set.
 const LOCAL_CALLEE_ID_KEY: &str = "the local stack's, which is no secret";
@@ -103,6 +104,9 @@ pub struct Options {
     /// Use this S3 instead of the embedded one, whatever S3_ENDPOINT says.
     #[arg(long, value_name = "URL")]
     pub s3_endpoint: Option<String>,
+    /// Begin with made-up calls, to see the console by.
+    #[arg(long)]
+    pub demo: bool,
     /// Fetch recordings from the simulator alone, whatever is set: nothing leaves this machine.
     #[arg(skip)]
     pub simulator_only: bool,
@@ -137,6 +141,7 @@ impl Options {
             no_schedule: true,
             dynamodb_endpoint: None,
             s3_endpoint: None,
+            demo: false,
             simulator_only: true,
             no_events: false,
             bus_faults: 0,
@@ -226,6 +231,7 @@ impl Stack {
         let issuer = Issuer::start(listen_on(loopback, options.issuer_port, "--issuer-port").await?)?;
         // Whoever names an issuer of their own has settings of their own for it.
         let own_issuer = set("OIDC_ISSUER");
+        let session_key = [runtime::random::name(), runtime::random::name()].concat();
         let dynamodb_endpoint = endpoint(dynamodb_address);
         let s3_endpoint = endpoint(s3.as_ref().map(S3::local_addr));
 
@@ -249,6 +255,8 @@ impl Stack {
             "OIDC_CLIENT_ID" if own_issuer.is_none() => Some(issuer::CONSOLE.to_owned()),
             "OIDC_AUDIENCE" if own_issuer.is_none() => Some(issuer::AUDIENCE.to_owned()),
             "ROLE_GROUPS" if own_issuer.is_none() => Some(issuer::role_groups()),
+            // Sessions end with the stack, as its issuer's key does.
+            "SESSION_KEY" => Some(set(variable).unwrap_or_else(|| session_key.clone())),
             // Unless it comes from elsewhere. It hides nothing.
             "CALLEE_ID_KEY" => Some(set(variable).unwrap_or_else(|| LOCAL_CALLEE_ID_KEY.to_owned())),
             "ALIBABA_ENDPOINT" | "LAAFFIC_ENDPOINT" => {
@@ -281,9 +289,18 @@ impl Stack {
         let receiver = Receiver::new(&environment, &catalog::pushes())?;
         let sweeper = Sweeper::new(&environment)?;
         let reader = QueryCalls::new(&environment)?;
+        let console = Console::new(&environment, Served::OnLoopback)?;
         let publisher = Publisher::new(&environment)?;
-        let functions =
-            Functions::new(receiver, archiver, conversations, credentials, sweeper, reader, publisher);
+        let functions = Functions::new(
+            receiver,
+            archiver,
+            conversations,
+            credentials,
+            sweeper,
+            reader,
+            console,
+            publisher,
+        );
         let functions = Arc::new(functions);
         let streaming = stream.map(|stream| stream.read_by(&functions));
         let address = api.local_addr()?;
@@ -459,6 +476,9 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let (mut interrupted, mut terminated) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let stack = Stack::start(&options).await?;
+    if options.demo {
+        demo::fill(&stack, &options.token).await?;
+    }
     introduce(&stack, &options)?;
     tokio::select! {
         _ = interrupted.recv() => {}
@@ -498,13 +518,14 @@ fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     let endpoint = |endpoint: &Option<String>| endpoint.clone().unwrap_or_default();
     let first = PUSH_FUNCTIONS[0].push.function;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "callvault is ready")?;
+    writeln!(out, "callvault is ready: the console is at {url}/")?;
     writeln!(out)?;
     writeln!(out, "  API       {url}")?;
     for function in PUSH_FUNCTIONS {
         writeln!(out, "              POST /push/{}/{{token}}", function.push.function)?;
     }
     writeln!(out, "              GET /api/…, by {}", query_calls::FUNCTION)?;
+    writeln!(out, "              GET /, by {}: sign in as whomever you like", console::FUNCTION)?;
     for function in SCHEDULED_FUNCTIONS {
         let minutes = function.every.as_secs() / 60;
         let when =

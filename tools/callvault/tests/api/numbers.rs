@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Read};
 
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::rig::{ALL, MASKED, NUMBER, Rig, follow, report};
@@ -121,6 +122,34 @@ async fn nothing_can_be_tried_by_those_who_may_not_see_numbers() {
     assert!(pushes.as_array().unwrap().iter().all(|push| push.get("digest").is_none()), "{pushes}");
     assert!(shown.json()["recordings"][0].get("source_url").is_none());
     assert_eq!(shown.json()["call"].get("extra"), None);
+    rig.stack.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cursor_that_ends_among_calls_of_one_time_shows_none_of_them() {
+    let rig = Rig::empty().await;
+    for last in 0..4 {
+        let id = format!("{NUMBER}-{last}");
+        rig.push("alicom-call-report", &report(&id, "2025-06-01 10:00:00")).await;
+        let record = serde_json::json!([{"callId": id, "recordFile": format!("https://x.oss-cn-shanghai.aliyuncs.com/{last}.wav")}]);
+        rig.push("alicom-call-record", &record).await;
+    }
+    let token = rig.machine(MASKED).await;
+    for list in ["/api/calls?day=2025-06-01&limit=1", "/api/recordings?limit=1"] {
+        let (mut path, mut pages) = (list.to_owned(), 0);
+        loop {
+            let page = rig.get(&path, &token).await;
+            assert_eq!((page.status, tells(&page.text())), (200, None), "{path}");
+            let Some(next) = page.json()["next"].as_str().map(str::to_owned) else { break };
+            let bytes = base64::Engine::decode(&BASE64_URL_SAFE_NO_PAD, &next).unwrap();
+            assert_eq!(tells(&String::from_utf8_lossy(&bytes)), None, "{list}");
+            path = format!("{list}&cursor={next}");
+            pages += 1;
+            // What was not sealed here is no cursor.
+            assert_eq!(rig.get(&format!("{list}&cursor={}", &next[1..]), &token).await.status, 400);
+        }
+        assert!((3..=4).contains(&pages), "{list}: {pages}");
+    }
     rig.stack.stop().await.unwrap();
 }
 

@@ -17,6 +17,7 @@ use publish_changes::PublishConfig;
 use regex::Regex;
 use runtime::auth::callee_id::CalleeIdSource;
 use runtime::auth::config::AuthConfig;
+use runtime::auth::session::{ClientSecret, SessionKeys};
 use runtime::aws::Account;
 use runtime::config::{ConfigError, Environment, PushConfig, StoreConfig};
 use runtime::metrics::Metrics;
@@ -26,7 +27,7 @@ use serde_json::{Value, json};
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 33] = [
+const NOT_READ: [&str; 35] = [
     "AlarmTopicArn",
     "ArchiveInterval",
     "ArchiveMemoryMb",
@@ -51,6 +52,8 @@ const NOT_READ: [&str; 33] = [
     "QueryMemoryMb",
     "ReadReservedConcurrency",
     "Readers",
+    "ReadersCertificateArn",
+    "ReadersDomainName",
     "ReadersGate",
     "SilenceHours",
     "ThrottlingBurstLimit",
@@ -63,10 +66,11 @@ const NOT_READ: [&str; 33] = [
 ];
 
 /// Parameters of which functions take whatever they are given.
-const ANYTHING: [&str; 2] = ["CalleeIdSecretArn", "ProviderSecretArn"];
+const ANYTHING: [&str; 4] =
+    ["CalleeIdSecretArn", "OidcClientSecretArn", "ProviderSecretArn", "SessionSecretArn"];
 
 /// Values that kept a function from starting, or would harm: neither template nor functions take them.
-const REFUSED: [(&str, &[&str]); 27] = [
+const REFUSED: [(&str, &[&str]); 28] = [
     ("PushTokenSha256", &["my-token", "25bf8e1a", "é"]),
     (
         "AllowedSourceCidrs",
@@ -116,6 +120,7 @@ const REFUSED: [(&str, &[&str]); 27] = [
         ],
     ),
     ("OidcClientId", &["two words", "é"]),
+    ("OidcScope", &["profile", "openid,profile", "open id", "openid \"x\""]),
     ("OidcAudience", &["two words", "a,,b", "é", ","]),
     (
         "RoleGroups",
@@ -226,6 +231,15 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
             let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
             drop(CalleeIdSource::read(environment, &account)?);
         }
+        console::FUNCTION => {
+            AuthConfig::read(environment)?;
+            AccessRetention::read(environment)?;
+            console::scope(environment)?;
+            let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
+            drop(CalleeIdSource::read(environment, &account)?);
+            drop(SessionKeys::read(environment, &account)?);
+            drop(ClientSecret::read(environment, &account)?);
+        }
         // The stores and the metrics are all that it reads.
         sweep_erased::FUNCTION => {}
         push => {
@@ -241,7 +255,8 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
 fn functions(template: &Template) -> BTreeMap<&'static str, BTreeMap<String, Value>> {
     let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function);
     let scheduled = SCHEDULED_FUNCTIONS.iter().map(|function| function.name);
-    let names = pushes.chain(scheduled).chain([query_calls::FUNCTION, publish_changes::FUNCTION]);
+    let others = [query_calls::FUNCTION, console::FUNCTION, publish_changes::FUNCTION];
+    let names = pushes.chain(scheduled).chain(others);
     names.map(|name| (name, template.environment(name))).collect()
 }
 

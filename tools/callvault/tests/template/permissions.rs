@@ -478,6 +478,12 @@ fn beside_the_stores_only_logs_keys_and_reports_of_failure_are_let() {
             // The key by which callees get ids is in another.
             expected.push((Some("HasCalleeIdSecret"), "secretsmanager:GetSecretValue", "CalleeIdSecretArn"));
         }
+        if template.environment(&name).contains_key("SESSION_SECRET_ARN") {
+            // The key of the console's sessions, which the stack makes unless another is named; and the secret of its client.
+            expected.push((Some("HasSessionSecret"), "secretsmanager:GetSecretValue", "SessionSecretArn"));
+            expected.push((Some("MakesSessionSecret"), "secretsmanager:GetSecretValue", "SessionSecret"));
+            expected.push((Some("HasClientSecret"), "secretsmanager:GetSecretValue", "OidcClientSecretArn"));
+        }
         let mut granted: BTreeSet<_> = grants(&template, &role)
             .into_iter()
             .filter(|(_, action, _)| !action.starts_with("dynamodb:") && !action.starts_with("s3:"))

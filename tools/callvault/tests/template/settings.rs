@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use archive_recordings::{ArchiveConfig, Archiver};
 use catalog::PUSH_FUNCTIONS;
 use catalog::token;
+use console::{Console, Served};
 use fetch_conversations::{Conversations, FetchConfig};
 use local_stack::functions::SCHEDULED_FUNCTIONS;
 use publish_changes::{PublishConfig, Publisher};
@@ -46,6 +47,7 @@ async fn read_by(function: &str) -> BTreeSet<String> {
         sweep_erased::FUNCTION => drop(Sweeper::new(&environment).unwrap()),
         query_calls::FUNCTION => drop(QueryCalls::new(&environment).unwrap()),
         publish_changes::FUNCTION => drop(Publisher::new(&environment).unwrap()),
+        console::FUNCTION => drop(Console::new(&environment, Served::OverHttps).unwrap()),
         push => {
             let push = PUSH_FUNCTIONS.iter().find(|function| function.push.function == push);
             let push = push.unwrap_or_else(|| panic!("how does {function} start?")).push;
@@ -60,7 +62,8 @@ async fn a_function_is_given_what_it_reads_and_nothing_else() {
     let template = Template::read();
     let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function);
     let scheduled = SCHEDULED_FUNCTIONS.iter().map(|function| function.name);
-    for name in pushes.chain(scheduled).chain([query_calls::FUNCTION, publish_changes::FUNCTION]) {
+    let others = [query_calls::FUNCTION, console::FUNCTION, publish_changes::FUNCTION];
+    for name in pushes.chain(scheduled).chain(others) {
         let read = read_by(name).await;
         assert!(read.contains("TABLE_NAME"), "{name}: {read:?}");
         assert_eq!(template.environment(name).into_keys().collect::<BTreeSet<_>>(), read, "{name}");
@@ -113,6 +116,7 @@ fn the_defaults_of_the_template_are_those_of_the_code() {
     check_defaults(query_calls::FUNCTION, read);
     let read = |environment: &Environment<'_>| format!("{:?}", PublishConfig::read(environment).unwrap());
     check_defaults(publish_changes::FUNCTION, read);
+    check_defaults(console::FUNCTION, |environment| console::scope(environment).unwrap());
 }
 
 /// The groups that `RoleGroups` names by default, and the scopes that programs ask for, are those of the user pool.

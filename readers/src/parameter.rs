@@ -8,31 +8,37 @@ use shared::reading::{CalleeSearch, DayRange, Order, Zone};
 
 /// What is told of a parameter.
 #[derive(Debug)]
-pub(crate) struct Described {
-    pub(crate) name: &'static str,
-    pub(crate) about: &'static str,
+pub struct Described {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
     /// Whether it may stand in a request several times.
-    pub(crate) repeatable: bool,
+    pub repeatable: bool,
     /// Which permission it takes beside the route's.
-    pub(crate) permission: Option<Permission>,
+    pub permission: Option<Permission>,
     /// Of one value, as JSON Schema.
-    pub(crate) schema: fn() -> Value,
+    pub schema: fn() -> Value,
 }
 
 /// A parameter, and how a value of it is read: what it is where it is none.
-pub(crate) struct Parameter<T> {
-    pub(crate) described: Described,
-    pub(crate) read: fn(&str) -> Result<T, String>,
+pub struct Parameter<T> {
+    /// What is told of it.
+    pub described: Described,
+    /// Reads a value.
+    pub read: fn(&str) -> Result<T, String>,
 }
 
 /// The longest text to look for, in bytes: an id has no more.
 const MAX_TEXT_BYTES: usize = 1024;
 /// How many calls a page has, and how many at most.
-pub(crate) const DEFAULT_LIMIT: usize = 50;
-pub(crate) const MAX_LIMIT: usize = 1_000;
+pub const DEFAULT_LIMIT: usize = 50;
+/// The most calls of a page.
+pub const MAX_LIMIT: usize = 1_000;
 /// For how long a recording's URL is good, in seconds, and for how long at most.
-pub(crate) const DEFAULT_EXPIRY_S: u64 = 300;
-pub(crate) const MAX_EXPIRY_S: u64 = 3_600;
+pub const DEFAULT_EXPIRY_S: u64 = 300;
+/// The same, at most.
+pub const MAX_EXPIRY_S: u64 = 3_600;
 /// The longest duration of a call to look for, in seconds.
 const MAX_DURATION_S: u64 = 1_000_000;
 
@@ -40,7 +46,8 @@ const fn described(name: &'static str, schema: fn() -> Value, about: &'static st
     Described { name, about, repeatable: false, permission: None, schema }
 }
 
-pub(crate) static PROVIDER: Parameter<Provider> = Parameter {
+/// The platform.
+pub static PROVIDER: Parameter<Provider> = Parameter {
     described: described(
         "provider",
         || one_of(Provider::ALL.map(Provider::as_str)),
@@ -49,12 +56,14 @@ pub(crate) static PROVIDER: Parameter<Provider> = Parameter {
     read: |text| Provider::named(text).ok_or_else(|| names(Provider::ALL.map(Provider::as_str))),
 };
 
-pub(crate) static TASK: Parameter<String> = Parameter {
+/// The task.
+pub static TASK: Parameter<String> = Parameter {
     described: described("task", any_text, "Calls of this task. Chooses the index."),
     read: text,
 };
 
-pub(crate) static CALLEE: Parameter<CalleeSearch> = Parameter {
+/// The number called.
+pub static CALLEE: Parameter<CalleeSearch> = Parameter {
     described: Described {
         permission: Some(Permission::SeeNumbers),
         ..described(
@@ -66,7 +75,8 @@ pub(crate) static CALLEE: Parameter<CalleeSearch> = Parameter {
     read: |number| CalleeSearch::read(number).ok_or_else(|| "a whole phone number, without `*`".to_owned()),
 };
 
-pub(crate) static CALLEE_ID: Parameter<String> = Parameter {
+/// The id of the number called.
+pub static CALLEE_ID: Parameter<String> = Parameter {
     described: described(
         "callee_id",
         || json!({"type": "string", "pattern": "^[0-9a-f]{32}$"}),
@@ -78,7 +88,8 @@ pub(crate) static CALLEE_ID: Parameter<String> = Parameter {
     },
 };
 
-pub(crate) static DAY: Parameter<DayRange> = Parameter {
+/// Days.
+pub static DAY: Parameter<DayRange> = Parameter {
     described: described(
         "day",
         || json!({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}(\.\.\d{4}-\d{2}-\d{2})?$", "examples": ["2025-06-01", "2025-06-01..2025-06-07"]}),
@@ -87,7 +98,8 @@ pub(crate) static DAY: Parameter<DayRange> = Parameter {
     read: |days| days.parse().map_err(|error: shared::reading::DayRangeError| error.to_string()),
 };
 
-pub(crate) static ZONE: Parameter<Zone> = Parameter {
+/// The time zone.
+pub static ZONE: Parameter<Zone> = Parameter {
     described: described(
         "zone",
         || json!({"type": "string", "default": Zone::default().name(), "examples": ["Europe/Berlin"]}),
@@ -98,7 +110,8 @@ pub(crate) static ZONE: Parameter<Zone> = Parameter {
     },
 };
 
-pub(crate) static OUTCOME: Parameter<Outcome> = Parameter {
+/// What became of the call.
+pub static OUTCOME: Parameter<Outcome> = Parameter {
     described: Described {
         repeatable: true,
         ..described(
@@ -110,12 +123,14 @@ pub(crate) static OUTCOME: Parameter<Outcome> = Parameter {
     read: |text| Outcome::named(text).ok_or_else(|| names(Outcome::ALL.map(Outcome::as_str))),
 };
 
-pub(crate) static INTENT: Parameter<String> = Parameter {
+/// The callee's intent.
+pub static INTENT: Parameter<String> = Parameter {
     described: described("intent", any_text, "Calls with this intent, by its code or in words."),
     read: text,
 };
 
-pub(crate) static TAG: Parameter<String> = Parameter {
+/// A tag.
+pub static TAG: Parameter<String> = Parameter {
     described: described(
         "tag",
         any_text,
@@ -124,7 +139,8 @@ pub(crate) static TAG: Parameter<String> = Parameter {
     read: text,
 };
 
-pub(crate) static AT_LEAST_S: Parameter<u64> = Parameter {
+/// The shortest duration.
+pub static AT_LEAST_S: Parameter<u64> = Parameter {
     described: described(
         "min_duration_s",
         || whole(0, MAX_DURATION_S),
@@ -133,7 +149,8 @@ pub(crate) static AT_LEAST_S: Parameter<u64> = Parameter {
     read: |text| number(text, 0, MAX_DURATION_S),
 };
 
-pub(crate) static AT_MOST_S: Parameter<u64> = Parameter {
+/// The longest duration.
+pub static AT_MOST_S: Parameter<u64> = Parameter {
     described: described(
         "max_duration_s",
         || whole(0, MAX_DURATION_S),
@@ -142,7 +159,8 @@ pub(crate) static AT_MOST_S: Parameter<u64> = Parameter {
     read: |text| number(text, 0, MAX_DURATION_S),
 };
 
-pub(crate) static HANGUP_BY: Parameter<HangupBy> = Parameter {
+/// Who ended the call.
+pub static HANGUP_BY: Parameter<HangupBy> = Parameter {
     described: described(
         "hangup_by",
         || one_of(HangupBy::ALL.map(HangupBy::as_str)),
@@ -151,7 +169,8 @@ pub(crate) static HANGUP_BY: Parameter<HangupBy> = Parameter {
     read: |text| HangupBy::named(text).ok_or_else(|| names(HangupBy::ALL.map(HangupBy::as_str))),
 };
 
-pub(crate) static HAS_RECORDING: Parameter<bool> = Parameter {
+/// Whether a recording was announced.
+pub static HAS_RECORDING: Parameter<bool> = Parameter {
     described: described(
         "has_recording",
         truth_schema,
@@ -160,12 +179,14 @@ pub(crate) static HAS_RECORDING: Parameter<bool> = Parameter {
     read: truth,
 };
 
-pub(crate) static REVIEWED: Parameter<bool> = Parameter {
+/// Whether somebody has reviewed it.
+pub static REVIEWED: Parameter<bool> = Parameter {
     described: described("reviewed", truth_schema, "Calls that somebody has reviewed, or that nobody has."),
     read: truth,
 };
 
-pub(crate) static UPDATED_SINCE: Parameter<Instant> = Parameter {
+/// Since when something new was received.
+pub static UPDATED_SINCE: Parameter<Instant> = Parameter {
     described: described(
         "updated_since",
         || json!({"type": "string", "format": "date-time"}),
@@ -179,7 +200,8 @@ pub(crate) static UPDATED_SINCE: Parameter<Instant> = Parameter {
     },
 };
 
-pub(crate) static ORDER: Parameter<Order> = Parameter {
+/// In which order.
+pub static ORDER: Parameter<Order> = Parameter {
     described: described(
         "order",
         || json!({"type": "string", "enum": ["desc", "asc"], "default": "desc"}),
@@ -188,7 +210,8 @@ pub(crate) static ORDER: Parameter<Order> = Parameter {
     read: |text| Order::named(text).ok_or_else(|| "`desc` or `asc`".to_owned()),
 };
 
-pub(crate) static LIMIT: Parameter<usize> = Parameter {
+/// How many a page has.
+pub static LIMIT: Parameter<usize> = Parameter {
     described: described(
         "limit",
         || json!({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}),
@@ -197,7 +220,8 @@ pub(crate) static LIMIT: Parameter<usize> = Parameter {
     read: |text| number(text, 1, MAX_LIMIT),
 };
 
-pub(crate) static CURSOR: Parameter<String> = Parameter {
+/// Where a walk goes on.
+pub static CURSOR: Parameter<String> = Parameter {
     described: described(
         "cursor",
         any_text,
@@ -210,9 +234,10 @@ pub(crate) static CURSOR: Parameter<String> = Parameter {
 };
 
 /// The longest cursor, in bytes: longer than any that is given out.
-const MAX_CURSOR_BYTES: usize = 4_096;
+const MAX_CURSOR_BYTES: usize = 8_192;
 
-pub(crate) static DOWNLOAD: Parameter<bool> = Parameter {
+/// Whether all is wanted as a file.
+pub static DOWNLOAD: Parameter<bool> = Parameter {
     described: described(
         "download",
         truth_schema,
@@ -221,7 +246,8 @@ pub(crate) static DOWNLOAD: Parameter<bool> = Parameter {
     read: truth,
 };
 
-pub(crate) static EXPIRES: Parameter<u64> = Parameter {
+/// For how long a URL is good.
+pub static EXPIRES: Parameter<u64> = Parameter {
     described: described(
         "expires",
         || json!({"type": "integer", "minimum": 1, "maximum": MAX_EXPIRY_S, "default": DEFAULT_EXPIRY_S}),
@@ -234,7 +260,8 @@ pub(crate) static EXPIRES: Parameter<u64> = Parameter {
 const WAITING: [RecordingState; 3] =
     [RecordingState::Pending, RecordingState::Expired, RecordingState::Failed];
 
-pub(crate) static STATE: Parameter<RecordingState> = Parameter {
+/// A recording's state.
+pub static STATE: Parameter<RecordingState> = Parameter {
     described: described(
         "state",
         || json!({"type": "string", "enum": WAITING.map(RecordingState::as_str), "default": "pending"}),
@@ -246,7 +273,8 @@ pub(crate) static STATE: Parameter<RecordingState> = Parameter {
     },
 };
 
-pub(crate) static ONE_DAY: Parameter<DayRange> = Parameter {
+/// A day.
+pub static ONE_DAY: Parameter<DayRange> = Parameter {
     described: described(
         "day",
         || json!({"type": "string", "format": "date"}),

@@ -13,19 +13,34 @@ use crate::event::Answer;
 
 /// Why a request has no other answer.
 #[derive(Debug)]
-pub(crate) enum Problem {
+pub enum Problem {
     /// The query can't be read.
     Query(&'static str),
     /// The query is too long; so many bytes are taken.
     LongQuery(usize),
     /// The request has no such parameter, but these.
-    UnknownParameter { name: String, known: Vec<&'static str> },
+    UnknownParameter {
+        /// Its name.
+        name: String,
+        /// Those that there are.
+        known: Vec<&'static str>,
+    },
     /// A parameter that is taken once stands there twice.
     RepeatedParameter(&'static str),
     /// A parameter's value is none.
-    BadValue { name: &'static str, expected: String },
+    BadValue {
+        /// The parameter.
+        name: &'static str,
+        /// What a value of it is.
+        expected: String,
+    },
     /// Two parameters don't go together.
-    Together { name: &'static str, other: &'static str },
+    Together {
+        /// The one.
+        name: &'static str,
+        /// The other.
+        other: &'static str,
+    },
     /// A part of the path is no id as ids are written in paths.
     BadId(&'static str),
     /// There is no such path.
@@ -46,16 +61,31 @@ pub(crate) enum Problem {
     Unauthenticated(Refusal),
     /// Who asks may not.
     Forbidden(Permission),
+    /// A form was not sent by a page of ours, or by one of another session.
+    StaleForm,
     /// What a reader may look for who lacks the permission.
-    ForbiddenValue { name: &'static str, permission: Permission },
+    ForbiddenValue {
+        /// The parameter.
+        name: &'static str,
+        /// What it takes.
+        permission: Permission,
+    },
     /// The whole filter is more than one file can take; so many calls were read of it.
     TooLarge(u64),
     /// The keys of the issuer of tokens can't be had.
     NoKeys,
     /// A store, or something else that is needed, does not answer.
-    Unavailable { what: &'static str, why: String },
+    Unavailable {
+        /// What does not answer.
+        what: &'static str,
+        /// Why, for the log.
+        why: String,
+    },
     /// Something stored can't be read.
-    Unreadable { why: String },
+    Unreadable {
+        /// Why, for the log.
+        why: String,
+    },
 }
 
 impl From<AuthError> for Problem {
@@ -69,11 +99,12 @@ impl From<AuthError> for Problem {
 
 impl Problem {
     /// Something that is needed does not answer. What it says is for the log.
-    pub(crate) fn unavailable(what: &'static str, error: &dyn fmt::Display) -> Self {
+    pub fn unavailable(what: &'static str, error: &dyn fmt::Display) -> Self {
         Self::Unavailable { what, why: error.to_string() }
     }
 
-    pub(crate) fn status(&self) -> u16 {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
         match self {
             Self::Query(_)
             | Self::UnknownParameter { .. }
@@ -82,7 +113,7 @@ impl Problem {
             | Self::Together { .. }
             | Self::BadId(_) => 400,
             Self::Unauthenticated(_) => 401,
-            Self::Forbidden(_) | Self::ForbiddenValue { .. } => 403,
+            Self::Forbidden(_) | Self::ForbiddenValue { .. } | Self::StaleForm => 403,
             Self::NoSuchPath
             | Self::NoSuchCall
             | Self::NoSuchTask
@@ -98,7 +129,7 @@ impl Problem {
     }
 
     /// The problem's name: the end of its `type`, and what logs and metrics call it.
-    pub(crate) fn tag(&self) -> &'static str {
+    pub fn tag(&self) -> &'static str {
         match self {
             Self::Query(_) => "bad-query",
             Self::LongQuery(_) => "query-too-long",
@@ -116,6 +147,7 @@ impl Problem {
             Self::NotAcceptable(_) => "not-acceptable",
             Self::Unauthenticated(_) => "unauthenticated",
             Self::Forbidden(_) | Self::ForbiddenValue { .. } => "forbidden",
+            Self::StaleForm => "stale-form",
             Self::TooLarge(_) => "too-large",
             Self::NoKeys => "no-keys",
             Self::Unavailable { .. } => "unavailable",
@@ -124,7 +156,7 @@ impl Problem {
     }
 
     /// How loudly it is logged.
-    pub(crate) fn level(&self) -> Level {
+    pub fn level(&self) -> Level {
         match self.status() {
             500.. => Level::ERROR,
             _ => Level::INFO,
@@ -132,7 +164,7 @@ impl Problem {
     }
 
     /// What is wrong on this side, for the log.
-    pub(crate) fn why(&self) -> Option<&str> {
+    pub fn why(&self) -> Option<&str> {
         match self {
             Self::Unavailable { why, .. } | Self::Unreadable { why } => Some(why),
             _ => None,
@@ -184,6 +216,7 @@ impl Problem {
             Self::ForbiddenValue { name, permission } => format!(
                 "To look for this in `{name}` you need the permission `{permission}`: it looks like a phone number."
             ),
+            Self::StaleForm => "Load the page anew, and send its form again.".to_owned(),
             Self::TooLarge(_) => {
                 "This is too much for one file: ask for fewer days, or walk over `next` with limit=1000."
                     .to_owned()
@@ -228,7 +261,7 @@ impl Problem {
     }
 
     /// The answer that tells it.
-    pub(crate) fn answer(&self) -> Answer {
+    pub fn answer(&self) -> Answer {
         let mut body = Map::new();
         body.insert("type".to_owned(), format!("urn:callvault:problem:{}", self.tag()).into());
         body.insert("title".to_owned(), self.title().into());

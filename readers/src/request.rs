@@ -16,28 +16,28 @@ const MAX_QUERY_BYTES: usize = 8_192;
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The path of a request without the stage that API Gateway puts before it.
-pub(crate) fn path(event: &Event) -> &str {
+pub fn path(event: &Event) -> &str {
     let stage = event.request_context.stage.as_deref().filter(|stage| *stage != "$default");
     let below = stage.and_then(|stage| event.raw_path.strip_prefix('/')?.strip_prefix(stage));
     below.filter(|path| path.starts_with('/')).unwrap_or(&event.raw_path)
 }
 
 /// The value of a header, by its name in small letters.
-pub(crate) fn header<'a>(event: &'a Event, name: &str) -> Option<&'a str> {
+pub fn header<'a>(event: &'a Event, name: &str) -> Option<&'a str> {
     let mut named = event.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
     named.next().map(|(_, value)| value.as_str())
 }
 
 /// The parameters of a query, each as it was given.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Query(Vec<(String, String)>);
+pub struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Reads a query.
     ///
     /// # Errors
     /// Where it is too long, or no percent-encoded UTF-8.
-    pub(crate) fn read(raw: &str) -> Result<Self, Problem> {
+    pub fn read(raw: &str) -> Result<Self, Problem> {
         if raw.len() > MAX_QUERY_BYTES {
             return Err(Problem::LongQuery(MAX_QUERY_BYTES));
         }
@@ -52,7 +52,7 @@ impl Query {
     ///
     /// # Errors
     /// Where it has one that is not among them, twice what is taken once, or what its sender may not use.
-    pub(crate) fn check(&self, known: &[&'static Described], actor: Option<&Actor>) -> Result<(), Problem> {
+    pub fn check(&self, known: &[&'static Described], actor: Option<&Actor>) -> Result<(), Problem> {
         for (position, (name, _)) in self.0.iter().enumerate() {
             let Some(parameter) = known.iter().find(|known| known.name == name) else {
                 let known = known.iter().map(|known| known.name).collect();
@@ -71,7 +71,7 @@ impl Query {
     }
 
     /// Whether a parameter is given.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)
     }
 
@@ -79,7 +79,7 @@ impl Query {
     ///
     /// # Errors
     /// Where it is no value of the parameter.
-    pub(crate) fn get<T>(&self, parameter: &'static Parameter<T>) -> Result<Option<T>, Problem> {
+    pub fn get<T>(&self, parameter: &'static Parameter<T>) -> Result<Option<T>, Problem> {
         self.all(parameter).map(|values| values.into_iter().next())
     }
 
@@ -87,7 +87,7 @@ impl Query {
     ///
     /// # Errors
     /// Where one is no value of the parameter.
-    pub(crate) fn all<T>(&self, parameter: &'static Parameter<T>) -> Result<Vec<T>, Problem> {
+    pub fn all<T>(&self, parameter: &'static Parameter<T>) -> Result<Vec<T>, Problem> {
         let name = parameter.described.name;
         let values = self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
         let read = values.map(|value| match value.chars().any(char::is_control) {
@@ -98,7 +98,7 @@ impl Query {
     }
 
     /// The same query, going on elsewhere.
-    pub(crate) fn going_on(&self, cursor: &str) -> String {
+    pub fn going_on(&self, cursor: &str) -> String {
         let name = CURSOR.described.name;
         let others = self.0.iter().filter(|(known, _)| known != name);
         let next = (name.to_owned(), cursor.to_owned());
@@ -132,7 +132,7 @@ fn decoded(text: &str) -> Result<String, Problem> {
 ///
 /// # Errors
 /// Where none is wanted.
-pub(crate) fn accepted<T: Copy>(accept: Option<&str>, offers: &[(&'static str, T)]) -> Result<T, Problem> {
+pub fn accepted<T: Copy>(accept: Option<&str>, offers: &[(&'static str, T)]) -> Result<T, Problem> {
     let refused = || Problem::NotAcceptable(offers.iter().map(|(name, _)| *name).collect());
     let Some(accept) = accept.filter(|accept| !accept.trim().is_empty()) else {
         return offers.first().map(|(_, offer)| *offer).ok_or_else(refused);
@@ -151,7 +151,7 @@ pub(crate) fn accepted<T: Copy>(accept: Option<&str>, offers: &[(&'static str, T
 }
 
 /// Which of the languages that there are a reader wants most, by the header `Accept-Language`; `None` where none of them is wanted.
-pub(crate) fn language(accept: Option<&str>, offers: &[&'static str]) -> Option<&'static str> {
+pub fn language(accept: Option<&str>, offers: &[&'static str]) -> Option<&'static str> {
     let ranges = accept?.split(',').filter_map(Range::read);
     let mut best: Option<(u16, &'static str)> = None;
     for range in ranges {
@@ -212,7 +212,7 @@ fn thousandths(quality: &str) -> Option<u16> {
 }
 
 /// JSON as it is sent.
-pub(crate) fn json_bytes(value: &Value) -> Vec<u8> {
+pub fn json_bytes(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 

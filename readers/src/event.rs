@@ -14,29 +14,49 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    pub(crate) raw_path: String,
+    /// The path as it came.
+    pub raw_path: String,
+    /// The query as it came.
     #[serde(default)]
-    pub(crate) raw_query_string: String,
+    pub raw_query_string: String,
+    /// The headers, by their names.
     #[serde(default)]
-    pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) request_context: RequestContext,
+    pub headers: BTreeMap<String, String>,
+    /// The cookies, each as `name=value`.
+    #[serde(default)]
+    pub cookies: Vec<String>,
+    /// The body, where there is one.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// Whether the body is in base64.
+    #[serde(default)]
+    pub is_base64_encoded: bool,
+    /// What API Gateway knows of it.
+    pub request_context: RequestContext,
 }
 
+/// What API Gateway knows of a request.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RequestContext {
-    pub(crate) http: Http,
+pub struct RequestContext {
+    /// How it was asked.
+    pub http: Http,
+    /// The name that it was asked by.
     #[serde(default)]
-    pub(crate) domain_name: Option<String>,
+    pub domain_name: Option<String>,
+    /// The API's stage.
     #[serde(default)]
-    pub(crate) stage: Option<String>,
+    pub stage: Option<String>,
+    /// Its id, for logs.
     #[serde(default)]
-    pub(crate) request_id: Option<String>,
+    pub request_id: Option<String>,
 }
 
+/// How a request was asked.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Http {
-    pub(crate) method: String,
+pub struct Http {
+    /// The method.
+    pub method: String,
 }
 
 /// An answer.
@@ -51,6 +71,9 @@ pub struct Answer {
     pub body: String,
     /// Whether it is.
     pub is_base64_encoded: bool,
+    /// What browsers are told to keep, each the value of a `Set-Cookie`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cookies: Vec<String>,
 }
 
 /// What every answer has: nobody between keeps it, and no browser takes it for something else than it says it is.
@@ -63,13 +86,13 @@ const ALWAYS: [(&str, &str); 4] = [
 
 impl Answer {
     /// An answer without a body.
-    pub(crate) fn empty(status_code: u16) -> Self {
+    pub fn empty(status_code: u16) -> Self {
         let headers = ALWAYS.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
-        Self { status_code, headers, body: String::new(), is_base64_encoded: false }
+        Self { status_code, headers, body: String::new(), is_base64_encoded: false, cookies: Vec::new() }
     }
 
     /// An answer with a body of this media type.
-    pub(crate) fn of(status_code: u16, media_type: &str, body: Vec<u8>) -> Self {
+    pub fn of(status_code: u16, media_type: &str, body: Vec<u8>) -> Self {
         let (body, is_base64_encoded) = match String::from_utf8(body) {
             Ok(text) => (text, false),
             Err(binary) => (BASE64_STANDARD.encode(binary.as_bytes()), true),
@@ -79,18 +102,18 @@ impl Answer {
     }
 
     /// The answer that leads to a URL.
-    pub(crate) fn found(url: String) -> Self {
+    pub fn found(url: String) -> Self {
         Self::empty(302).with("location", url)
     }
 
     /// The answer with a header.
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.insert(name, value.into());
         self
     }
 
     /// How many bytes it takes on its way from Lambda to API Gateway, as JSON.
-    pub(crate) fn payload_bytes(&self) -> usize {
+    pub fn payload_bytes(&self) -> usize {
         let escapes = |byte: u8| match byte {
             b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,
             0..=0x1f => 5,

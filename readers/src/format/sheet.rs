@@ -22,7 +22,7 @@ const MAX_DIGITS: usize = 15;
 
 /// A list could not be written.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SheetError {
+pub enum SheetError {
     /// It is more than a spreadsheet takes.
     #[error("more than {MAX_ROWS} calls")]
     Full,
@@ -36,17 +36,17 @@ pub(crate) enum SheetError {
 
 /// What is told of a list beside its calls.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Told<'a> {
+pub struct Told<'a> {
     /// Where it goes on.
-    pub(crate) next: Option<&'a str>,
+    pub next: Option<&'a str>,
     /// How many calls were looked at.
-    pub(crate) scanned: u64,
+    pub scanned: u64,
     /// How many of them can't be read, and are not among it.
-    pub(crate) unreadable: u64,
+    pub unreadable: u64,
 }
 
 /// A list of calls that is being written.
-pub(crate) struct Sheet {
+pub struct Sheet {
     zone: Zone,
     columns: Vec<Column>,
     body: Body,
@@ -64,7 +64,7 @@ enum Body {
 
 impl Sheet {
     /// Begins a list. Headings are in `language`, local times are those of `zone`.
-    pub(crate) fn new(format: Format, language: Option<&str>, zone: Zone) -> Result<Self, SheetError> {
+    pub fn new(format: Format, language: Option<&str>, zone: Zone) -> Result<Self, SheetError> {
         let columns = columns();
         let headings: Vec<_> = columns.iter().map(|column| column.heading(language, &zone)).collect();
         let body = match format {
@@ -93,7 +93,7 @@ impl Sheet {
     }
 
     /// How large the list is so far, about, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         match &self.body {
             Body::Json(json) | Body::Ndjson(json) => json.len(),
             Body::Csv(_) | Body::Xlsx(_) => self.bytes,
@@ -104,7 +104,7 @@ impl Sheet {
     ///
     /// # Errors
     /// [`SheetError`].
-    pub(crate) fn add(&mut self, call: &Object) -> Result<(), SheetError> {
+    pub fn add(&mut self, call: &Object) -> Result<(), SheetError> {
         let Self { zone, columns, body, bytes, rows } = self;
         let first = *rows == 0;
         *rows += 1;
@@ -166,7 +166,7 @@ impl Sheet {
     ///
     /// # Errors
     /// [`SheetError`].
-    pub(crate) fn finish(self, told: &Told<'_>) -> Result<Vec<u8>, SheetError> {
+    pub fn finish(self, told: &Told<'_>) -> Result<Vec<u8>, SheetError> {
         match self.body {
             Body::Json(mut json) => {
                 let Told { next, scanned, unreadable } = told;
@@ -182,6 +182,40 @@ impl Sheet {
             Body::Xlsx(mut workbook) => Ok(workbook.save_to_buffer()?),
         }
     }
+}
+
+/// A small table of names and counts: as text, or as a spreadsheet. Any other form is one of text.
+///
+/// # Errors
+/// [`SheetError`].
+pub fn table(
+    format: Format,
+    headings: [&str; 3],
+    rows: impl Iterator<Item = (String, String, u64)>,
+) -> Result<Vec<u8>, SheetError> {
+    if format == Format::Xlsx {
+        let mut workbook = Workbook::new();
+        let sheet = workbook.add_worksheet();
+        let bold = CellFormat::new().set_bold();
+        for (place, heading) in (0u16..).zip(headings) {
+            sheet.write_string_with_format(0, place, heading, &bold)?;
+            sheet.set_column_width(place, 28)?;
+        }
+        for (row, (table, name, count)) in (1u32..).zip(rows) {
+            sheet.write_string(row, 0, fitting(&table))?;
+            sheet.write_string(row, 1, fitting(&name))?;
+            // A count of calls is far below what a double holds.
+            sheet.write_number(row, 2, count as f64)?;
+        }
+        return Ok(workbook.save_to_buffer()?);
+    }
+    let mut writer =
+        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(BYTE_ORDER_MARK.to_vec());
+    writer.write_record(headings)?;
+    for (table, name, count) in rows {
+        writer.write_record([&*neutralized(&table), &*neutralized(&name), &count.to_string()])?;
+    }
+    Ok(writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?)
 }
 
 /// A time as clocks show it.

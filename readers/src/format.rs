@@ -3,20 +3,24 @@
 mod cell;
 mod sheet;
 
-pub(crate) use cell::LANGUAGES;
-pub(crate) use sheet::{Sheet, SheetError, Told};
+pub use cell::{LANGUAGES, neutralized};
+pub use sheet::{Sheet, SheetError, Told, table};
 
 /// The form of a list of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub enum Format {
+    /// JSON.
     Json,
+    /// A line of JSON a call.
     Ndjson,
+    /// A table of text.
     Csv,
+    /// A spreadsheet.
     Xlsx,
 }
 
 /// Every form by its media type, the usual one first.
-pub(crate) const LIST_FORMATS: [(&str, Format); 4] = [
+pub const LIST_FORMATS: [(&str, Format); 4] = [
     ("application/json", Format::Json),
     ("text/csv", Format::Csv),
     ("application/x-ndjson", Format::Ndjson),
@@ -25,7 +29,7 @@ pub(crate) const LIST_FORMATS: [(&str, Format); 4] = [
 
 impl Format {
     /// The value of `Content-Type`.
-    pub(crate) fn content_type(self) -> &'static str {
+    pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Ndjson => "application/x-ndjson",
@@ -35,7 +39,7 @@ impl Format {
     }
 
     /// The end of a file's name.
-    pub(crate) fn extension(self) -> &'static str {
+    pub fn extension(self) -> &'static str {
         match self {
             Self::Json => "json",
             Self::Ndjson => "ndjson",

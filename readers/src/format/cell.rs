@@ -10,7 +10,7 @@ use shared::view::Object;
 use shared::view::field::{Field, Kind, listed_fields};
 
 /// The languages that headings have. Without one of them they are the attributes' names, which programs know.
-pub(crate) const LANGUAGES: [&str; 2] = ["en", "zh"];
+pub const LANGUAGES: [&str; 2] = ["en", "zh"];
 
 /// What a column has of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +137,7 @@ fn text(value: &Value) -> String {
 /// with a sign.
 ///
 /// <https://owasp.org/www-community/attacks/CSV_Injection>
-pub(super) fn neutralized(text: &str) -> Cow<'_, str> {
+pub fn neutralized(text: &str) -> Cow<'_, str> {
     let begins = |character: char| {
         matches!(character, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '|' | '＝' | '＋' | '－' | '＠')
     };

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runtime::store::due::DueRecording;
-use runtime::store::shards::ShardLease;
+use crate::store::due::DueRecording;
+use crate::store::shards::ShardLease;
 use shared::model::{CallKey, Instant, Recording, RecordingState};
 use shared::normalize::recording_url::clean_url;
 use shared::record::keys;
@@ -21,26 +21,26 @@ const NAMED: usize = 3;
 
 /// What was read.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub struct Seen {
     /// The leases on all shards.
-    pub(super) leases: Vec<ShardLease>,
+    pub leases: Vec<ShardLease>,
     /// All that waits, due or not.
-    pub(super) waiting: Vec<DueRecording>,
+    pub waiting: Vec<DueRecording>,
     /// The most urgent of it, as it is stored.
-    pub(super) looked_at: Vec<(CallKey, Recording)>,
+    pub looked_at: Vec<(CallKey, Recording)>,
     /// What was lost in the last day, as it is stored.
-    pub(super) lost: Vec<(CallKey, Recording)>,
+    pub lost: Vec<(CallKey, Recording)>,
     /// Why the secret with the platforms' keys can't be read.
-    pub(super) secret: Option<String>,
+    pub secret: Option<String>,
 }
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Finding {
+pub struct Finding {
     /// What it is.
-    pub(super) what: String,
+    pub what: String,
     /// What to do.
-    pub(super) todo: String,
+    pub todo: String,
 }
 
 fn finding(what: String, todo: impl Into<String>) -> Finding {
@@ -48,7 +48,7 @@ fn finding(what: String, todo: impl Into<String>) -> Finding {
 }
 
 /// All that is wrong at `now`.
-pub(super) fn findings(seen: &Seen, now: Instant) -> Vec<Finding> {
+pub fn findings(seen: &Seen, now: Instant) -> Vec<Finding> {
     let mut found = of_leases(seen, now);
     found.extend(of_time(seen, now));
     found.extend(of_sources(&seen.looked_at, "failed and is tried again", "failed and are tried again"));
@@ -170,7 +170,7 @@ fn of_deaths(recordings: &[(CallKey, Recording)]) -> Option<Finding> {
 }
 
 /// A call, as commands take it.
-pub(super) fn named(call: &CallKey) -> String {
+pub fn named(call: &CallKey) -> String {
     format!("{}/{}", call.provider, call.call_id.as_str())
 }
 
