@@ -95,8 +95,6 @@ impl FilterOptions {
             // Whoever has the stores' credentials may see all.
             hides_numbers: false,
             order,
-            // Who may read the table may try what they like.
-            hides_numbers: false,
         })
     }
 }
