@@ -92,9 +92,9 @@ impl FilterOptions {
             has_recording: self.has_recording,
             reviewed: self.reviewed,
             updated_since: self.updated_since,
-            order,
-            // The operator has the stores themselves.
+            // Whoever has the stores' credentials may see all.
             hides_numbers: false,
+            order,
         })
     }
 }
