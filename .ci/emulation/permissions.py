@@ -46,7 +46,8 @@ UNSEEN = {
 
 # Which conditions hold of the stack as it is deployed here.
 CONDITIONS = {
-    "HasWebhook": False, "HasTwoWorkers": False, "HasProviderSecret": True, "HasKmsKey": False, "HasRecordingLock": False, "HasCalleeIdSecret": True,
+    "HasWebhook": False,
+    "HasTwoWorkers": False, "HasProviderSecret": True, "HasKmsKey": False, "HasRecordingLock": False, "HasCalleeIdSecret": True,
     "HasSessionSecret": False, "MakesSessionSecret": True, "HasClientSecret": False,
 }
 
@@ -176,6 +177,28 @@ def of_reading(token):
     return {"push": None, **ended}
 
 
+def of_publishing(token):
+    """Whether a batch is done with: events are put, hours marked, calls read, and what can't be understood is set aside."""
+    # A process that has the key of callees' ids would not ask for it again, nor mark an hour twice within a minute.
+    fresh("PublishChanges")
+    mark = secrets.token_hex(6)
+    assert push("alicom-call-report", json.dumps([{"callId": f"told-{mark}"}]), token)[0] == 200
+    batch = json.loads(open("events/publish-changes.json").read())
+    record = batch["Records"][0]["dynamodb"]
+    record["Keys"]["pk"]["S"] = f"call#ai-voice#{mark}"
+    record["NewImage"]["call_at"]["S"] = f"20{secrets.randbelow(50) + 30}-06-01T02:05:00.000Z"
+    beside, poison = copy.deepcopy(batch["Records"][0]), copy.deepcopy(batch["Records"][0])
+    beside["dynamodb"]["Keys"] = {"pk": {"S": f"call#alicom#told-{mark}"}, "sk": {"S": "recording#main"}}
+    time_of = {"S": "2025-06-01T02:05:00.000Z"}
+    beside["dynamodb"]["NewImage"] = {"slot": {"S": "main"}, "state": {"S": "failed"}, "call_at": time_of, "first_received_at": time_of}
+    poison["dynamodb"]["NewImage"]["sources"] = {"S": mark}
+    batch["Records"] += [beside, poison]
+    before = len(objects("rejected/publish-changes/"))
+    answer = aws("lambda").invoke(FunctionName=physical("PublishChanges"), Payload=json.dumps(batch))
+    told = json.loads(answer["Payload"].read())
+    return {"left": len(told.get("batchItemFailures", ["?"])), "aside": len(objects("rejected/publish-changes/")) - before}
+
+
 def of_console(token):
     """How the console's pages and forms end, by their status."""
     fresh("Console")
@@ -204,28 +227,6 @@ def of_console(token):
     # A push that is too large for an item lies in the bucket.
     told = re.findall(rb'href="(/calls/[^"]*/pushes/[^"]*)"', pages["whole"])
     return {"push": browse(told[0].decode(), cookie)[0] if told else None, **ended}
-
-
-def of_publishing(token):
-    """Whether a batch is done with: events are put, hours marked, calls read, and what can't be understood is set aside."""
-    # A process that has the key of callees' ids would not ask for it again, nor mark an hour twice within a minute.
-    fresh("PublishChanges")
-    mark = secrets.token_hex(6)
-    assert push("alicom-call-report", json.dumps([{"callId": f"told-{mark}"}]), token)[0] == 200
-    batch = json.loads(open("events/publish-changes.json").read())
-    record = batch["Records"][0]["dynamodb"]
-    record["Keys"]["pk"]["S"] = f"call#ai-voice#{mark}"
-    record["NewImage"]["call_at"]["S"] = f"20{secrets.randbelow(50) + 30}-06-01T02:05:00.000Z"
-    beside, poison = copy.deepcopy(batch["Records"][0]), copy.deepcopy(batch["Records"][0])
-    beside["dynamodb"]["Keys"] = {"pk": {"S": f"call#alicom#told-{mark}"}, "sk": {"S": "recording#main"}}
-    time_of = {"S": "2025-06-01T02:05:00.000Z"}
-    beside["dynamodb"]["NewImage"] = {"slot": {"S": "main"}, "state": {"S": "failed"}, "call_at": time_of, "first_received_at": time_of}
-    poison["dynamodb"]["NewImage"]["sources"] = {"S": mark}
-    batch["Records"] += [beside, poison]
-    before = len(objects("rejected/publish-changes/"))
-    answer = aws("lambda").invoke(FunctionName=physical("PublishChanges"), Payload=json.dumps(batch))
-    told = json.loads(answer["Payload"].read())
-    return {"left": len(told.get("batchItemFailures", ["?"])), "aside": len(objects("rejected/publish-changes/")) - before}
 
 
 def fresh(name):

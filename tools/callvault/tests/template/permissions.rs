@@ -378,6 +378,56 @@ async fn reading_calls_may_do_what_it_does_and_nothing_else() {
     check_calls(&template, &role(&template, query_calls::FUNCTION), &[], &calls);
 }
 
+/// The calls of publishing, of a change of each kind, and of one that can't be understood.
+async fn calls_of_publishing() -> BTreeSet<Call> {
+    leaks::watch();
+    let stack = Stack::start(&Options { no_events: true, ..Options::in_memory() }).await.unwrap();
+    let report = json!([{"callId": "call", "callee": "13900000000"}]).to_string();
+    let mut event = read_json("events/alicom-call-report.json");
+    event["body"] = report.into();
+    assert_eq!(stack.functions().invoke("alicom-call-report", event).await.unwrap()["statusCode"], 200);
+    let observed = Observed::stores_of(&stack).await;
+    let bus = format!("http://{}", stack.bus().address());
+    let look_up = |variable: &str| match variable {
+        "EVENT_BUS_NAME" => Some("callvault".to_owned()),
+        "EVENTBRIDGE_ENDPOINT" => Some(bus.clone()),
+        store => observed.setting(store),
+    };
+    let publisher = Publisher::new(&Environment::new(&look_up)).unwrap();
+    let mut batch = read_json("events/publish-changes.json");
+    let records = batch["Records"].as_array_mut().unwrap();
+    let mut beside = records[0].clone();
+    beside["dynamodb"]["Keys"] = json!({"pk": {"S": "call#alicom#call"}, "sk": {"S": "recording#main"}});
+    beside["dynamodb"]["NewImage"] = json!({"slot": {"S": "main"}, "state": {"S": "failed"},
+        "call_at": {"S": "2025-06-01T02:00:00.000Z"}, "first_received_at": {"S": "2025-06-01T02:00:00.000Z"}});
+    records.push(beside);
+    let mut poison = records[0].clone();
+    poison["dynamodb"]["NewImage"]["sources"] = json!({"N": "7"});
+    records.push(poison);
+    let answer = publish_changes::handle(
+        &publisher,
+        serde_json::from_value(batch).unwrap(),
+        Deadline::after(Duration::from_secs(60)),
+    )
+    .await;
+    assert_eq!(serde_json::to_value(answer).unwrap(), json!({"batchItemFailures": []}));
+    assert!(!stack.bus().events().unwrap().is_empty());
+    stack.stop().await.unwrap();
+    observed.calls()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishing_changes_may_do_what_it_does_and_nothing_else() {
+    let template = Template::read();
+    let role = role(&template, publish_changes::FUNCTION);
+    check_calls(&template, &role, &[], &calls_of_publishing().await);
+    let policy = &template.resource(&role)["Properties"]["Policies"][0]["PolicyDocument"];
+    let statements = list(&policy["Statement"]);
+    let marks = statements.iter().find(|statement| statement["Action"] == "dynamodb:UpdateItem").unwrap();
+    let keys = json!({"dynamodb:LeadingKeys": keys::DIRTY});
+    assert_eq!(marks["Condition"], json!({"ForAllValues:StringEquals": keys}));
+}
+
 /// The calls of the console's pages and forms.
 async fn calls_of_console() -> BTreeSet<Call> {
     const KEY: &str = "a key of thirty-two characters or more";
@@ -440,56 +490,6 @@ async fn the_console_may_do_what_it_does_and_nothing_else() {
     let template = Template::read();
     let calls = calls_of_console().await;
     check_calls(&template, &role(&template, console::FUNCTION), &[], &calls);
-}
-
-/// The calls of publishing, of a change of each kind, and of one that can't be understood.
-async fn calls_of_publishing() -> BTreeSet<Call> {
-    leaks::watch();
-    let stack = Stack::start(&Options { no_events: true, ..Options::in_memory() }).await.unwrap();
-    let report = json!([{"callId": "call", "callee": "13900000000"}]).to_string();
-    let mut event = read_json("events/alicom-call-report.json");
-    event["body"] = report.into();
-    assert_eq!(stack.functions().invoke("alicom-call-report", event).await.unwrap()["statusCode"], 200);
-    let observed = Observed::stores_of(&stack).await;
-    let bus = format!("http://{}", stack.bus().address());
-    let look_up = |variable: &str| match variable {
-        "EVENT_BUS_NAME" => Some("callvault".to_owned()),
-        "EVENTBRIDGE_ENDPOINT" => Some(bus.clone()),
-        store => observed.setting(store),
-    };
-    let publisher = Publisher::new(&Environment::new(&look_up)).unwrap();
-    let mut batch = read_json("events/publish-changes.json");
-    let records = batch["Records"].as_array_mut().unwrap();
-    let mut beside = records[0].clone();
-    beside["dynamodb"]["Keys"] = json!({"pk": {"S": "call#alicom#call"}, "sk": {"S": "recording#main"}});
-    beside["dynamodb"]["NewImage"] = json!({"slot": {"S": "main"}, "state": {"S": "failed"},
-        "call_at": {"S": "2025-06-01T02:00:00.000Z"}, "first_received_at": {"S": "2025-06-01T02:00:00.000Z"}});
-    records.push(beside);
-    let mut poison = records[0].clone();
-    poison["dynamodb"]["NewImage"]["sources"] = json!({"N": "7"});
-    records.push(poison);
-    let answer = publish_changes::handle(
-        &publisher,
-        serde_json::from_value(batch).unwrap(),
-        Deadline::after(Duration::from_secs(60)),
-    )
-    .await;
-    assert_eq!(serde_json::to_value(answer).unwrap(), json!({"batchItemFailures": []}));
-    assert!(!stack.bus().events().unwrap().is_empty());
-    stack.stop().await.unwrap();
-    observed.calls()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn publishing_changes_may_do_what_it_does_and_nothing_else() {
-    let template = Template::read();
-    let role = role(&template, publish_changes::FUNCTION);
-    check_calls(&template, &role, &[], &calls_of_publishing().await);
-    let policy = &template.resource(&role)["Properties"]["Policies"][0]["PolicyDocument"];
-    let statements = list(&policy["Statement"]);
-    let marks = statements.iter().find(|statement| statement["Action"] == "dynamodb:UpdateItem").unwrap();
-    let keys = json!({"dynamodb:LeadingKeys": keys::DIRTY});
-    assert_eq!(marks["Condition"], json!({"ForAllValues:StringEquals": keys}));
 }
 
 #[test]
