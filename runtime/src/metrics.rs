@@ -78,6 +78,15 @@ pub const REMAINS_REMOVED: Metric = count("RemainsRemoved");
 /// Versions of erased calls' objects that can't be removed, since they are locked.
 pub const REMAINS_KEPT: Metric = count("RemainsKept");
 
+/// Hours whose calls were read for analytics' files.
+pub const HOURS_EXPORTED: Metric = count("HoursExported");
+/// Objects of analytics' files that were put.
+pub const FILES_PUT: Metric = count("FilesPut");
+/// Calls that are in no file, since they can't be read.
+pub const CALLS_UNREADABLE: Metric = count("CallsUnreadable");
+/// For how many minutes an hour has been ready to be written that could not be, or that there was no time for; 0 where there is none.
+pub const OLDEST_HOUR_MINUTES: Metric = Metric { name: "OldestHourMinutes", unit: "None" };
+
 /// Requests of readers that were answered; also by function.
 pub const READS: Metric = count("Reads");
 /// Requests of readers that were turned away for their token or for want of a permission; also by function and reason.
@@ -88,7 +97,7 @@ pub const READS_FAILED: Metric = count("ReadsFailed");
 pub const READ_LATENCY: Metric = Metric { name: "ReadLatency", unit: "Milliseconds" };
 
 /// Every metric.
-pub const ALL: [Metric; 28] = [
+pub const ALL: [Metric; 32] = [
     PUSHES,
     ELEMENTS,
     STORED,
@@ -113,6 +122,10 @@ pub const ALL: [Metric; 28] = [
     SECRET_UNREADABLE,
     REMAINS_REMOVED,
     REMAINS_KEPT,
+    HOURS_EXPORTED,
+    FILES_PUT,
+    CALLS_UNREADABLE,
+    OLDEST_HOUR_MINUTES,
     READS,
     READS_DENIED,
     READS_FAILED,
@@ -198,6 +211,19 @@ pub struct SweepCounts {
     pub removed: u64,
     /// Versions of objects that can't be removed.
     pub kept: u64,
+}
+
+/// What is counted of a run of `export-calls`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExportCounts {
+    /// Hours that were read.
+    pub hours: u64,
+    /// Objects that were put.
+    pub put: u64,
+    /// Calls that can't be read.
+    pub unreadable: u64,
+    /// For how many minutes an hour has been ready that is not written.
+    pub oldest_minutes: i64,
 }
 
 /// What is counted of a reader's request.
@@ -309,6 +335,18 @@ impl Metrics {
     pub fn sweep_run(&self, at: Instant, counts: &SweepCounts) {
         let SweepCounts { removed, kept } = *counts;
         let values = [(REMAINS_REMOVED, large_number(removed)), (REMAINS_KEPT, large_number(kept))];
+        self.emit(at, &[], &values, &[]);
+    }
+
+    /// Emits what is counted of a run of `export-calls` that began `at`.
+    pub fn export_run(&self, at: Instant, counts: &ExportCounts) {
+        let ExportCounts { hours, put, unreadable, oldest_minutes } = *counts;
+        let values = [
+            (HOURS_EXPORTED, large_number(hours)),
+            (FILES_PUT, large_number(put)),
+            (CALLS_UNREADABLE, large_number(unreadable)),
+            (OLDEST_HOUR_MINUTES, large_number(oldest_minutes.max(0).unsigned_abs())),
+        ];
         self.emit(at, &[], &values, &[]);
     }
 

@@ -25,7 +25,7 @@ pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) ->
         return Err(Problem::NoSuchTask);
     }
     let mut shown = shown(asked, provider, Some(task), &counted.counts, &zone);
-    shown.insert("as_of".to_owned(), json!(asked.now));
+    shown.insert("as_of".to_owned(), json!(counted.as_of));
     shown.insert("complete".to_owned(), counted.complete.into());
     Ok(Answer::of(200, "application/json", json_bytes(&Value::Object(shown))))
 }
@@ -48,7 +48,7 @@ pub(crate) async fn of_day(asked: &Asked<'_>) -> Result<Answer, Problem> {
     });
     let body = json!({
         "day": day.to_string(), "zone": zone.name(), "tasks": tasks.collect::<Vec<_>>(),
-        "as_of": asked.now, "complete": counted.complete,
+        "as_of": counted.as_of, "complete": counted.complete,
     });
     Ok(Answer::of(200, "application/json", json_bytes(&body)))
 }

@@ -9,6 +9,7 @@ use super::terms::outcome;
 use super::{Zone, is_answered, is_complete, is_connected, tags_of};
 use crate::model::{CallKey, Instant, Money};
 use crate::record::merge::Record;
+use crate::view::Mask;
 
 /// So many different intents are told apart, and so many tags, and currencies: texts of a push are anything.
 const MAX_NAMES: usize = 1_000;
@@ -18,18 +19,24 @@ const MAX_NAME_BYTES: usize = 256;
 /// How often each name was met.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
-    counts: BTreeMap<String, u64>,
-    others: u64,
+    pub(super) counts: BTreeMap<String, u64>,
+    pub(super) others: u64,
 }
 
 impl Names {
-    fn add(&mut self, name: &str) {
+    /// Counts a name that was met so many times.
+    fn add(&mut self, name: &str, times: u64) {
         let is_told =
             name.len() <= MAX_NAME_BYTES && (self.counts.len() < MAX_NAMES || self.counts.contains_key(name));
         match is_told {
-            true => *self.counts.entry(name.to_owned()).or_default() += 1,
-            false => self.others += 1,
+            true => *self.counts.entry(name.to_owned()).or_default() += times,
+            false => self.others += times,
         }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        other.counts.iter().for_each(|(name, times)| self.add(name, *times));
+        self.others += other.others;
     }
 
     /// How often each was, by name.
@@ -47,12 +54,13 @@ impl Names {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
     /// How many calls lasted so many seconds.
-    counts: BTreeMap<u64, u64>,
+    pub(super) counts: BTreeMap<u64, u64>,
 }
 
 impl Durations {
-    fn add(&mut self, seconds: u64) {
-        *self.counts.entry(seconds).or_default() += 1;
+    /// Counts so many calls that lasted so long.
+    fn add(&mut self, seconds: u64, calls: u64) {
+        *self.counts.entry(seconds).or_default() += calls;
     }
 
     /// How many calls there are whose duration is known.
@@ -80,7 +88,7 @@ impl Durations {
 /// What is counted of calls: of a task's, usually.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskCounts {
-    zone: Zone,
+    pub(super) zone: Zone,
     /// How many calls there are.
     pub calls: u64,
     /// How many were answered: [`is_answered`].
@@ -135,6 +143,11 @@ impl TaskCounts {
 
     /// Counts a call.
     pub fn add(&mut self, key: &CallKey, call_at: Instant, record: &Record) {
+        self.add_as_shown(key, call_at, record, &Mask::none());
+    }
+
+    /// Counts a call, of whose texts is told what may be seen.
+    pub(super) fn add_as_shown(&mut self, key: &CallKey, call_at: Instant, record: &Record, mask: &Mask) {
         let number = |name: &str| record.facts.get(name).and_then(|value| value.as_u64());
         let connected = is_connected(record);
         self.calls += 1;
@@ -145,31 +158,56 @@ impl TaskCounts {
             *self.outcomes.entry(outcome.as_str()).or_default() += 1;
         }
         if let Some(intent) = record.facts.get("intent_code").and_then(|intent| intent.as_str()) {
-            self.intents.add(intent);
+            self.intents.add(&mask.text(intent), 1);
         }
-        tags_of(record).iter().for_each(|tag| self.tags.add(tag));
+        tags_of(record).iter().for_each(|tag| self.tags.add(&mask.text(tag), 1));
         if let Some(hour) = self.hours.get_mut(usize::from(self.zone.hour(call_at))) {
             *hour += 1;
         }
         if let Some(seconds) = number("duration_s").filter(|_| connected) {
-            self.durations.add(seconds);
+            self.durations.add(seconds, 1);
         }
         self.billed_s = self.billed_s.saturating_add(number("billed_s").unwrap_or_default());
         if let Some(cost) = record.facts.get("cost").and_then(|cost| Money::deserialize(cost).ok()) {
-            self.add_cost(cost);
+            self.add_cost(cost.amount, &mask.text(&cost.currency));
         }
         self.first_call_at = Some(self.first_call_at.map_or(call_at, |first| first.min(call_at)));
         self.last_call_at = Some(self.last_call_at.map_or(call_at, |last| last.max(call_at)));
     }
 
-    fn add_cost(&mut self, Money { amount, currency }: Money) {
-        let sum = match self.cost.get(&currency) {
+    /// Counts the calls that others counted; but for the hours of the day, which theirs may be others.
+    pub(super) fn merge_without_hours(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.answered += other.answered;
+        self.connected += other.connected;
+        self.complete += other.complete;
+        for (outcome, calls) in &other.outcomes {
+            *self.outcomes.entry(outcome).or_default() += calls;
+        }
+        self.intents.merge(&other.intents);
+        self.tags.merge(&other.tags);
+        other.durations.counts.iter().for_each(|(seconds, calls)| self.durations.add(*seconds, *calls));
+        self.billed_s = self.billed_s.saturating_add(other.billed_s);
+        other.cost.iter().for_each(|(currency, sum)| self.add_cost(*sum, currency));
+        self.costs_left_out += other.costs_left_out;
+        self.first_call_at = self.first_call_at.into_iter().chain(other.first_call_at).min();
+        self.last_call_at = self.last_call_at.into_iter().chain(other.last_call_at).max();
+    }
+
+    /// Counts the calls that others counted in the same zone.
+    pub fn merge(&mut self, other: &Self) {
+        self.merge_without_hours(other);
+        self.hours.iter_mut().zip(other.hours).for_each(|(hour, calls)| *hour += calls);
+    }
+
+    fn add_cost(&mut self, amount: Decimal, currency: &str) {
+        let sum = match self.cost.get(currency) {
             Some(sum) => sum.checked_add(amount),
             None => Some(amount).filter(|_| self.cost.len() < MAX_NAMES && currency.len() <= MAX_NAME_BYTES),
         };
         match sum {
             Some(sum) => {
-                self.cost.insert(currency, sum);
+                self.cost.insert(currency.to_owned(), sum);
             }
             None => self.costs_left_out += 1,
         }
@@ -255,7 +293,7 @@ mod tests {
         #[test]
         fn a_percentile_is_the_nearest_rank(mut seconds in prop::collection::vec(0_u64..100, 1..50), percent in 0_u64..=100) {
             let mut durations = Durations::default();
-            seconds.iter().for_each(|seconds| durations.add(*seconds));
+            seconds.iter().for_each(|seconds| durations.add(*seconds, 1));
             seconds.sort_unstable();
             let rank = (seconds.len() * usize::try_from(percent).unwrap()).div_ceil(100).max(1);
             prop_assert_eq!(durations.percentile_s(percent), Some(seconds[rank - 1]));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use archive_recordings::Archiver;
 use catalog::{PUSH_FUNCTIONS, PushFunction};
+use export_calls::Exporter;
 use fetch_conversations::Conversations;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -31,7 +32,7 @@ pub struct ScheduledFunction {
 }
 
 /// Every function that runs at intervals. None reads its event.
-pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 3] = [
+pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 4] = [
     ScheduledFunction {
         name: archive_recordings::FUNCTION,
         every: Duration::from_secs(60),
@@ -52,6 +53,13 @@ pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 3] = [
         every: Duration::from_secs(300),
         handle: |functions, now, deadline| {
             sweep_erased::handle(&functions.sweeper, now, deadline).map(answer).boxed()
+        },
+    },
+    ScheduledFunction {
+        name: export_calls::FUNCTION,
+        every: Duration::from_secs(120),
+        handle: |functions, now, deadline| {
+            export_calls::handle(&functions.exporter, now, deadline).map(answer).boxed()
         },
     },
 ];
@@ -82,6 +90,7 @@ pub struct Functions {
     conversations: Conversations,
     credentials: ProviderCredentials,
     sweeper: Sweeper,
+    exporter: Exporter,
     reader: QueryCalls,
 }
 
@@ -93,9 +102,10 @@ impl Functions {
         conversations: Conversations,
         credentials: ProviderCredentials,
         sweeper: Sweeper,
+        exporter: Exporter,
         reader: QueryCalls,
     ) -> Self {
-        Self { receiver, archiver, conversations, credentials, sweeper, reader }
+        Self { receiver, archiver, conversations, credentials, sweeper, exporter, reader }
     }
 
     /// Invokes a function with an event, and gives back what it answers.

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use archive_recordings::Archiver;
 use catalog::{PUSH_FUNCTIONS, token};
 use clap::Args;
+use export_calls::Exporter;
 use fetch_conversations::Conversations;
 use platforms::Provider;
 use query_calls::QueryCalls;
@@ -80,6 +81,14 @@ pub struct Options {
     /// The bucket's name.
     #[arg(long, env = "BUCKET_NAME", default_value = "callvault", hide_env_values = true)]
     pub bucket: String,
+    /// The name of the bucket of analytics' files.
+    #[arg(
+        long,
+        env = "ANALYTICS_BUCKET_NAME",
+        default_value = "callvault-analytics",
+        hide_env_values = true
+    )]
+    pub analytics_bucket: String,
     /// Don't run the scheduled functions.
     #[arg(long)]
     pub no_schedule: bool,
@@ -111,6 +120,7 @@ impl Options {
             read_timeout: 30,
             table: "callvault".to_owned(),
             bucket: "callvault".to_owned(),
+            analytics_bucket: "callvault-analytics".to_owned(),
             no_schedule: true,
             dynamodb_endpoint: None,
             s3_endpoint: None,
@@ -183,6 +193,7 @@ impl Stack {
             "S3_ENDPOINT" => s3_endpoint.clone().or_else(|| options.s3_endpoint.clone()),
             "TABLE_NAME" => Some(options.table.clone()),
             "BUCKET_NAME" => Some(options.bucket.clone()),
+            "ANALYTICS_BUCKET_NAME" => Some(options.analytics_bucket.clone()),
             TOKENS => Some(set(variable).unwrap_or_else(|| token::digest(&options.token))),
             own if own.starts_with("PUSH_TOKEN_SHA256_") => {
                 let of_own = |(function, token): &(String, String)| {
@@ -220,14 +231,17 @@ impl Stack {
         schema::create_table(&account, &stores).await?;
         let store = Store::new(stores.clone(), account, Patience::Nobody);
         schema::create_bucket(store.bucket()).await?;
+        schema::create_analytics_bucket(&store).await?;
 
         let archiver = Archiver::new(&environment, SystemResolver).await?;
         let conversations = Conversations::new(&environment)?;
         let credentials = conversations.credentials(&environment).await?;
         let receiver = Receiver::new(&environment, &catalog::pushes())?;
         let sweeper = Sweeper::new(&environment)?;
+        let exporter = Exporter::new(&environment)?;
         let reader = QueryCalls::new(&environment)?;
-        let functions = Functions::new(receiver, archiver, conversations, credentials, sweeper, reader);
+        let functions =
+            Functions::new(receiver, archiver, conversations, credentials, sweeper, exporter, reader);
         let functions = Arc::new(functions);
         let address = api.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
@@ -268,10 +282,18 @@ impl Stack {
 
     /// What a function finds the stores by: the value of one of its variables; `None` of any other.
     pub fn variable(&self, name: &str) -> Option<String> {
-        let StoreConfig { table_name, bucket_name, dynamodb_endpoint, s3_endpoint, .. } = &self.stores;
+        let StoreConfig {
+            table_name,
+            bucket_name,
+            analytics_bucket_name,
+            dynamodb_endpoint,
+            s3_endpoint,
+            ..
+        } = &self.stores;
         match name {
             "TABLE_NAME" => Some(table_name.clone()),
             "BUCKET_NAME" => Some(bucket_name.clone()),
+            "ANALYTICS_BUCKET_NAME" => analytics_bucket_name.clone(),
             "DYNAMODB_ENDPOINT" => dynamodb_endpoint.clone(),
             "S3_ENDPOINT" => s3_endpoint.clone(),
             _ => None,
@@ -435,6 +457,9 @@ fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     }
     writeln!(out, "  DynamoDB  {}  table {}", endpoint(&stores.dynamodb_endpoint), stores.table_name)?;
     writeln!(out, "  S3        {}  bucket {}", endpoint(&stores.s3_endpoint), stores.bucket_name)?;
+    if let Some(analytics) = &stores.analytics_bucket_name {
+        writeln!(out, "              bucket {analytics}, of analytics' files")?;
+    }
     writeln!(out, "  provider  {}  simulated", stack.provider().base_url())?;
     writeln!(out, "  issuer    {}  of readers' tokens", stack.issuer().url())?;
     match options.memory {
