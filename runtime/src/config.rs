@@ -138,8 +138,6 @@ pub struct StoreConfig {
     pub table_name: String,
     /// `BUCKET_NAME`: the S3 bucket.
     pub bucket_name: String,
-    /// `ANALYTICS_BUCKET_NAME`: the bucket of analytics' files, for whoever writes or reads these.
-    pub analytics_bucket_name: Option<String>,
     /// `DYNAMODB_ENDPOINT`: another endpoint than AWS's.
     pub dynamodb_endpoint: Option<String>,
     /// `S3_ENDPOINT`: another endpoint than AWS's, addressed by path.
@@ -154,14 +152,21 @@ impl StoreConfig {
         Ok(Self {
             table_name: checked(environment, "TABLE_NAME", table_name)?,
             bucket_name: checked(environment, "BUCKET_NAME", bucket_name)?,
-            analytics_bucket_name: environment.parse("ANALYTICS_BUCKET_NAME", None, |name| {
-                bucket_name(name).map(|()| Some(name.to_owned())).map_err(str::to_owned)
-            })?,
             dynamodb_endpoint: endpoint(environment, "DYNAMODB_ENDPOINT")?,
             s3_endpoint: endpoint(environment, "S3_ENDPOINT")?,
             conversation_delay_s: environment.number("CONVERSATION_DELAY_SECONDS", 300, 0..=u32::MAX)?,
         })
     }
+}
+
+/// `ANALYTICS_BUCKET_NAME`: the bucket of analytics' files, for whoever writes or reads these; `None` where it is not set.
+///
+/// # Errors
+/// [`ConfigError`], which names the variable.
+pub fn analytics_bucket_name(environment: &Environment<'_>) -> Result<Option<String>, ConfigError> {
+    environment.parse("ANALYTICS_BUCKET_NAME", None, |name| {
+        bucket_name(name).map(|()| Some(name.to_owned())).map_err(str::to_owned)
+    })
 }
 
 /// Reads another endpoint than AWS's: an `http` or `https` URL. What else the SDK would be given, it would show with its requests.

@@ -1,7 +1,7 @@
 //! A file of one data set and one hour, written to the disk: what is held of it in memory is one row group, however large the hour is.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::sync::Arc;
 
 use parquet::errors::ParquetError;
@@ -37,6 +37,19 @@ pub struct Finished {
     pub sha256: String,
     /// How many rows it has.
     pub rows: u64,
+}
+
+impl Finished {
+    /// Its bytes, all of them in memory.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn into_bytes(mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.file.rewind()?;
+        self.file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
 }
 
 /// What is written, and its digest.

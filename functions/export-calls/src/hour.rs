@@ -71,45 +71,57 @@ pub async fn files_of(
     callee_ids: &CalleeIds,
     hour: Hour,
 ) -> Result<HourFiles, ExportError> {
-    let mut maker = Maker {
-        settings,
-        calls: DataFile::new(&CALLS)?,
-        turns: DataFile::new(&TURNS)?,
-        recordings: DataFile::new(&RECORDINGS)?,
-        summary: HourSummary::new(hour),
-    };
-    let callee_id = |number: &str| callee_ids.id_of(number);
-    let shown = Shown { numbers: settings.numbers == Numbers::Full, callee_id: &callee_id };
+    let mut maker = HourMaker::new(settings, callee_ids, hour)?;
     let mut calls = store.calls_of_hour(hour);
     while let Some(call) = calls.next().await? {
         match call {
-            HourCall::Read(at, call) => maker.add(at, &call, &shown)?,
+            HourCall::Read(at, call) => maker.add(at, &call)?,
             HourCall::Unreadable(_) => maker.summary.unreadable += 1,
         }
     }
-    let Maker { calls, turns, recordings, summary, .. } = maker;
-    let finish = |set: &DataSet, file: DataFile| file.finish().map(|file| (set.name, file));
-    let files = vec![finish(&CALLS, calls)?, finish(&TURNS, turns)?, finish(&RECORDINGS, recordings)?];
-    Ok(HourFiles { hour, files, summary })
+    Ok(maker.finish()?)
 }
 
-struct Maker<'a> {
+/// Makes the files of an hour, call by call.
+pub struct HourMaker<'a> {
     settings: &'a Settings,
+    callee_ids: &'a CalleeIds,
     calls: DataFile,
     turns: DataFile,
     recordings: DataFile,
     summary: HourSummary,
 }
 
-impl Maker<'_> {
-    /// Adds a call's rows.
-    fn add(&mut self, at: Instant, call: &WholeCall, shown: &Shown<'_>) -> Result<(), FileError> {
+impl<'a> HourMaker<'a> {
+    /// Without calls so far.
+    ///
+    /// # Errors
+    /// [`FileError`], where the disk fails.
+    pub fn new(settings: &'a Settings, callee_ids: &'a CalleeIds, hour: Hour) -> Result<Self, FileError> {
+        Ok(Self {
+            settings,
+            callee_ids,
+            calls: DataFile::new(&CALLS)?,
+            turns: DataFile::new(&TURNS)?,
+            recordings: DataFile::new(&RECORDINGS)?,
+            summary: HourSummary::new(hour),
+        })
+    }
+
+    /// Adds a call's rows: in the order of their time.
+    ///
+    /// # Errors
+    /// [`FileError`], where the disk fails.
+    pub fn add(&mut self, at: Instant, call: &WholeCall) -> Result<(), FileError> {
+        let callee_ids = self.callee_ids;
+        let callee_id = |number: &str| callee_ids.id_of(number);
+        let shown = Shown { numbers: self.settings.numbers == Numbers::Full, callee_id: &callee_id };
         let mask = if shown.numbers { Mask::none() } else { Mask::of(call.callee_numbers()) };
         self.summary.add(&call.key, at, &call.call, &mask);
-        let whole = view::alone(call, None, shown);
+        let whole = view::alone(call, None, &shown);
         let none = Object::new();
         let object = |name: &str| whole.get(name).and_then(Value::as_object);
-        let list = |list: Option<&Value>| list.and_then(Value::as_array).cloned().unwrap_or_default();
+        let list = |list: Option<&'_ Value>| list.and_then(Value::as_array).cloned().unwrap_or_default();
         let conversation = object("conversation");
         let turns = list(conversation.and_then(|conversation| conversation.get("turns")));
         let recordings = list(whole.get("recordings"));
@@ -134,6 +146,17 @@ impl Maker<'_> {
             self.recordings.add(&Row { part: recording.as_object(), position, ..row })?;
         }
         Ok(())
+    }
+
+    /// The files, once all calls are added.
+    ///
+    /// # Errors
+    /// [`FileError`], where the disk fails.
+    pub fn finish(self) -> Result<HourFiles, FileError> {
+        let Self { calls, turns, recordings, summary, .. } = self;
+        let finish = |set: &DataSet, file: DataFile| file.finish().map(|file| (set.name, file));
+        let files = vec![finish(&CALLS, calls)?, finish(&TURNS, turns)?, finish(&RECORDINGS, recordings)?];
+        Ok(HourFiles { hour: summary.hour, files, summary })
     }
 }
 

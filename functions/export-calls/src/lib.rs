@@ -28,7 +28,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use runtime::auth::callee_id::{CalleeIdSource, CalleeKeyError};
 use runtime::aws::{Account, Patience};
-use runtime::config::{ConfigError, Environment, StoreConfig};
+use runtime::config::{ConfigError, Environment, StoreConfig, analytics_bucket_name};
 use runtime::deadline::Deadline;
 use runtime::metrics::Metrics;
 use runtime::store::Store;
@@ -42,7 +42,7 @@ use shared::model::Instant;
 pub use column::{Column, DATA_SETS, DataSet, Kind};
 pub use config::{Numbers, Settings};
 pub use file::{FileError, Finished};
-pub use hour::{ExportError, HourFiles, Published, files_of};
+pub use hour::{ExportError, HourFiles, HourMaker, Published, files_of};
 pub use read::rows;
 pub use report::Summary;
 
@@ -117,12 +117,14 @@ impl Exporter {
     /// # Errors
     /// [`ConfigError`], which names the variable.
     pub fn of_account(environment: &Environment<'_>, account: Account) -> Result<Self, ConfigError> {
-        environment.required("ANALYTICS_BUCKET_NAME")?;
+        let bucket =
+            analytics_bucket_name(environment)?.ok_or(ConfigError::Missing("ANALYTICS_BUCKET_NAME"))?;
         Ok(Self {
             settings: Settings::read(environment)?,
             callee_ids: CalleeIdSource::read(environment, &account)?,
             metrics: Metrics::read(environment)?,
-            store: Store::new(StoreConfig::read(environment)?, account, Patience::Nobody),
+            store: Store::new(StoreConfig::read(environment)?, account, Patience::Nobody)
+                .with_analytics(Some(bucket)),
         })
     }
 

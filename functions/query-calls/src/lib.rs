@@ -25,7 +25,7 @@ use runtime::auth::Authenticator;
 use runtime::auth::callee_id::CalleeIdSource;
 use runtime::aws::{Account, Patience};
 use runtime::clock;
-use runtime::config::{ConfigError, Environment, StoreConfig};
+use runtime::config::{ConfigError, Environment, StoreConfig, analytics_bucket_name};
 use runtime::deadline::Deadline;
 use runtime::metrics::{Metrics, ReadCounts};
 use runtime::store::Store;
@@ -64,7 +64,8 @@ impl QueryCalls {
         let account = Account::of_function(environment, &stores)?;
         Ok(Self {
             callee_ids: CalleeIdSource::read(environment, &account)?,
-            store: Store::new(stores, account, Patience::Nobody),
+            store: Store::new(stores, account, Patience::Nobody)
+                .with_analytics(analytics_bucket_name(environment)?),
             authenticator: Authenticator::new(environment)?,
             retention: AccessRetention::read(environment)?,
             metrics: Metrics::read(environment)?,

@@ -126,12 +126,8 @@ impl AnalyticsBucket {
         let begun = begin.metadata(SHA256, sha256).send().await;
         let upload_id = begun.map_err(|error| AnalyticsError::Begin(Box::new(error)))?.upload_id;
         let upload_id = upload_id.unwrap_or_default();
-        let sent = self.send_parts(key, &upload_id, file).await;
-        if sent.is_err() {
-            // What stays of it is forgotten by the bucket's own rule.
-            let _ = client.abort_multipart_upload().bucket(name).key(key).upload_id(upload_id).send().await;
-        }
-        sent
+        // What stays of one that breaks off is forgotten by the bucket's own rule.
+        self.send_parts(key, &upload_id, file).await
     }
 
     async fn send_parts(&self, key: &str, upload_id: &str, file: &mut File) -> Result<(), AnalyticsError> {

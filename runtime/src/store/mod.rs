@@ -93,6 +93,7 @@ pub struct Store {
     patience: Patience,
     // Most pushes never need the bucket: its client is made when the first one does.
     bucket: OnceLock<Bucket>,
+    analytics_bucket_name: Option<String>,
     analytics: OnceLock<AnalyticsBucket>,
 }
 
@@ -115,7 +116,20 @@ impl Store {
     /// The stores that the settings name.
     pub fn new(config: StoreConfig, account: Account, patience: Patience) -> Self {
         let table = Table::new(&account, &config, patience);
-        Self { table, account, config, patience, bucket: OnceLock::new(), analytics: OnceLock::new() }
+        Self {
+            table,
+            account,
+            config,
+            patience,
+            bucket: OnceLock::new(),
+            analytics_bucket_name: None,
+            analytics: OnceLock::new(),
+        }
+    }
+
+    /// The same with the bucket of analytics' files, where one is named: for whoever writes these, or counts by them.
+    pub fn with_analytics(self, bucket_name: Option<String>) -> Self {
+        Self { analytics_bucket_name: bucket_name, ..self }
     }
 
     /// The table.
@@ -133,7 +147,7 @@ impl Store {
 
     /// The bucket of analytics' files; `None` where none is named.
     pub fn analytics(&self) -> Option<&AnalyticsBucket> {
-        let name = self.config.analytics_bucket_name.as_ref()?;
+        let name = self.analytics_bucket_name.as_ref()?;
         let new = || AnalyticsBucket(Bucket { name: name.clone(), ..self.bucket().clone() });
         Some(self.analytics.get_or_init(new))
     }

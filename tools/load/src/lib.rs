@@ -14,6 +14,7 @@ mod report;
 mod scheduled;
 mod sender;
 mod truth;
+mod truths;
 mod verification;
 mod verify;
 
@@ -27,6 +28,7 @@ use jiff::civil::Date;
 use operator::{Target as Stores, is_here};
 use runtime::ingress::receive::Receiver;
 use runtime::store::Store;
+use serde_json::{Map, Value};
 use tokio::net::TcpStream;
 use url::Url;
 
@@ -159,6 +161,16 @@ impl Simulation {
     pub async fn verify(&self, store: &Store, sent: &Sent) -> anyhow::Result<Verification> {
         let archived = scheduled::run(&self.invoke_at).await?;
         verify::verify(&self.world, self.pace.calls, store, sent, archived).await
+    }
+}
+
+impl Simulation {
+    /// The truth of each call of which something is stored, and that was not erased, as an object.
+    ///
+    /// # Errors
+    /// When the stores can't be read.
+    pub async fn truths(&self, store: &Store, sent: &Sent) -> anyhow::Result<Vec<Map<String, Value>>> {
+        truths::truths(&self.world, self.pace.calls, store, sent).await
     }
 }
 

@@ -229,7 +229,8 @@ impl Stack {
         let stores = StoreConfig::read(&environment)?;
         let account = Account::of_function(&environment, &stores)?;
         schema::create_table(&account, &stores).await?;
-        let store = Store::new(stores.clone(), account, Patience::Nobody);
+        let store = Store::new(stores.clone(), account, Patience::Nobody)
+            .with_analytics(Some(options.analytics_bucket.clone()));
         schema::create_bucket(store.bucket()).await?;
         schema::create_analytics_bucket(&store).await?;
 
@@ -282,18 +283,11 @@ impl Stack {
 
     /// What a function finds the stores by: the value of one of its variables; `None` of any other.
     pub fn variable(&self, name: &str) -> Option<String> {
-        let StoreConfig {
-            table_name,
-            bucket_name,
-            analytics_bucket_name,
-            dynamodb_endpoint,
-            s3_endpoint,
-            ..
-        } = &self.stores;
+        let StoreConfig { table_name, bucket_name, dynamodb_endpoint, s3_endpoint, .. } = &self.stores;
         match name {
             "TABLE_NAME" => Some(table_name.clone()),
             "BUCKET_NAME" => Some(bucket_name.clone()),
-            "ANALYTICS_BUCKET_NAME" => analytics_bucket_name.clone(),
+            "ANALYTICS_BUCKET_NAME" => self.store.analytics().map(|analytics| analytics.0.name.clone()),
             "DYNAMODB_ENDPOINT" => dynamodb_endpoint.clone(),
             "S3_ENDPOINT" => s3_endpoint.clone(),
             _ => None,
@@ -457,9 +451,7 @@ fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     }
     writeln!(out, "  DynamoDB  {}  table {}", endpoint(&stores.dynamodb_endpoint), stores.table_name)?;
     writeln!(out, "  S3        {}  bucket {}", endpoint(&stores.s3_endpoint), stores.bucket_name)?;
-    if let Some(analytics) = &stores.analytics_bucket_name {
-        writeln!(out, "              bucket {analytics}, of analytics' files")?;
-    }
+    writeln!(out, "              bucket {}, of analytics' files", options.analytics_bucket)?;
     writeln!(out, "  provider  {}  simulated", stack.provider().base_url())?;
     writeln!(out, "  issuer    {}  of readers' tokens", stack.issuer().url())?;
     match options.memory {

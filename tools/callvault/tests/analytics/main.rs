@@ -4,5 +4,7 @@
 
 mod counts;
 mod files;
+mod golden;
 mod marks;
 mod rig;
+mod simulation;

@@ -1,6 +1,7 @@
 //! A stack with an exporter whose clock is the test's, and its files read back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,9 +10,11 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use local_stack::{Options, Stack};
+use runtime::aws::Account;
 use runtime::clock;
 use runtime::config::Environment;
 use runtime::deadline::Deadline;
+use runtime::ingress::receive::Receiver;
 use runtime::store::Store;
 use runtime::store::analytics::AnalyticsBucket;
 use serde_json::Value;
@@ -76,6 +79,14 @@ impl Rig {
     /// A run at `now`.
     pub(crate) async fn run_at(&self, now: Instant) -> Result<Summary, RunError> {
         export_calls::handle(&self.exporter, now, Deadline::after(Duration::from_secs(120))).await
+    }
+
+    /// What an operator works with on the stack's stores.
+    pub(crate) fn receiver(&self) -> Arc<Receiver> {
+        let look_up = |name: &str| self.stack.variable(name);
+        let environment = Environment::new(&look_up);
+        let account = Account::of_function(&environment, self.stack.stores()).unwrap();
+        Arc::new(Receiver::for_operator(&environment, account).unwrap())
     }
 
     /// Marks hours, and has them written.

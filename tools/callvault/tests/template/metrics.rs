@@ -11,7 +11,7 @@ use runtime::clock;
 use runtime::config::Environment;
 use runtime::deadline::Deadline;
 use runtime::ingress::receive::Receiver;
-use runtime::metrics::{self, ConversationCounts, Metrics, ReadCounts, SweepCounts};
+use runtime::metrics::{self, ConversationCounts, ExportCounts, Metrics, ReadCounts, SweepCounts};
 use runtime::outbound::fetch::SystemResolver;
 use serde_json::{Value, json};
 use shared::record::keys::INDEXES;
@@ -180,6 +180,7 @@ async fn emitted() -> BTreeSet<Watched> {
     metrics.conversation_run(clock::now(), &ConversationCounts::default());
     metrics.secret_unreadable(clock::now());
     metrics.sweep_run(clock::now(), &SweepCounts::default());
+    metrics.export_run(clock::now(), &ExportCounts::default());
     for denied in [None, Some("expired")] {
         let (function, at) = ("query-calls", clock::now());
         metrics.read_answered(&ReadCounts { function, at, denied, failed: false, latency_ms: 1.0 });

@@ -8,6 +8,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use catalog::PUSH_FUNCTIONS;
 use catalog::token;
+use export_calls::Settings;
 use fetch_conversations::FetchConfig;
 use local_stack::functions::SCHEDULED_FUNCTIONS;
 use proptest::strategy::{Strategy, ValueTree};
@@ -17,7 +18,7 @@ use regex::Regex;
 use runtime::auth::callee_id::CalleeIdSource;
 use runtime::auth::config::AuthConfig;
 use runtime::aws::Account;
-use runtime::config::{ConfigError, Environment, PushConfig, StoreConfig};
+use runtime::config::{ConfigError, Environment, PushConfig, StoreConfig, analytics_bucket_name};
 use runtime::metrics::Metrics;
 use runtime::store::access::AccessRetention;
 use serde_json::{Value, json};
@@ -25,13 +26,17 @@ use serde_json::{Value, json};
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 23] = [
+const NOT_READ: [&str; 27] = [
     "AlarmTopicArn",
+    "AnalyticsDatabase",
     "ArchiveInterval",
     "ArchiveMemoryMb",
     "ArchiveWorkers",
+    "AthenaLimitMb",
     "CertificateArn",
     "DomainName",
+    "ExportInterval",
+    "ExportMemoryMb",
     "FetchMemoryMb",
     "GlacierAfterDays",
     "KmsKeyArn",
@@ -55,7 +60,7 @@ const NOT_READ: [&str; 23] = [
 const ANYTHING: [&str; 2] = ["CalleeIdSecretArn", "ProviderSecretArn"];
 
 /// Values that kept a function from starting, or would harm: neither template nor functions take them.
-const REFUSED: [(&str, &[&str]); 23] = [
+const REFUSED: [(&str, &[&str]); 26] = [
     ("PushTokenSha256", &["my-token", "25bf8e1a", "é"]),
     (
         "AllowedSourceCidrs",
@@ -111,6 +116,9 @@ const REFUSED: [(&str, &[&str]); 23] = [
         &["leads", "leads=", "=calls.read", "leads=calls.write", "leads=calls.read,", "leads=all"],
     ),
     ("AccessLogRetentionDays", &["0", "-1", "1.5", "36501"]),
+    ("ExportNumbers", &["yes", "Full"]),
+    ("ExportZone", &["China", "+08:00"]),
+    ("ExportDays", &["-1", "1.5", "3661"]),
 ];
 
 fn credentials() -> SharedCredentialsProvider {
@@ -206,6 +214,12 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
             let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
             drop(CalleeIdSource::read(environment, &account)?);
         }
+        export_calls::FUNCTION => {
+            Settings::read(environment)?;
+            analytics_bucket_name(environment)?;
+            let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
+            drop(CalleeIdSource::read(environment, &account)?);
+        }
         // The stores and the metrics are all that it reads.
         sweep_erased::FUNCTION => {}
         push => {
@@ -231,7 +245,7 @@ fn deployed(template: &Template, value: &Value, given: &BTreeMap<String, String>
         return deployed(template, &choice[2], given);
     }
     match value.get("Ref").and_then(Value::as_str) {
-        Some("Table" | "Bucket") => Some("callvault".to_owned()),
+        Some("Table" | "Bucket" | "AnalyticsBucket") => Some("callvault".to_owned()),
         Some(name) if given.contains_key(name) => given.get(name).cloned(),
         _ => template.default(value),
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use archive_recordings::{ArchiveConfig, Archiver};
 use catalog::PUSH_FUNCTIONS;
 use catalog::token;
+use export_calls::{Exporter, Settings};
 use fetch_conversations::{Conversations, FetchConfig};
 use local_stack::functions::SCHEDULED_FUNCTIONS;
 use query_calls::QueryCalls;
@@ -29,7 +30,7 @@ async fn read_by(function: &str) -> BTreeSet<String> {
         asked.borrow_mut().insert(variable.to_owned());
         match variable {
             "PUSH_TOKEN_SHA256" => Some(token::digest("local")),
-            "TABLE_NAME" | "BUCKET_NAME" => Some("callvault".to_owned()),
+            "TABLE_NAME" | "BUCKET_NAME" | "ANALYTICS_BUCKET_NAME" => Some("callvault".to_owned()),
             "DYNAMODB_ENDPOINT" | "S3_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
             _ => None,
         }
@@ -43,6 +44,7 @@ async fn read_by(function: &str) -> BTreeSet<String> {
         }
         sweep_erased::FUNCTION => drop(Sweeper::new(&environment).unwrap()),
         query_calls::FUNCTION => drop(QueryCalls::new(&environment).unwrap()),
+        export_calls::FUNCTION => drop(Exporter::new(&environment).unwrap()),
         push => {
             let push = PUSH_FUNCTIONS.iter().find(|function| function.push.function == push);
             let push = push.unwrap_or_else(|| panic!("how does {function} start?")).push;
@@ -98,6 +100,8 @@ fn the_defaults_of_the_template_are_those_of_the_code() {
     check_defaults(archive_recordings::FUNCTION, read);
     let read = |environment: &Environment<'_>| format!("{:?}", FetchConfig::read(environment).unwrap());
     check_defaults(fetch_conversations::FUNCTION, read);
+    let read = |environment: &Environment<'_>| format!("{:?}", Settings::read(environment).unwrap());
+    check_defaults(export_calls::FUNCTION, read);
     // The groups of the template's user pool are no default of the code: whoever names no group lets nobody in.
     let read = |environment: &Environment<'_>| {
         let settings = AuthConfig { roles: RoleGroups::default(), ..AuthConfig::read(environment).unwrap() };
