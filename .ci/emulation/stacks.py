@@ -194,6 +194,10 @@ def upgrade(token):
     assert set(before[1]) <= set(objects("")), "no object is gone"
 
 
+def analytics_buckets():
+    return [bucket["Name"] for bucket in aws("s3").list_buckets()["Buckets"] if "analytics" in bucket["Name"]]
+
+
 def take_over(token):
     before = snapshot()
     known_stores()
@@ -201,6 +205,8 @@ def take_over(token):
     left = [summary["StackName"] for summary in aws("cloudformation").list_stacks()["StackSummaries"] if summary["StackStatus"] != "DELETE_COMPLETE"]
     assert STACK not in left, left
     assert snapshot() == before, "table and bucket outlive the stack with all that they hold"
+    tell(DEPLOYING.block("Removing", "ANALYTICS_BUCKET_NAME"))
+    assert not analytics_buckets(), "it was one of its own"
     tell(DEPLOYING.block("Taking over table and bucket", "IMPORT"))
     assert (physical("Table"), physical("Bucket")) == (TABLE["name"], TABLE["bucket"])
     assert snapshot() == before, "taking over changes nothing that is stored"
@@ -210,6 +216,8 @@ def take_over(token):
     # And for good: the commands that delete both.
     known_stores()
     tell(DEPLOYING.block("Removing", "sam delete"))
+    for bucket in analytics_buckets():
+        tell(DEPLOYING.block("Removing", "ANALYTICS_BUCKET_NAME").replace("$ANALYTICS_BUCKET_NAME", bucket))
     for version in aws("s3").list_object_versions(Bucket=TABLE["bucket"]).get("Versions", []):
         aws("s3").delete_object(Bucket=TABLE["bucket"], Key=version["Key"], VersionId=version["VersionId"])
     tell(DEPLOYING.block("Removing", "delete-table"))
