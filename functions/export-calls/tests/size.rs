@@ -24,7 +24,11 @@ const SCRIPT: [&str; 6] = [
     "好的，已经为您登记好了，稍后会有专人跟您联系，再见。",
 ];
 
-/// An answered call of which all is told in five lines of a hundred, as calls of a large campaign are: of Alibaba's, in ids and codes.
+fn one_of<'t>(random: &mut Rng, texts: &[&'t str]) -> &'t str {
+    texts[random.usize(..texts.len())]
+}
+
+/// A call, as those of a large campaign are: of Alibaba's, in ids and codes.
 fn call(random: &mut Rng, at: Instant, turns: usize) -> WholeCall {
     let answered = random.u8(..100) < 40;
     let call_id =
@@ -37,8 +41,8 @@ fn call(random: &mut Rng, at: Instant, turns: usize) -> WholeCall {
         "sk": keys::CALL, "task_id": format!("1005510000{:02}", random.u8(..12)), "batch_id": format!("20{:06}", random.u32(..40)),
         "detail_id": random.u64(100_000_000..999_999_999).to_string(), "callee": format!("1{:010}", random.u64(3_000_000_000..9_999_999_999)),
         "display_number": format!("0571{:07}", random.u32(..8)), "caller": "05710000001", "originated_at": at.to_text(),
-        "outcome": if answered { "answered" } else { ["no_answer", "busy", "powered_off", "rejected"][random.usize(..4)] },
-        "hangup_by": ["callee", "agent"][random.usize(..2)], "duration_s": if answered { talk } else { 0 },
+        "outcome": if answered { "answered" } else { one_of(random, &["no_answer", "busy", "powered_off", "rejected"]) },
+        "hangup_by": one_of(random, &["callee", "agent"]), "duration_s": if answered { talk } else { 0 },
         "ended_at": later(ring + if answered { talk } else { 0 }), "status": {"statusCode": "200000", "statusMsg": "用户接听"},
         "first_received_at": received, "updated_at": received, "has": {"conversation": answered, "recording": answered},
         "sources": {"alicom-call-report": "last 0123456789abcdef"},
@@ -47,14 +51,14 @@ fn call(random: &mut Rng, at: Instant, turns: usize) -> WholeCall {
     if answered {
         facts["answered_at"] = later(ring).into();
         facts["intent_code"] = ["A", "B", "C", "D"][random.usize(..4)].into();
-        facts["tags"] = json!({"意向": [["高", "中", "低"][random.usize(..3)]]});
+        facts["tags"] = json!({"意向": [one_of(random, &["高", "中", "低"])]});
         let said: Vec<_> = (0..turns)
             .map(|turn| {
                 let text = match turn % 2 {
                     0 => SCRIPT[random.usize(..SCRIPT.len())].to_owned(),
                     _ => format!("嗯，{}{}", ["好的", "可以", "不用了", "再说吧"][random.usize(..4)], random.u32(..100_000)),
                 };
-                json!({"speaker": ["agent", "callee"][turn % 2], "text": text, "start_ms": 4_000 * turn, "end_ms": 4_000 * turn + 3_100})
+                json!({"speaker": if turn % 2 == 0 { "agent" } else { "callee" }, "text": text, "start_ms": 4_000 * turn, "end_ms": 4_000 * turn + 3_100})
             })
             .collect();
         let sources = json!({"alicom-call-note": format!("{received} 0123456789abcdef")});

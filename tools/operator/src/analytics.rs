@@ -10,7 +10,7 @@ use runtime::clock;
 use runtime::store::analytics::AnalyticsBucket;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use shared::model::{Hour, Instant};
+use shared::model::{Hour, Instant, NotAnHour};
 use shared::record::keys;
 
 use super::Target;
@@ -47,8 +47,7 @@ struct Range {
 }
 
 fn hour(text: &str) -> Result<Hour, String> {
-    let of_day = || format!("{text}T00").parse();
-    text.parse().or_else(|_| of_day()).map_err(|error| error.to_string())
+    text.parse().or_else(|_| format!("{text}T00").parse()).map_err(|error: NotAnHour| error.to_string())
 }
 
 impl Range {

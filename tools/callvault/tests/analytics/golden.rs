@@ -10,6 +10,7 @@ use crate::rig::Rig;
 fn pushes() -> Vec<(&'static str, Value)> {
     let mut pushes = Vec::new();
     let outcomes = ["ANSWERED", "NO_ANSWER", "USER_BUSY", "ANSWERED", "INTELLIGENT_ANSWER"];
+    let (intents, places) = (["A", "B", "C"], ["東京", "Köln"]);
     for number in 0..60_u32 {
         let (id, task) = (format!("{number}^1"), format!("任务-{}", number % 3));
         let (day, hour) = (2 + number % 2, 9 + number % 3);
@@ -31,8 +32,8 @@ fn pushes() -> Vec<(&'static str, Value)> {
                 {"role": "user", "content": format!("好的 {}", number % 4)},
             ]);
             let note = json!({
-                "callId": id, "taskId": task, "majorIntent": ["A", "B", "C"][number as usize / 5 % 3],
-                "outputTags": {"是否本人": "是", "地區": ["東京", "Köln"][number as usize % 2]}, "conversationRecord": turns.to_string(),
+                "callId": id, "taskId": task, "majorIntent": intents[number as usize / 5 % 3],
+                "outputTags": {"是否本人": "是", "地區": places[number as usize % 2]}, "conversationRecord": turns.to_string(),
             });
             pushes.push(("alicom-call-note", json!([note])));
             let record = json!({"callId": id, "taskId": task, "startTime": at(5), "recordFile": format!("http://nowhere.test/{number}.wav")});
