@@ -11,8 +11,9 @@ use load::{Options, Simulation};
 use runtime::clock;
 use runtime::deadline::Deadline;
 use serde_json::Value;
-use shared::model::Hour;
+use shared::model::{Hour, Instant};
 use shared::record::keys::CALL_AT;
+use tokio::sync::Mutex;
 
 use crate::rig::Rig;
 
@@ -50,13 +51,14 @@ fn simulation(rig: &Rig, calls: &str) -> Simulation {
     Simulation::new(&Cli::parse_from(arguments).options).unwrap()
 }
 
-/// The hours that calls of the day may be in, those of the receipts of calls that tell no time among them.
-fn hours() -> Vec<Hour> {
-    let day: Hour = format!("{DAY}T00").parse().unwrap();
-    let before = Hour::of(day.start().plus_seconds(-3 * 3_600));
-    let hours = std::iter::successors(Some(before), |hour| hour.next()).take(33);
-    let now = Hour::of(clock::now().plus_seconds(-3_600));
-    hours.chain(std::iter::successors(Some(now), |hour| hour.next()).take(2)).collect()
+/// Marks every hour in which a call is, or was, as whoever publishes changes would.
+async fn mark(rig: &Rig, seen: &Mutex<BTreeSet<Hour>>, at: Instant) {
+    let listed = rig.store().table().calls_of_all_days().await.unwrap();
+    let mut seen = seen.lock().await;
+    seen.extend(listed.iter().map(|call| Hour::of(call.call_at.parse().unwrap())));
+    for hour in seen.iter() {
+        rig.store().mark_hour(*hour, at).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,14 +68,12 @@ async fn the_files_of_a_simulation_are_its_truth() {
     let rig = Rig::with(&[("EXPORT_NUMBERS", "full")]).await;
     let simulation = simulation(&rig, &calls);
     let stores = rig.receiver();
-    let hours = hours();
+    let seen = Mutex::default();
     let over = AtomicBool::new(false);
     let dying = async {
         let mut deaths = 0;
         while deaths < DEATHS || !over.load(Ordering::Relaxed) {
-            for hour in &hours {
-                rig.store().mark_hour(*hour, clock::now().plus_seconds(-300)).await.unwrap();
-            }
+            mark(&rig, &seen, clock::now().plus_seconds(-300)).await;
             // Later than the lease of the one that died before.
             let now = clock::now().plus_seconds(60 * (1 + i64::try_from(deaths).unwrap()));
             let run = export_calls::handle(&rig.exporter, now, Deadline::after(Duration::from_secs(40)));
@@ -93,9 +93,7 @@ async fn the_files_of_a_simulation_are_its_truth() {
 
     // Writes rest. What the stream would have marked is marked, and a run comes to its end.
     let marked_at = clock::now().plus_seconds(3_600 * 24);
-    for hour in &hours {
-        rig.store().mark_hour(*hour, marked_at).await.unwrap();
-    }
+    mark(&rig, &seen, marked_at).await;
     let run = rig.run_at(marked_at.plus_seconds(300)).await.unwrap();
     assert_eq!((run.other_run, run.failed, run.left, run.unreadable), (false, 0, 0, 0));
     assert!(rig.store().dirty_hours().await.unwrap().is_empty());
@@ -103,7 +101,7 @@ async fn the_files_of_a_simulation_are_its_truth() {
     println!("{} calls, {deaths} runs that died", truths.len());
 
     let mut rows = BTreeMap::new();
-    for hour in &hours {
+    for hour in seen.lock().await.iter() {
         for row in rig.rows("calls", &hour.to_string()).await.unwrap_or_default() {
             let key = (row["provider"].clone().to_string(), row["call_id"].to_string());
             assert!(rows.insert(key.clone(), row).is_none(), "{key:?} is in two rows");

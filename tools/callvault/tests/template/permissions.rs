@@ -426,17 +426,22 @@ async fn calls_of_exporting() -> BTreeSet<Call> {
     let look_up = |variable: &str| observed.setting(variable);
     let exporter = Exporter::new(&Environment::new(&look_up)).unwrap();
     let store = stack.store();
-    let run = async |later: i64| {
-        let now = clock::now().plus_seconds(later);
-        store.mark_hour("2025-06-01T02".parse().unwrap(), now.plus_seconds(-300)).await.unwrap();
-        export_calls::handle(&exporter, now, Deadline::after(Duration::from_secs(60))).await.unwrap()
+    let began = clock::now();
+    let mark = async |later: i64| {
+        let hour = "2025-06-01T02".parse().unwrap();
+        store.mark_hour(hour, began.plus_seconds(later)).await.unwrap();
     };
+    let run = async |later: i64| {
+        let deadline = Deadline::after(Duration::from_secs(60));
+        export_calls::handle(&exporter, began.plus_seconds(later), deadline).await.unwrap()
+    };
+    mark(-300).await;
     let first = run(0).await;
     assert_eq!((first.hours, first.put, first.marked), (1, 4, 1));
-    let table = store.table();
-    table.delete("call#alicom#1", "call").await.unwrap();
-    // Marked anew while it is read: the mark stays, and is brought up to date.
-    store.mark_hour("2025-06-01T02".parse().unwrap(), clock::now().plus_seconds(550)).await.unwrap();
+    store.table().delete("call#alicom#1", "call").await.unwrap();
+    // Marked anew a moment ago: the mark stays, and is brought up to date.
+    mark(300).await;
+    mark(550).await;
     let second = run(600).await;
     assert_eq!((second.removed, second.failed), (3, 0));
     stack.stop().await.unwrap();
