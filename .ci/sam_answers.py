@@ -59,6 +59,8 @@ def main(folder, endpoint):
             assert states == ["archived"], f"{function}: {states}"
         if function == "query-calls":
             assert answer["statusCode"] == 200 and json.loads(answer["body"])["openapi"].startswith("3.1"), f"{function}: {answer}"
+        elif function == "console":
+            assert answer["statusCode"] == 200 and answer["body"].startswith("<!DOCTYPE html>"), f"{function}: {answer}"
         elif function in SCHEDULED:
             assert SCHEDULED[function] <= answer.keys(), f"{function}: {answer}"
         else:

@@ -23,7 +23,7 @@ OF_AWS = {
 
 # What of a request may stand in the API's log: not its path, in which the token is.
 LOGGED = {
-    "requestId", "requestTimeEpoch", "routeKey", "status", "identity.sourceIp", "identity.userAgent", "responseLength", "responseLatency",
+    "requestId", "requestTimeEpoch", "routeKey", "status", "identity.sourceIp", "identity.userAgent", "responseLatency",
     "integrationLatency", "integration.error",
 }
 # What the bucket may forget by itself while it is the newest version.
@@ -122,12 +122,37 @@ def logs():
     seen("nothing of a request's path stands in a log")
 
 
+def by_default(value):
+    """What an expression of the template comes to with the parameters' defaults; None where nothing is said."""
+    if isinstance(value, list):
+        return [by_default(each) for each in value]
+    if not isinstance(value, dict) or len(value) != 1:
+        return value
+    (kind, given), = value.items()
+    if kind == "Ref":
+        return TEMPLATE["Parameters"].get(given, {}).get("Default")
+    if kind == "Condition":
+        return by_default(TEMPLATE["Conditions"][given])
+    if kind == "Fn::If":
+        return by_default(given[1] if by_default(TEMPLATE["Conditions"][given[0]]) else given[2])
+    if kind == "Fn::Equals":
+        return str(by_default(given[0])) == str(by_default(given[1]))
+    if kind == "Fn::Not":
+        return not by_default(given[0])
+    if kind in ("Fn::And", "Fn::Or"):
+        return (all if kind == "Fn::And" else any)(map(by_default, given))
+    raise AssertionError(f"{kind} is not known here")
+
+
 def runs():
     """Every function may run, and as long as what it does may take."""
+    # The emulator passes reserved concurrency over, so that the template has to tell.
+    for name, resource in TEMPLATE["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            reserved = by_default(resource["Properties"].get("ReservedConcurrentExecutions"))
+            assert reserved is None or int(reserved) > 0, f"{name} may run {reserved} times at once: it is switched off"
     for name in FUNCTIONS:
         found = aws("lambda").get_function(FunctionName=physical(name))
-        reserved = found.get("Concurrency", {}).get("ReservedConcurrentExecutions")
-        assert reserved != 0, f"{name} is switched off"
         settings = found["Configuration"]["Environment"]["Variables"]
         longest = int(settings.get("RECORDING_TIMEOUT_SECONDS", 0))
         timeout = found["Configuration"]["Timeout"]

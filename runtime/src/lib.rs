@@ -17,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod deadline;
+pub mod health;
 pub mod ingress;
 pub mod metrics;
 pub mod outbound;

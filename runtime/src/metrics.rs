@@ -78,6 +78,16 @@ pub const REMAINS_REMOVED: Metric = count("RemainsRemoved");
 /// Versions of erased calls' objects that can't be removed, since they are locked.
 pub const REMAINS_KEPT: Metric = count("RemainsKept");
 
+/// Changes that the stream handed to `publish-changes`.
+pub const CHANGES: Metric = count("Changes");
+/// Events that the bus took.
+pub const EVENTS_PUBLISHED: Metric = count("EventsPublished");
+/// Changes that are handed over again, since their events could not be published.
+pub const CHANGES_FAILED: Metric = count("ChangesFailed");
+/// Changes that can't be understood and were set aside.
+pub const CHANGES_SET_ASIDE: Metric = count("ChangesSetAside");
+/// How old the oldest change of a batch was once its events were published.
+pub const EVENT_DELAY: Metric = Metric { name: "EventDelay", unit: "Milliseconds" };
 /// Hours whose calls were read for analytics' files.
 pub const HOURS_EXPORTED: Metric = count("HoursExported");
 /// Objects of analytics' files that were put.
@@ -97,7 +107,7 @@ pub const READS_FAILED: Metric = count("ReadsFailed");
 pub const READ_LATENCY: Metric = Metric { name: "ReadLatency", unit: "Milliseconds" };
 
 /// Every metric.
-pub const ALL: [Metric; 32] = [
+pub const ALL: [Metric; 37] = [
     PUSHES,
     ELEMENTS,
     STORED,
@@ -122,6 +132,11 @@ pub const ALL: [Metric; 32] = [
     SECRET_UNREADABLE,
     REMAINS_REMOVED,
     REMAINS_KEPT,
+    CHANGES,
+    EVENTS_PUBLISHED,
+    CHANGES_FAILED,
+    CHANGES_SET_ASIDE,
+    EVENT_DELAY,
     HOURS_EXPORTED,
     FILES_PUT,
     CALLS_UNREADABLE,
@@ -211,6 +226,21 @@ pub struct SweepCounts {
     pub removed: u64,
     /// Versions of objects that can't be removed.
     pub kept: u64,
+}
+
+/// What is counted of a batch of `publish-changes`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PublishCounts {
+    /// Changes in it.
+    pub changes: u64,
+    /// Events that the bus took.
+    pub published: u64,
+    /// Changes that are handed over again.
+    pub failed: u64,
+    /// Changes that were set aside.
+    pub set_aside: u64,
+    /// How old the oldest change was in the end, in milliseconds; `None` where there was none.
+    pub delay_ms: Option<f64>,
 }
 
 /// What is counted of a run of `export-calls`.
@@ -338,6 +368,19 @@ impl Metrics {
         self.emit(at, &[], &values, &[]);
     }
 
+    /// Emits what is counted of a batch of `publish-changes` that ended `at`.
+    pub fn changes_published(&self, at: Instant, counts: &PublishCounts) {
+        let PublishCounts { changes, published, failed, set_aside, delay_ms } = *counts;
+        let mut values = vec![
+            (CHANGES, large_number(changes)),
+            (EVENTS_PUBLISHED, large_number(published)),
+            (CHANGES_FAILED, large_number(failed)),
+            (CHANGES_SET_ASIDE, large_number(set_aside)),
+        ];
+        values.extend(delay_ms.map(|ms| (EVENT_DELAY, ms)));
+        self.emit(at, &[], &values, &[]);
+    }
+
     /// Emits what is counted of a run of `export-calls` that began `at`.
     pub fn export_run(&self, at: Instant, counts: &ExportCounts) {
         let ExportCounts { hours, put, unreadable, oldest_minutes } = *counts;
@@ -377,8 +420,7 @@ fn line(
     divided: &[Metric],
 ) -> String {
     let directive = |dimensions: Value, metrics: Vec<Metric>| {
-        let metrics: Vec<_> =
-            metrics.iter().map(|metric| json!({"Name": metric.name, "Unit": metric.unit})).collect();
+        let metrics: Vec<_> = metrics.iter().map(declared).collect();
         json!({"Namespace": namespace, "Dimensions": [dimensions], "Metrics": metrics})
     };
     let mut directives = vec![directive(json!([]), values.iter().map(|(metric, _)| *metric).collect())];
@@ -389,8 +431,22 @@ fn line(
     let mut line = Map::new();
     line.insert("_aws".to_owned(), json!({"Timestamp": at.epoch_millis(), "CloudWatchMetrics": directives}));
     line.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
-    line.extend(values.iter().map(|(metric, value)| (metric.name.to_owned(), json!(value))));
+    line.extend(values.iter().map(|(metric, value)| (metric.name.to_owned(), short(*value))));
     Value::Object(line).to_string()
+}
+
+/// A metric's name and unit. That of a count is left out: no alarm asks for it, and each byte that is logged is paid for.
+fn declared(metric: &Metric) -> Value {
+    match metric.unit {
+        "Count" => json!({"Name": metric.name}),
+        unit => json!({"Name": metric.name, "Unit": unit}),
+    }
+}
+
+/// A number without the fraction that it doesn't have.
+fn short(value: f64) -> Value {
+    let whole = value as i64;
+    if whole as f64 == value { json!(whole) } else { json!(value) }
 }
 
 // CloudWatch's values are doubles.
@@ -431,19 +487,19 @@ mod tests {
                                 "Namespace": "callvault",
                                 "Dimensions": [[]],
                                 "Metrics": [
-                                    {"Name": "Pushes", "Unit": "Count"},
+                                    {"Name": "Pushes"},
                                     {"Name": "StoreLatency", "Unit": "Milliseconds"}
                                 ]
                             },
                             {
                                 "Namespace": "callvault",
                                 "Dimensions": [["Function"]],
-                                "Metrics": [{"Name": "Pushes", "Unit": "Count"}]
+                                "Metrics": [{"Name": "Pushes"}]
                             }
                         ]
                     },
                     "Function": "alicom-call-report",
-                    "Pushes": 1.0,
+                    "Pushes": 1,
                     "StoreLatency": 12.5
                 }"#
             )

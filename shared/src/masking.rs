@@ -24,6 +24,8 @@ const TELLING: usize = 6;
 const TELLING_LAST: usize = 4;
 /// Of a number that the platform masked: so many visible digits, each in its place, tell of it.
 const TELLING_OF_MASKED: usize = 3;
+/// How long a mobile number of China's is.
+const MOBILE_DIGITS: usize = 11;
 /// No more characters than that stand between two digits of one number: `139 - 1234`.
 const MAX_BETWEEN: usize = 3;
 /// What stands in the place of a number of JSON.
@@ -49,7 +51,7 @@ pub fn masked(number: &str) -> String {
 }
 
 /// Whether a character may stand between the digits of a number, or before them.
-fn is_between(character: char) -> bool {
+pub(crate) fn is_between(character: char) -> bool {
     matches!(
         character,
         ' ' | '-' | '(' | ')' | '.' | '+' | '\u{a0}' | '\u{2010}'
@@ -163,14 +165,21 @@ impl Hidden {
     }
 
     fn blacked_out<'a>(&self, text: &'a str, what: What) -> Cow<'a, str> {
+        let mut places: Vec<_> =
+            runs(text, is_between).flat_map(|run| self.hidden_in(&run, what).collect::<Vec<_>>()).collect();
+        // Who speaks, or who hears, puts anything between the digits of a number that is known: commas, strokes, what is not seen.
+        if !self.known.is_empty() {
+            let apart = |character: char| !character.is_alphanumeric();
+            places.extend(runs(text, apart).flat_map(|run| self.told_in(&run).collect::<Vec<_>>()));
+            places.sort_unstable_by_key(|place| place.start);
+            places.dedup();
+        }
         let mut black = String::new();
         let mut kept = 0;
-        for run in runs(text) {
-            for place in self.hidden_in(&run, what) {
-                black.push_str(&text[kept..place.start]);
-                black.push('*');
-                kept = place.end;
-            }
+        for place in places {
+            black.push_str(&text[kept..place.start]);
+            black.push('*');
+            kept = place.end;
         }
         match kept {
             0 => Cow::Borrowed(text),
@@ -180,21 +189,31 @@ impl Hidden {
 
     /// The places of the digits that are to be hidden, in order.
     fn hidden_in<'a>(&self, run: &'a Run, what: What) -> impl Iterator<Item = Range<usize>> + 'a {
-        let looks_like_one = what == What::Patterns && run.digits.len() >= LOOKS_LIKE_A_NUMBER;
-        let mut hides =
-            vec![looks_like_one || self.known.iter().any(|known| is_all_of(run, known)); run.digits.len()];
-        for known in self.known.iter().filter(|_| !looks_like_one) {
+        let looks_like_one = match what {
+            What::Patterns => run.digits.len() >= LOOKS_LIKE_A_NUMBER,
+            What::Known => is_mobile(&run.digits),
+        };
+        let all = looks_like_one || self.known.iter().any(|known| is_all_of(run, known));
+        let hides = if all { vec![true; run.digits.len()] } else { self.tells(run) };
+        run.hidden(hides)
+    }
+
+    /// The places of the digits of a run that tell a known number.
+    fn told_in<'a>(&self, run: &'a Run) -> impl Iterator<Item = Range<usize>> + 'a {
+        run.hidden(self.tells(run))
+    }
+
+    /// Which digits of a run tell a known number: each of so many in a row that it has too.
+    fn tells(&self, run: &Run) -> Vec<bool> {
+        let mut tells = vec![false; run.digits.len()];
+        for known in &self.known {
             for start in 0..run.digits.len() {
                 if begins_telling(&run.digits[start..], known) {
-                    hides[start..start + TELLING].fill(true);
+                    tells[start..start + TELLING].fill(true);
                 }
             }
         }
-        let places = run.digits.iter().zip(&run.places).zip(hides);
-        // What is hidden already stays as it is.
-        places
-            .filter(|((_, place), hides)| *hides && !place.is_hidden)
-            .map(|((_, place), _)| place.range.clone())
+        tells
     }
 }
 
@@ -218,11 +237,29 @@ fn begins_telling(digits: &[Digit], known: &[Digit]) -> bool {
         && known.windows(TELLING).any(|known| digits.iter().zip(known).all(|(digit, known)| digit.is(*known)))
 }
 
+/// Whether digits by themselves are a mobile number of China's, with the country's code or without. An id of the platform's own that looks
+/// so is hidden too.
+fn is_mobile(digits: &[Digit]) -> bool {
+    let own = match digits {
+        [Digit::Is(8), Digit::Is(6), own @ ..] if own.len() == MOBILE_DIGITS => own,
+        own => own,
+    };
+    own.len() == MOBILE_DIGITS && matches!(own, [Digit::Is(1), Digit::Is(3..=9), ..])
+}
+
 /// Digits with nothing but what may stand between the digits of a number.
 #[derive(Default)]
 struct Run {
     digits: Vec<Digit>,
     places: Vec<Place>,
+}
+
+impl Run {
+    /// The places of the digits that are to be hidden. What is hidden already stays as it is.
+    fn hidden(&self, hides: Vec<bool>) -> impl Iterator<Item = Range<usize>> + '_ {
+        let places = self.places.iter().zip(hides);
+        places.filter(|(place, hides)| *hides && !place.is_hidden).map(|(place, _)| place.range.clone())
+    }
 }
 
 /// Where a digit stands.
@@ -240,8 +277,8 @@ fn position(character: char) -> Option<Digit> {
     }
 }
 
-/// The runs of digits in a text. A date is none.
-fn runs(text: &str) -> impl Iterator<Item = Run> + '_ {
+/// The runs of digits in a text, with what may stand between them. A date is none.
+fn runs(text: &str, may_be_between: impl Fn(char) -> bool) -> impl Iterator<Item = Run> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let mut run = Run::default();
@@ -258,7 +295,7 @@ fn runs(text: &str) -> impl Iterator<Item = Run> + '_ {
                     run.places.push(Place { range: at..end, is_hidden: matches!(character, '*' | '＊') });
                     between = 0;
                 }
-                None if is_between(character) && between < MAX_BETWEEN => between += 1,
+                None if may_be_between(character) && between < MAX_BETWEEN => between += 1,
                 None => {
                     at = end;
                     if run.digits.is_empty() {
@@ -363,12 +400,43 @@ mod tests {
             ("18600000001", "***********"),
             ("1111", "****"),
             ("1390000111", "1390000111"),
-            ("13900001112", "13900001112"),
+            // Whosever it is.
+            ("13900001112", "***********"),
             ("139000011110", "139000011110"),
         ] {
             assert_eq!(hidden.in_id(id), black, "{id}");
         }
         assert_eq!(Hidden::new(["7", "***", ""]).in_id("7"), "7", "what is no number hides nothing");
+    }
+
+    #[test]
+    fn whatever_stands_between_the_digits_of_a_known_number_it_is_hidden() {
+        let hidden = Hidden::new(["8613712345987"]);
+        for between in [
+            "，", "、", "·", "•", "_", "/", ":", "|", ";", "#", "=", "\u{200b}", "\u{2003}", "\t", "\n",
+            "\u{ad}", " - ",
+        ] {
+            let text = format!("137{between}1234{between}5987");
+            assert_eq!(hidden.in_text(&text), format!("***{between}****{between}****"), "{between:?}");
+            assert_eq!(hidden.in_id(&text), format!("***{between}****{between}****"), "{between:?}");
+        }
+        // What is not known goes by its pattern, and a list of prices is none.
+        assert_eq!(Hidden::default().in_text("100，200，300"), "100，200，300");
+    }
+
+    #[test]
+    fn an_id_that_is_a_mobile_number_is_hidden_though_nobody_is_known_by_it() {
+        let hidden = Hidden::default();
+        for (id, black) in [
+            ("T-13712345987", "T-***********"),
+            ("8613712345987", "*************"),
+            ("10000161^1000018", "10000161^1000018"),
+            ("12345678901", "12345678901"),
+            ("137123459870", "137123459870"),
+            ("1937000000000000001", "1937000000000000001"),
+        ] {
+            assert_eq!(hidden.in_id(id), black, "{id}");
+        }
     }
 
     #[test]

@@ -187,20 +187,24 @@ impl Holding {
         self.give_back_empty(&[]).await
     }
 
+    /// Renews every lease that is old. Where one can't be, the others are renewed all the same, and the first failure is told.
     async fn renew_all(&self) -> Result<(), TableError> {
         let is_old = |held: &Held| held.renewed_at.elapsed() >= self.lease / 3;
         let old: Vec<_> =
             self.held().iter().filter(|(_, held)| is_old(held)).map(|(shard, _)| *shard).collect();
+        let mut failed = None;
         for shard in old {
             let renewed_at = time::Instant::now();
-            if self.leases.renew(shard, self.clock.now()).await? {
-                self.renewed(shard, renewed_at);
-            } else {
-                tracing::warn!(shard, "lease_lapsed");
-                self.held().remove(&shard);
+            match self.leases.renew(shard, self.clock.now()).await {
+                Ok(true) => self.renewed(shard, renewed_at),
+                Ok(false) => {
+                    tracing::warn!(shard, "lease_lapsed");
+                    self.held().remove(&shard);
+                }
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Begins nothing more of what is beyond this run's share: first what another run asks for, then what has least in hand.

@@ -1,5 +1,8 @@
 //! One call: all that is stored of it, as JSON and as a vCon, its pushes, and who looked at it.
 
+use readers::filter::problem;
+use readers::request::json_bytes;
+use readers::{Answer, Problem, file};
 use runtime::store::reading::Bodies;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -8,12 +11,8 @@ use shared::model::CallKey;
 use shared::vcon::{Options, Shown, Vcon, recording_path};
 use shared::view;
 
-use crate::event::Answer;
-use crate::list::problem;
-use crate::problem::Problem;
-use crate::request::json_bytes;
+use crate::Asked;
 use crate::route::VCON;
-use crate::{Asked, download};
 
 /// How many bytes of the SHA-256 of an answer are its `ETag`.
 const ETAG_BYTES: usize = 16;
@@ -21,26 +20,34 @@ const ETAG_BYTES: usize = 16;
 /// A call with all that is stored of it.
 pub(crate) async fn answer(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Problem> {
     asked.check_accept()?;
-    let store = &asked.reader.store;
+    let store = &asked.visit.reader.store;
     let call = store.whole_call(key, Bodies::Left).await.map_err(problem)?.ok_or(Problem::NoSuchCall)?;
+    asked.mask_of(&call)?;
     let review = store.reviews(std::slice::from_ref(key)).await.map_err(problem)?.remove(key);
     let review = review.and_then(|review| serde_json::to_value(review).ok());
-    let callee_id = |number: &str| asked.callee_ids.id_of(number);
-    let body = Value::Object(view::alone(&call, review, &asked.shown(&callee_id)));
-    let what = if asked.sees_numbers() { What::CALL_WITH_NUMBERS } else { What::CALL };
-    asked.record(what, Some(key)).await?;
+    let callee_id = |number: &str| asked.visit.callee_ids.id_of(number);
+    let body = Value::Object(view::alone(&call, review, &asked.visit.shown(&callee_id)));
+    let what = if asked.visit.sees_numbers() { What::CALL_WITH_NUMBERS } else { What::CALL };
+    asked.visit.record(what, Some(key)).await?;
     tagged(asked, "application/json", json_bytes(&body), "call.json").await
 }
 
 /// A call as a vCon; with its pushes for whoever may see them.
 pub(crate) async fn vcon(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Problem> {
     asked.check_accept()?;
-    let (shown, bodies) = match asked.sees_numbers() {
+    let (shown, bodies) = match asked.visit.sees_numbers() {
         true => (Shown::NumbersAndPushes, Bodies::Fetched),
         false => (Shown::WithoutNumbers, Bodies::Left),
     };
-    let call =
-        asked.reader.store.whole_call(key, bodies).await.map_err(problem)?.ok_or(Problem::NoSuchCall)?;
+    let call = asked
+        .visit
+        .reader
+        .store
+        .whole_call(key, bodies)
+        .await
+        .map_err(problem)?
+        .ok_or(Problem::NoSuchCall)?;
+    asked.mask_of(&call)?;
     // As API Gateway was asked for, never as a header of the reader's has it.
     let host = asked.event.request_context.domain_name.as_deref();
     let is_https =
@@ -51,7 +58,7 @@ pub(crate) async fn vcon(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Pro
     };
     let vcon = Vcon::of(&call, &Options { shown, recording_url: &recording_url });
     let body = serde_json::to_vec(&vcon).map_err(|error| Problem::Unreadable { why: error.to_string() })?;
-    asked.record(What::VCON, Some(key)).await?;
+    asked.visit.record(What::VCON, Some(key)).await?;
     tagged(asked, VCON, body, "call.vcon").await
 }
 
@@ -63,17 +70,17 @@ pub(crate) async fn push(
     digest: &str,
 ) -> Result<Answer, Problem> {
     asked.check_accept()?;
-    let body = asked.reader.store.push_body(key, function, digest).await.map_err(problem)?;
+    let body = asked.visit.reader.store.push_body(key, function, digest).await.map_err(problem)?;
     let body = body.ok_or(Problem::NoSuchPart("push"))?;
-    asked.record(What::of("push"), Some(key)).await?;
+    asked.visit.record(What::of("push"), Some(key)).await?;
     let answer = Answer::of(200, "application/json", body);
-    download::unless_small(asked, answer, "push.json").await
+    file::unless_small(&asked.visit, answer, "push.json").await
 }
 
 /// Who looked at a call. An erased one has a log, too.
 pub(crate) async fn access(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Problem> {
     asked.check_accept()?;
-    let entries = asked.reader.store.access_of_call(key).await;
+    let entries = asked.visit.reader.store.access_of_call(key).await;
     let entries = entries.map_err(|error| Problem::unavailable("The access log", &error))?;
     let entries: Vec<_> = entries
         .iter()
@@ -94,7 +101,7 @@ async fn tagged(asked: &Asked<'_>, media_type: &str, body: Vec<u8>, name: &str) 
         return Ok(Answer::empty(304).with("etag", tag));
     }
     let answer = Answer::of(200, media_type, body).with("etag", tag);
-    download::unless_small(asked, answer, name).await
+    file::unless_small(&asked.visit, answer, name).await
 }
 
 /// Whether a tag is among those that a reader has. They are compared weakly: a proxy that compresses makes them so.

@@ -7,38 +7,28 @@
 //! The push functions have nothing of this: another function, another role, another API.
 
 mod call;
-mod download;
-mod event;
-mod format;
 mod list;
 mod openapi;
-mod parameter;
-mod problem;
 mod recording;
-mod request;
 mod route;
 mod task;
 
 use std::time::Instant as Moment;
 
+use readers::request::{self, Query};
+use readers::{Answer, Event, Problem, Reader, Visit};
 use runtime::auth::Authenticator;
-use runtime::auth::callee_id::CalleeIdSource;
-use runtime::aws::{Account, Patience};
 use runtime::clock;
-use runtime::config::{ConfigError, Environment, StoreConfig, analytics_bucket_name};
+use runtime::config::{ConfigError, Environment};
 use runtime::deadline::Deadline;
 use runtime::metrics::{Metrics, ReadCounts};
-use runtime::store::Store;
-use runtime::store::access::AccessRetention;
-use shared::access::{AccessEntry, Actor, CalleeIds, Permission, Via, What};
+use shared::access::{CalleeIds, Via};
 use shared::model::{CallId, CallKey, Instant, Provider};
 use shared::path_id::unescaped;
-use shared::view::Shown;
+use shared::view::Mask;
+use shared::whole_call::WholeCall;
 
-pub use event::{Answer, Event};
 pub use openapi::description;
-use problem::Problem;
-use request::Query;
 use route::{Name, Route};
 
 /// The function's name.
@@ -47,11 +37,8 @@ pub const FUNCTION: &str = "query-calls";
 /// What the function has at hand from its start on.
 #[derive(Debug)]
 pub struct QueryCalls {
-    store: Store,
+    reader: Reader,
     authenticator: Authenticator,
-    callee_ids: CalleeIdSource,
-    retention: AccessRetention,
-    metrics: Metrics,
 }
 
 impl QueryCalls {
@@ -60,16 +47,8 @@ impl QueryCalls {
     /// # Errors
     /// [`ConfigError`], which names the variable.
     pub fn new(environment: &Environment<'_>) -> Result<Self, ConfigError> {
-        let stores = StoreConfig::read(environment)?;
-        let account = Account::of_function(environment, &stores)?;
-        Ok(Self {
-            callee_ids: CalleeIdSource::read(environment, &account)?,
-            store: Store::new(stores, account, Patience::Nobody)
-                .with_analytics(analytics_bucket_name(environment)?),
-            authenticator: Authenticator::new(environment)?,
-            retention: AccessRetention::read(environment)?,
-            metrics: Metrics::read(environment)?,
-        })
+        let (reader, _) = Reader::new(environment)?;
+        Ok(Self { reader, authenticator: Authenticator::new(environment)? })
     }
 }
 
@@ -85,7 +64,7 @@ pub async fn handle(reader: &QueryCalls, event: Event, deadline: Deadline) -> An
         Ok(answer) => (answer, None),
         Err(problem) => (problem.answer(), Some(problem)),
     };
-    log(&event, route, &answer, problem.as_ref(), (now, began), &reader.metrics);
+    log(&event, route, &answer, problem.as_ref(), (now, began), &reader.reader.metrics);
     if head {
         answer.body.clear();
         answer.is_base64_encoded = false;
@@ -120,12 +99,21 @@ async fn answer(
     }
     let query = Query::read(&event.raw_query_string)?;
     query.check(route.parameters, Some(&actor))?;
-    let callee_ids = reader
-        .callee_ids
-        .ids()
-        .await
-        .map_err(|error| Problem::unavailable("The secret with the key of callee ids", &error))?;
-    let asked = Asked { reader, event, route, actor: &actor, query: &query, callee_ids, now, deadline };
+    let none = CalleeIds::none();
+    let callee_ids = match route.name.shows_callees() {
+        true => reader.reader.callee_ids().await?,
+        false => &none,
+    };
+    let visit = Visit {
+        reader: &reader.reader,
+        actor: &actor,
+        callee_ids,
+        via: &Via::API,
+        numbers: true,
+        now,
+        deadline,
+    };
+    let asked = Asked { visit, event, route, query: &query };
     match route.name {
         // It takes no permission, and is answered above.
         Name::OpenApi => Err(Problem::NoSuchPath),
@@ -139,33 +127,22 @@ async fn answer(
         Name::Recording => recording::answer(&asked, &call_key(ids)?, &id("slot", ids, 2)?).await,
         Name::Recordings => recording::waiting(&asked).await,
         Name::Tasks => task::of_day(&asked).await,
-        Name::Task => task::answer(&asked, provider(ids)?, &id("task_id", ids, 1)?).await,
+        Name::Task => {
+            task::answer(&asked, provider(ids).map_err(|_| Problem::NoSuchTask)?, &id("task_id", ids, 1)?)
+                .await
+        }
     }
 }
 
 /// A request of somebody who may make it.
 struct Asked<'a> {
-    reader: &'a QueryCalls,
+    visit: Visit<'a>,
     event: &'a Event,
     route: &'static Route,
-    actor: &'a Actor,
     query: &'a Query,
-    callee_ids: &'a CalleeIds,
-    now: Instant,
-    deadline: Deadline,
 }
 
 impl Asked<'_> {
-    /// Whether the reader may see numbers.
-    fn sees_numbers(&self) -> bool {
-        self.actor.may(Permission::SeeNumbers)
-    }
-
-    /// How calls are shown to the reader, where `callee_id` gives a number's id.
-    fn shown<'a>(&self, callee_id: &'a (dyn Fn(&str) -> Option<String> + Sync)) -> Shown<'a> {
-        Shown { numbers: self.sees_numbers(), callee_id }
-    }
-
     /// A header of the request.
     fn header(&self, name: &str) -> Option<&str> {
         request::header(self.event, name)
@@ -177,11 +154,10 @@ impl Asked<'_> {
         request::accepted(self.header("accept"), &offers)
     }
 
-    /// Writes into the access log what is about to be seen: `what`, of one call or of many. Nothing may be shown where it fails.
-    async fn record(&self, what: What, call: Option<&CallKey>) -> Result<(), Problem> {
-        let entry = AccessEntry::new(self.now, self.actor, what, Via::API, call.cloned());
-        let recorded = self.reader.store.record_access(&[entry], self.reader.retention).await;
-        recorded.map_err(|error| Problem::unavailable("The access log", &error))
+    /// What may be seen of a call's texts. A call whose id tells a number that is hidden is not there for who would try it.
+    fn mask_of(&self, call: &WholeCall) -> Result<Mask, Problem> {
+        let mask = self.visit.mask(call.callee_numbers());
+        if mask.may_show(call.key.call_id.as_str()) { Ok(mask) } else { Err(Problem::NoSuchCall) }
     }
 }
 

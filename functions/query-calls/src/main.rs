@@ -1,7 +1,8 @@
 //! The Lambda function's process: wiring only.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use query_calls::{Event, QueryCalls};
+use query_calls::QueryCalls;
+use readers::Event;
 use runtime::config::process_environment;
 use runtime::deadline::Deadline;
 

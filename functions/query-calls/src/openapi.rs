@@ -4,10 +4,10 @@
 
 mod schema;
 
+use readers::parameter::Described;
 use serde_json::{Map, Value, json};
 use shared::access::permission::PERMISSIONS;
 
-use crate::parameter::Described;
 use crate::route::{Name, ROUTES, Route};
 
 /// The description of the API.

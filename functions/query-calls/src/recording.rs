@@ -1,131 +1,51 @@
 //! Recordings: where to get one, and which wait or were lost.
 
-use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use runtime::store::bucket::SignedGet;
-use runtime::store::reading::{Bodies, WaitingPage, WaitingRecording};
-use serde_json::{Value, json};
+use readers::file::unless_small;
+use readers::filter::problem;
+use readers::request::json_bytes;
+use readers::{Answer, Problem, parameter as of, recording};
+use runtime::store::reading::{Bodies, WaitingPage};
+use serde_json::json;
 use shared::access::What;
-use shared::model::{CallKey, Recording, RecordingState};
-use shared::path_id::escaped;
+use shared::model::{CallKey, RecordingState};
 use shared::reading::Cursor;
-use shared::record::{item, keys};
-use shared::view::{self, Mask};
 
 use crate::Asked;
-use crate::event::Answer;
-use crate::list::{cursor_problem, problem};
-use crate::parameter as of;
-use crate::problem::Problem;
-use crate::request::json_bytes;
-
-/// The longest name of a file, in bytes.
-const MAX_NAME_BYTES: usize = 120;
-/// The media types of audio that browsers play under another name than it is stored by.
-const IN_OTHER_WORDS: [(&str, &str); 3] =
-    [("audio/x-wav", "audio/wav"), ("audio/x-mp3", "audio/mpeg"), ("audio/x-mp4", "audio/mp4")];
 
 /// Leads to a recording.
 pub(crate) async fn answer(asked: &Asked<'_>, key: &CallKey, slot: &str) -> Result<Answer, Problem> {
     let expires = asked.query.get(&of::EXPIRES)?.unwrap_or(of::DEFAULT_EXPIRY_S);
-    let call = asked.reader.store.whole_call(key, Bodies::Left).await.map_err(problem)?;
+    let visit = &asked.visit;
+    let call = visit.reader.store.whole_call(key, Bodies::Left).await.map_err(problem)?;
     let call = call.ok_or(Problem::NoSuchCall)?;
-    let recording = call.recordings.iter().find(|recording| recording.slot == slot);
-    let recording = recording.ok_or(Problem::NoSuchPart("recording"))?;
-    let (RecordingState::Archived, Some(object)) = (recording.state, &recording.object_key) else {
-        return Err(Problem::NotArchived(recording.state.as_str()));
-    };
-    let mask = if asked.sees_numbers() { Mask::none() } else { Mask::of(call.callee_numbers()) };
-    asked.record(What::recording(slot), Some(key)).await?;
-    let signed = SignedGet {
-        key: object,
-        expires: Duration::from_secs(expires),
-        content_type: media_type(recording),
-        file_name: &file_name(key, slot, object, &mask),
-    };
-    let url = asked.reader.store.bucket().signed_get(&signed).await;
-    url.map(Answer::found).map_err(|error| Problem::unavailable("The bucket", &error))
-}
-
-/// The media type of a recording as browsers know it; what is no audio is played by none.
-fn media_type(recording: &Recording) -> &str {
-    let stored = recording.media_type.as_deref().unwrap_or_default();
-    let known = IN_OTHER_WORDS.iter().find(|(name, _)| stored.eq_ignore_ascii_case(name));
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.+/".contains(&byte);
-    match known {
-        Some((_, name)) => name,
-        None if stored.starts_with("audio/") && stored.bytes().all(is_plain) => stored,
-        None => "application/octet-stream",
+    let mask = asked.mask_of(&call)?;
+    let found = call.recordings.iter().find(|recording| recording.slot == slot);
+    let found = found.ok_or(Problem::NoSuchPart("recording"))?;
+    if found.state != RecordingState::Archived {
+        return Err(Problem::NotArchived(found.state.as_str()));
     }
-}
-
-/// A name for the file: of plain characters alone, and without a number that the reader may not see.
-fn file_name(key: &CallKey, slot: &str, object: &str, mask: &Mask) -> String {
-    let extension = object.rsplit_once('.').map_or("", |(_, extension)| extension);
-    let extension = match extension.len() <= 5 && extension.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        true => extension,
-        false => "bin",
-    };
-    let (call_id, slot) = (escaped(&mask.id(key.call_id.as_str())), escaped(&mask.id(slot)));
-    let mut name = format!("{}-{call_id}-{slot}", key.provider);
-    name.truncate(MAX_NAME_BYTES);
-    format!("{name}.{extension}")
+    visit.record(What::recording(slot), Some(key)).await?;
+    let expires = Duration::from_secs(expires);
+    Ok(Answer::found(recording::signed_url(visit, key, found, &mask, expires).await?))
 }
 
 /// Which recordings are not archived.
 pub(crate) async fn waiting(asked: &Asked<'_>) -> Result<Answer, Problem> {
     asked.check_accept()?;
+    let visit = &asked.visit;
     let state = asked.query.get(&of::STATE)?.unwrap_or(RecordingState::Pending);
     let limit = asked.query.get(&of::LIMIT)?.unwrap_or(of::DEFAULT_LIMIT);
     let list = WaitingPage::list_name(state);
-    let cursor = asked.query.get(&of::CURSOR)?.map(|text| Cursor::decode_of_list(&text, list)).transpose();
-    let cursor = cursor.map_err(cursor_problem)?;
-    let page = asked.reader.store.waiting_recordings(state, cursor.as_ref(), limit).await.map_err(problem)?;
-    let masks = masks(asked, &page.recordings).await?;
-    let callee_id = |number: &str| asked.callee_ids.id_of(number);
-    let shown = asked.shown(&callee_id);
-    let recordings = page.recordings.iter().map(|WaitingRecording { key, recording, lost_at }| {
-        // Of a call that can't be read, nothing that might tell its number is told.
-        let mask = masks.get(key)?;
-        let mut one = view::Object::new();
-        one.insert("provider".to_owned(), key.provider.as_str().into());
-        one.insert("call_id".to_owned(), mask.id(key.call_id.as_str()).into());
-        one.insert(
-            "call".to_owned(),
-            mask.may_show(key.call_id.as_str()).then(|| view::href::call(key)).into(),
-        );
-        one.extend(lost_at.map(|at| ("lost_at".to_owned(), at.to_text().into())));
-        one.extend(view::recording(key, recording, &shown, mask));
-        Some(Value::Object(one))
-    });
-    let recordings: Vec<_> = recordings.flatten().collect();
+    let cursor = visit.cursor(asked.query, |text| Cursor::decode_of_list(text, list))?;
+    let page = visit.reader.store.waiting_recordings(state, cursor.as_ref(), limit).await.map_err(problem)?;
+    let recordings = recording::waiting(visit, &page).await?;
     let unreadable = page.unreadable + (page.recordings.len() - recordings.len()) as u64;
-    let next = page.next.as_ref().map(Cursor::encode);
+    let next = page.next.as_ref().map(|next| visit.next(next));
     let body = json!({"recordings": recordings, "next": next, "unreadable": unreadable});
-    if asked.sees_numbers() {
-        asked.record(What::list(None), None).await?;
+    if visit.sees_numbers() {
+        visit.record(What::list(None), None).await?;
     }
-    Ok(Answer::of(200, "application/json", json_bytes(&body)))
-}
-
-/// What may be seen of each call's recordings.
-async fn masks(
-    asked: &Asked<'_>,
-    recordings: &[WaitingRecording],
-) -> Result<HashMap<CallKey, Mask>, Problem> {
-    let calls = recordings.iter().map(|recording| recording.key.clone());
-    if asked.sees_numbers() {
-        return Ok(calls.map(|key| (key, Mask::none())).collect());
-    }
-    let calls: HashSet<_> = calls.map(|key| (keys::call_pk(&key), keys::CALL.to_owned())).collect();
-    let calls: Vec<_> = calls.into_iter().collect();
-    let items = asked.reader.store.table().get_all(&calls).await;
-    let items = items.map_err(|error| Problem::unavailable("The table", &error))?;
-    let masks = items.into_iter().filter_map(|item| {
-        let key = keys::call_of_pk(item.get(keys::PK)?.as_str()?)?;
-        let call = item::record(item).ok().filter(|call| !call.erased)?;
-        Some((key, Mask::of(call.callee_numbers())))
-    });
-    Ok(masks.collect())
+    unless_small(visit, Answer::of(200, "application/json", json_bytes(&body)), "recordings.json").await
 }

@@ -2,8 +2,8 @@
 
 use shared::access::Permission;
 
-use crate::format::LIST_FORMATS;
-use crate::parameter::{self, Described};
+use readers::format::LIST_FORMATS;
+use readers::parameter::{self, Described};
 
 /// A request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,13 @@ pub(crate) enum Name {
     Recordings,
     Tasks,
     Task,
+}
+
+impl Name {
+    /// Whether its answer has callees' ids, or cursors, for which the key of these ids is needed.
+    pub(crate) fn shows_callees(self) -> bool {
+        matches!(self, Self::Calls | Self::Call | Self::Recordings)
+    }
 }
 
 /// What is known of a request.

@@ -95,7 +95,10 @@ impl Remover<'_> {
             removed.versions += versions;
             removed.kept.extend(kept);
         }
-        let has_found = removed.versions > 0 || items.len() > 1 || stone.is_stained();
+        // What people said of it lies elsewhere.
+        let is_reviewed = self.table.remove_review(key).await?;
+        removed.items += usize::from(is_reviewed);
+        let has_found = is_reviewed || removed.versions > 0 || items.len() > 1 || stone.is_stained();
         let armed_at = if has_found { now } else { stone.armed_at };
         let look = |next| Look { armed_at, next, prefixes: &stone.prefixes };
         if known != stone.prefixes {

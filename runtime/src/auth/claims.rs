@@ -32,6 +32,11 @@ pub(super) fn check(
     if !is_for_us(claims, config) {
         return Err(Refusal::Audience);
     }
+    check_times(claims, now)
+}
+
+/// Fails unless the claims live.
+pub(super) fn check_times(claims: &Map<String, Value>, now: Instant) -> Result<(), Refusal> {
     let now_s = now.epoch_millis() as f64 / 1000.0;
     let expires_s = time(claims, "exp")?.ok_or(Refusal::Expired)?;
     if now_s >= expires_s + LEEWAY_S {
@@ -88,7 +93,7 @@ fn is_of_our_resource_server(scope: &str) -> bool {
     scope.starts_with(RESOURCE_SERVER) && scope.contains('/') && permission_of_scope(scope).is_some()
 }
 
-fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     claims.get(name).and_then(Value::as_str)
 }
 

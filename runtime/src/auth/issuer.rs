@@ -50,9 +50,36 @@ pub(super) struct Issuer {
     asking: tokio::sync::Mutex<()>,
 }
 
+/// Where people sign in by an issuer.
+///
+/// <https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Endpoints {
+    pub(super) authorization: Url,
+    pub(super) token: Url,
+    /// Where they sign out, if it says so.
+    pub(super) end_session: Option<Url>,
+}
+
+impl Endpoints {
+    fn of(description: &serde_json::Value) -> Option<Self> {
+        let url = |name: &str| {
+            let text = description.get(name).and_then(serde_json::Value::as_str)?;
+            Url::parse(text).ok().filter(is_secure)
+        };
+        Some(Self {
+            authorization: url("authorization_endpoint")?,
+            token: url("token_endpoint")?,
+            end_session: url("end_session_endpoint"),
+        })
+    }
+}
+
 #[derive(Debug, Default)]
 struct Known {
     keys: Option<KeySet>,
+    /// Where people sign in by it, as far as it says.
+    endpoints: Option<Endpoints>,
     /// When they were fetched.
     at: Option<Instant>,
     /// When the issuer was last asked.
@@ -149,8 +176,9 @@ impl Issuer {
             return settled;
         }
         match self.fetch().await {
-            Ok(keys) => self.known(|known| {
+            Ok((keys, endpoints)) => self.known(|known| {
                 known.keys = Some(keys);
+                known.endpoints = endpoints;
                 known.at = Some(now);
                 known.failed = false;
                 known.settled(id, algorithm)
@@ -165,7 +193,48 @@ impl Issuer {
         }
     }
 
-    async fn fetch(&self) -> Result<KeySet, IssuerError> {
+    /// Where people sign in by it, and out.
+    ///
+    /// # Errors
+    /// [`AuthError::Unavailable`], where it could not be asked, or does not say.
+    pub(super) async fn endpoints(&self, now: Instant) -> Result<Endpoints, AuthError> {
+        let known = |known: &mut Known| known.endpoints.clone().filter(|_| known.is_fresh(now));
+        if let Some(endpoints) = self.known(known) {
+            return Ok(endpoints);
+        }
+        let _asking = self.asking.lock().await;
+        let (fresh, stale, may_ask) =
+            self.known(|inside| (known(inside), inside.endpoints.clone(), inside.may_ask(now)));
+        if let Some(endpoints) = fresh {
+            return Ok(endpoints);
+        }
+        if may_ask {
+            self.known(|known| (known.asked_at, known.failed) = (Some(now), true));
+            match self.fetch().await {
+                Ok((keys, endpoints)) => self.known(|known| {
+                    known.keys = Some(keys);
+                    known.endpoints = endpoints;
+                    known.at = Some(now);
+                    known.failed = false;
+                }),
+                Err(error) => tracing::warn!(error = %error, "issuer_unreachable"),
+            }
+        }
+        self.known(|known| known.endpoints.clone()).or(stale).ok_or(AuthError::Unavailable(None))
+    }
+
+    /// Sends a form to the issuer, and gives back status and answer.
+    pub(super) async fn post(
+        &self,
+        url: &Url,
+        form: String,
+        authorization: Option<&str>,
+    ) -> Result<(u16, serde_json::Value), DocumentError> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        self.documents.post_form(url, form, authorization, deadline).await
+    }
+
+    async fn fetch(&self) -> Result<(KeySet, Option<Endpoints>), IssuerError> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let place = self.url.description().ok_or(IssuerError::Other)?;
         let description = self.documents.read(&place, deadline).await.map_err(IssuerError::Description)?;
@@ -177,6 +246,7 @@ impl Issuer {
         let place = text("jwks_uri").and_then(|url| Url::parse(url).ok()).filter(is_secure);
         let place = place.ok_or(IssuerError::Other)?;
         let keys = self.documents.read(&place, deadline).await.map_err(IssuerError::Keys)?;
-        KeySet::of_json(&keys).ok_or(IssuerError::NotKeys)
+        let keys = KeySet::of_json(&keys).ok_or(IssuerError::NotKeys)?;
+        Ok((keys, Endpoints::of(&description)))
     }
 }

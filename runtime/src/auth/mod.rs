@@ -2,6 +2,8 @@
 //!
 //! - [`Authenticator::authenticate`] makes an [`Actor`] of the header `Authorization`, or says why not.
 //! - `token` reads a token, `claims` holds it to what it has to be, `keys` and `issuer` know whose signature it has to bear.
+//! - [`sign_in`]: how people sign in, by the authorization code flow.
+//! - [`session`]: what a browser keeps of a sign-in, sealed; and the console's secrets.
 //! - [`callee_id`]: the key by which callees get ids.
 //!
 //! What is wrong with a token is a [`Refusal`], which is the reader's to mend: 401. That the issuer's keys can't be had is
@@ -14,6 +16,8 @@ mod claims;
 pub mod config;
 mod issuer;
 mod keys;
+pub mod session;
+pub mod sign_in;
 mod token;
 
 use crate::config::{ConfigError, Environment};

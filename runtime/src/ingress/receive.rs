@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use lambda_http::{Body, Request, RequestExt, Response};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::time::Instant as Moment;
 
 use crate::aws::{Account, Patience};
@@ -477,10 +477,13 @@ fn log(push: &PushType, answer: &Answer, tally: &Tally, received_at: Instant, re
         _ => None,
     };
     let duration_ms = clock::now().epoch_millis() - received_at.epoch_millis();
+    // What is nothing is left out: each byte that is logged is paid for.
+    let some = |count: usize| (count > 0).then_some(count);
     // By kind: a list of names would be as long as the body.
     let counts = |counts: &BTreeMap<&'static str, usize>| {
-        Value::Object(counts.iter().map(|(name, count)| ((*name).to_owned(), (*count).into())).collect())
-            .to_string()
+        let told: Map<_, _> =
+            counts.iter().map(|(name, count)| ((*name).to_owned(), (*count).into())).collect();
+        (!told.is_empty()).then(|| Value::Object(told).to_string())
     };
     // `tracing` wants its level to be constant.
     macro_rules! log {
@@ -492,8 +495,8 @@ fn log(push: &PushType, answer: &Answer, tally: &Tally, received_at: Instant, re
                 answer = answer.tag(),
                 elements = tally.elements,
                 stored,
-                rejected,
-                erased,
+                rejected = some(rejected),
+                erased = some(erased),
                 rejections = counts(&tally.rejections),
                 unknown_values = counts(&tally.unknown_values),
                 error,

@@ -82,10 +82,47 @@ impl Documents {
         if !is_secure(url) {
             return Err(DocumentError::Insecure);
         }
-        let request = http::Request::get(url.as_str())
+        match self.send(http::Request::get(url.as_str()), SdkBody::empty(), deadline).await? {
+            (200, document) => document,
+            (status, _) => Err(DocumentError::Status(status)),
+        }
+    }
+
+    /// Sends a form, and reads what is answered, with its status, until `deadline`. `authorization` is a header's value.
+    ///
+    /// # Errors
+    /// [`DocumentError`]; an answer that is not JSON is one of them only where its status is 200.
+    pub async fn post_form(
+        &self,
+        url: &Url,
+        form: String,
+        authorization: Option<&str>,
+        deadline: Instant,
+    ) -> Result<(u16, Value), DocumentError> {
+        if !is_secure(url) {
+            return Err(DocumentError::Insecure);
+        }
+        let mut request = http::Request::post(url.as_str())
+            .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(authorization) = authorization {
+            request = request.header(http::header::AUTHORIZATION, authorization);
+        }
+        match self.send(request, SdkBody::from(form), deadline).await? {
+            (200, document) => Ok((200, document?)),
+            (status, document) => Ok((status, document.unwrap_or_default())),
+        }
+    }
+
+    async fn send(
+        &self,
+        request: http::request::Builder,
+        body: SdkBody,
+        deadline: Instant,
+    ) -> Result<(u16, Result<Value, DocumentError>), DocumentError> {
+        let request = request
             .header(http::header::USER_AGENT, USER_AGENT)
             .header(http::header::ACCEPT, "application/json")
-            .body(SdkBody::empty())
+            .body(body)
             .map_err(|error| DocumentError::Unreachable(error.into()))?;
         let request =
             HttpRequest::try_from(request).map_err(|error| DocumentError::Unreachable(error.into()))?;
@@ -96,17 +133,14 @@ impl Documents {
             | NoResponse::Broken(source) => DocumentError::Unreachable(source),
             NoResponse::ConnectTimeout | NoResponse::ResponseTimeout => DocumentError::TimedOut,
         })?;
-        match response.status().as_u16() {
-            200 => {}
-            other => return Err(DocumentError::Status(other)),
-        }
+        let status = response.status().as_u16();
         let body = connector::read_body(response.into_body(), LARGEST_DOCUMENT_BYTES, deadline).await;
         let bytes = body.map_err(|error| match error {
             NoBody::Broken(source) => DocumentError::Unreachable(source),
             NoBody::TooLarge => DocumentError::TooLarge,
             NoBody::TimedOut => DocumentError::TimedOut,
         })?;
-        serde_json::from_slice(&bytes).map_err(|_| DocumentError::NotJson)
+        Ok((status, serde_json::from_slice(&bytes).map_err(|_| DocumentError::NotJson)))
     }
 }
 

@@ -18,6 +18,12 @@ pub enum BucketError {
     /// An object could not be read.
     #[error("an object could not be read: {}", aws::brief(.0))]
     Read(#[source] Box<aws_sdk_s3::error::SdkError<aws_sdk_s3::operation::get_object::GetObjectError>>),
+    /// Objects could not be listed.
+    #[error("objects could not be listed: {}", aws::brief(.0))]
+    List(
+        #[source]
+        Box<aws_sdk_s3::error::SdkError<aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error>>,
+    ),
     /// An object's bytes broke off.
     #[error("an object's bytes broke off")]
     Body(#[from] aws_sdk_s3::primitives::ByteStreamError),

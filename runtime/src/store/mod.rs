@@ -32,9 +32,12 @@ pub mod lease;
 pub mod listing;
 pub mod marks;
 pub mod reading;
+pub mod rejects;
 mod replace;
 mod replay;
+mod reviews;
 mod scan;
+mod settle;
 pub mod shards;
 pub mod table;
 pub mod tombstones;
@@ -166,8 +169,8 @@ impl Store {
     }
 
     /// When a call is to be asked for, as it is stored.
-    pub fn ask_at(&self, call: &Record) -> Option<Instant> {
-        missing::ask_at(call, self.config.conversation_delay_s.into())
+    pub fn ask_at(&self, key: &CallKey, call: &Record) -> Option<Instant> {
+        missing::ask_at(key.provider, call, self.config.waiting())
     }
 
     /// Notes that a call was asked for at `now`, for the time after `asked`, and gives back what is known of it by now. If
@@ -181,7 +184,7 @@ impl Store {
         let postponed = |stored: Option<Item>| {
             let stored = stored.filter(|item| !is_tombstone(item));
             let Some(mut record) = stored.map(item::record).transpose()? else { return Ok((None, None)) };
-            let due = self.ask_at(&record).is_some() && record.inquiry.asked == asked;
+            let due = self.ask_at(key, &record).is_some() && record.inquiry.asked == asked;
             record.inquiry = if due { record.inquiry.postponed(now) } else { record.inquiry };
             let item = due.then(|| self.call_item(key, record.clone())).transpose()?;
             Ok((item, Some(record)))
@@ -190,7 +193,7 @@ impl Store {
     }
 
     fn call_item(&self, key: &CallKey, record: Record) -> Result<NewItem, item::UnreadableItem> {
-        item::call_item(key, record, self.config.conversation_delay_s.into())
+        item::call_item(key, record, self.config.waiting())
     }
 
     /// Stores elements. The answer has a result for each, in their order: `Ok` means that all of it is durable, or that its call was

@@ -3,6 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::seal::Seal;
 use crate::reading::CalleeSearch;
 
 /// How many bytes of the code an id has.
@@ -44,6 +45,11 @@ impl CalleeIds {
         let number = CalleeSearch::read(number)?;
         code.update(number.forms().first()?.as_bytes());
         Some(hex::encode(&code.finalize().into_bytes()[..ID_BYTES]))
+    }
+
+    /// What seals cursors, which may name a call whose id tells a number. `None` without a key.
+    pub fn cursors(&self) -> Option<Seal> {
+        Seal::derived(self.0.clone()?, "cursors of lists")
     }
 }
 

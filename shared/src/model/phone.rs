@@ -4,6 +4,8 @@ use std::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+use crate::masking;
+
 /// A phone number as the provider gave it: digits usually, with `*` where an account has numbers masked.
 ///
 /// Nothing else is asked of it (LAAFFIC's sample callee has 22 digits). `Debug` and `Display` show it masked; the whole
@@ -30,6 +32,12 @@ impl PhoneNumber {
     /// The number as it came, to be stored.
     pub(crate) fn into_string(self) -> String {
         self.0
+    }
+
+    /// The number without what people write between its digits: `+86 139-0000-0001` is `+8613900000001`.
+    pub fn plain(&self) -> String {
+        let plus = if self.0.starts_with(['+', '＋']) { "+" } else { "" };
+        plus.chars().chain(self.0.chars().filter(|character| !masking::is_between(*character))).collect()
     }
 
     /// Whether the provider hid some of its digits, so that it can't tell one callee from another.

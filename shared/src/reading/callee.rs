@@ -2,8 +2,6 @@
 
 use crate::model::PhoneNumber;
 
-/// Stand between a number's digits as people write it.
-const BETWEEN: [char; 6] = [' ', '-', '(', ')', '.', '\u{a0}'];
 /// How China's country code is written before a number of its own.
 const CODES: [&str; 4] = ["", "86", "+86", "0086"];
 /// How long a mobile number of China's is.
@@ -21,12 +19,12 @@ impl CalleeSearch {
     /// share.
     pub fn read(text: &str) -> Option<Self> {
         let number = PhoneNumber::new(text).filter(|number| !number.is_masked())?;
-        let written: String =
-            number.as_str().chars().filter(|character| !BETWEEN.contains(character)).collect();
+        let written = number.plain();
         let own = CODES[1..].iter().filter_map(|code| written.strip_prefix(code)).find(|own| is_mobile(own));
         let own = own.or_else(|| Some(&*written).filter(|own| is_mobile(own)));
         let mut forms = match own {
-            Some(own) => CODES.map(|code| [code, own].concat()).to_vec(),
+            // Without a code it may be a number of another country, too.
+            Some(own) => CODES.iter().chain(["+"].iter()).map(|code| [*code, own].concat()).collect(),
             None => {
                 let digits = written.trim_start_matches('+');
                 vec![digits.to_owned(), format!("+{digits}")]
@@ -45,9 +43,10 @@ impl CalleeSearch {
         &self.forms
     }
 
-    /// Whether a stored number is it.
+    /// Whether a stored number is it, however it is written.
     pub fn is(&self, stored: &str) -> bool {
         self.forms.iter().any(|form| form == stored)
+            || PhoneNumber::new(stored).is_some_and(|stored| self.forms.contains(&stored.plain()))
     }
 }
 
@@ -75,12 +74,14 @@ mod tests {
         for typed in ["13900000001", "+86 139-0000-0001", "8613900000001", " 0086 13900000001 "] {
             let search = CalleeSearch::read(typed).unwrap();
             assert!(forms.iter().all(|form| search.is(form)), "{typed}");
+            assert!(search.is("+86 (139) 0000-0001") && search.is("139.0000.0001"), "{typed}");
             assert!(!search.is("13900000002"));
             assert!(!format!("{search:?}").contains('9'), "it is shown to nobody");
         }
         // No number of China's: its code is its own.
         let search = CalleeSearch::read("+1 (650) 253-0000").unwrap();
         assert!(search.is("16502530000") && search.is("+16502530000") && !search.is("8616502530000"));
+        assert!(CalleeSearch::read("14155550199").unwrap().is("+14155550199"));
         // What platforms send is no number in any form at times.
         assert!(CalleeSearch::read("sip:1.2@x").unwrap().is("sip:1.2@x"));
         for none in ["", "  ", "139****0001", "+"] {

@@ -1,6 +1,6 @@
 //! What is counted of a task's calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -143,11 +143,6 @@ impl TaskCounts {
 
     /// Counts a call.
     pub fn add(&mut self, key: &CallKey, call_at: Instant, record: &Record) {
-        self.add_as_shown(key, call_at, record, &Mask::none());
-    }
-
-    /// Counts a call, of whose texts is told what may be seen.
-    pub(super) fn add_as_shown(&mut self, key: &CallKey, call_at: Instant, record: &Record, mask: &Mask) {
         let number = |name: &str| record.facts.get(name).and_then(|value| value.as_u64());
         let connected = is_connected(record);
         self.calls += 1;
@@ -157,10 +152,14 @@ impl TaskCounts {
         if let Some(outcome) = outcome(record) {
             *self.outcomes.entry(outcome.as_str()).or_default() += 1;
         }
+        // Nobody's number is a name in what is counted, whoever reads it.
+        let mask = Mask::of(record.callee_numbers());
         if let Some(intent) = record.facts.get("intent_code").and_then(|intent| intent.as_str()) {
             self.intents.add(&mask.text(intent), 1);
         }
-        tags_of(record).iter().for_each(|tag| self.tags.add(&mask.text(tag), 1));
+        // Each once a call, however often it stands there.
+        let tags: BTreeSet<_> = tags_of(record, &mask).into_iter().collect();
+        tags.iter().for_each(|tag| self.tags.add(tag, 1));
         if let Some(hour) = self.hours.get_mut(usize::from(self.zone.hour(call_at))) {
             *hour += 1;
         }
@@ -234,6 +233,19 @@ mod tests {
             erased: false,
         };
         counts.add(&key, call_at, &record);
+    }
+
+    #[test]
+    fn a_tag_counts_once_a_call_and_a_number_is_no_name() {
+        let mut counts = TaskCounts::new(Zone::default());
+        let call = json!({"callee": "13712345987", "intent_code": "5987", "tags": {"x": ["p", "p"], "tel": ["137，1234，5987"]}});
+        add(&mut counts, "2025-06-01T02:00:00.000Z", call.clone());
+        add(&mut counts, "2025-06-01T02:00:01.000Z", call);
+        let names = |names: &Names| {
+            names.counts().iter().map(|(name, count)| format!("{name}={count}")).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&counts.tags), ["tel:***，****，****=2", "x:p=2"]);
+        assert_eq!(names(&counts.intents), ["****=2"]);
     }
 
     #[test]

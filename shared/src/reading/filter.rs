@@ -7,6 +7,7 @@ use super::terms::{is_announced, outcome};
 use super::{CalleeSearch, DayRange, Order, Zone};
 use crate::model::{CallKey, HangupBy, Instant, Outcome, Provider, Tags};
 use crate::record::merge::Record;
+use crate::view::Mask;
 
 /// How a number becomes a `callee_id`; `None` where it has none, as every number has without a key.
 pub type CalleeIdOf<'a> = &'a (dyn Fn(&str) -> Option<String> + Send + Sync);
@@ -52,19 +53,26 @@ pub struct CallFilter {
     pub updated_since: Option<Instant>,
     /// In which order.
     pub order: Order,
+    /// For whoever may not see numbers: a call is found by what is shown of it, so that nobody tries what is hidden.
+    pub hides_numbers: bool,
 }
 
 impl CallFilter {
     /// Whether a call is asked for, as far as its record tells: all but `days` and `reviewed`.
     pub fn matches(&self, key: &CallKey, record: &Record, callee_ids: CalleeIdOf<'_>) -> bool {
         let text = |name: &str| record.facts.get(name).and_then(|value| value.as_str());
-        let is = |asked: &Option<String>, names: &[&str]| {
-            asked.as_deref().is_none_or(|asked| names.iter().any(|name| text(name) == Some(asked)))
+        let looks_at_texts = self.task.is_some() || self.intent.is_some() || self.tag.is_some();
+        let mask = match self.hides_numbers && looks_at_texts {
+            true => Mask::of(record.callee_numbers()),
+            false => Mask::none(),
+        };
+        let intent = |asked: &str| {
+            ["intent_code", "intent_name"].into_iter().filter_map(text).any(|it| mask.text(it) == asked)
         };
         let duration = || record.facts.get("duration_s").and_then(|seconds| seconds.as_u64());
         let callee_id = || text("callee").and_then(callee_ids);
         self.provider.is_none_or(|provider| provider == key.provider)
-            && is(&self.task, &["task_id"])
+            && self.task.as_deref().is_none_or(|asked| text("task_id").is_some_and(|it| mask.id(it) == asked))
             && self
                 .callee
                 .as_ref()
@@ -72,8 +80,8 @@ impl CallFilter {
             && (self.callee_id.is_none() || self.callee_id == callee_id())
             && (self.outcomes.is_empty()
                 || outcome(record).is_some_and(|outcome| self.outcomes.contains(&outcome)))
-            && is(&self.intent, &["intent_code", "intent_name"])
-            && self.tag.as_deref().is_none_or(|tag| has_tag(record, tag))
+            && self.intent.as_deref().is_none_or(intent)
+            && self.tag.as_deref().is_none_or(|tag| has_tag(record, tag, &mask))
             && self.min_duration_s.is_none_or(|min| duration().is_some_and(|duration| duration >= min))
             && self.max_duration_s.is_none_or(|max| duration().is_some_and(|duration| duration <= max))
             && self.hangup_by.is_none_or(|by| text("hangup_by") == Some(by.as_str()))
@@ -89,6 +97,7 @@ impl CallFilter {
             days: self.days,
             zone: self.zone.clone(),
             order: self.order,
+            hides_numbers: self.hides_numbers,
             // Where both are asked for, one is looked for in the calls of the other.
             task: task.clone().filter(|_| callee.is_none()),
             callee: callee.clone(),
@@ -116,6 +125,7 @@ impl CallFilter {
             reviewed,
             updated_since,
             order,
+            hides_numbers,
         } = self;
         let mut names: Vec<_> = outcomes.iter().map(|outcome| outcome.as_str()).collect();
         names.sort_unstable();
@@ -142,22 +152,26 @@ impl CallFilter {
         say(reviewed.map(|reviewed| reviewed.to_string()));
         say(updated_since.map(|since| since.to_text()));
         say(Some(order.as_str().to_owned()));
+        say(Some(hides_numbers.to_string()));
         let mut short = [0; 8];
         short.copy_from_slice(&digest.finalize()[..8]);
         short
     }
 }
 
-/// The tags of a call, each as a text: as it is, `name:value` where it has values, and the name alone where it has none.
-pub fn tags_of(record: &Record) -> Vec<String> {
+/// The tags of a call, each as a text, as `mask` shows it: as it is, `name:value` where it has values, and the name alone where it has none.
+pub fn tags_of(record: &Record, mask: &Mask) -> Vec<String> {
+    let shown = |text: &str| mask.text(text).into_owned();
     match tags(record) {
         None => Vec::new(),
-        Some(Tags::List(tags)) => tags,
+        Some(Tags::List(tags)) => tags.iter().map(|tag| shown(tag)).collect(),
         Some(Tags::Named(tags)) => tags
-            .into_iter()
+            .iter()
             .flat_map(|(name, values)| match values.is_empty() {
-                true => vec![name],
-                false => values.into_iter().map(|value| format!("{name}{OF_TAG}{value}")).collect(),
+                true => vec![shown(name)],
+                false => {
+                    values.iter().map(|value| format!("{}{OF_TAG}{}", shown(name), shown(value))).collect()
+                }
             })
             .collect(),
     }
@@ -167,9 +181,10 @@ fn tags(record: &Record) -> Option<Tags> {
     record.facts.get("tags").and_then(|tags| Tags::deserialize(tags).ok())
 }
 
-fn has_tag(record: &Record, tag: &str) -> bool {
-    let is_name = || matches!(tags(record), Some(Tags::Named(tags)) if tags.contains_key(tag));
-    is_name() || tags_of(record).iter().any(|known| known == tag)
+fn has_tag(record: &Record, tag: &str, mask: &Mask) -> bool {
+    let is_name =
+        || matches!(tags(record), Some(Tags::Named(tags)) if tags.keys().any(|name| mask.text(name) == tag));
+    is_name() || tags_of(record, mask).iter().any(|known| known == tag)
 }
 
 #[cfg(test)]
@@ -194,6 +209,29 @@ mod tests {
 
     fn key(provider: Provider) -> CallKey {
         CallKey { provider, call_id: CallId::new("1".to_owned()).unwrap() }
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_found_by_trying() {
+        let call = record(&json!({
+            "callee": "8613712349876", "task_id": "T-13712349876", "intent_code": "9876", "tags": {"tel": ["137，1234，9876", "ends in 9876", "A"]},
+        }));
+        let finds = |filter: CallFilter| filter.matches(&key(Provider::Alicom), &call, &|_| None);
+        let asked = |text: &str| Some(text.to_owned());
+        for hides_numbers in [false, true] {
+            let of = || CallFilter { hides_numbers, ..CallFilter::default() };
+            let sees = !hides_numbers;
+            assert_eq!(finds(CallFilter { task: asked("T-13712349876"), ..of() }), sees);
+            assert_eq!(finds(CallFilter { intent: asked("9876"), ..of() }), sees);
+            assert_eq!(finds(CallFilter { tag: asked("tel:137，1234，9876"), ..of() }), sees);
+            assert_eq!(finds(CallFilter { tag: asked("tel:ends in 9876"), ..of() }), sees);
+            // By what is shown.
+            assert_eq!(finds(CallFilter { intent: asked("****"), ..of() }), hides_numbers);
+            assert!(
+                finds(CallFilter { tag: asked("tel:A"), ..of() })
+                    && finds(CallFilter { tag: asked("tel"), ..of() })
+            );
+        }
     }
 
     /// Filters that ask for one thing each.
@@ -250,7 +288,7 @@ mod tests {
         assert!(matches(&CallFilter { has_recording: Some(false), ..none() }, &json!({})));
         assert!(matches(&CallFilter { tag: Some("b".to_owned()), ..none() }, &json!({"tags": ["a", "b"]})));
         assert!(matches(&CallFilter { tag: Some("name".to_owned()), ..none() }, &all));
-        assert_eq!(tags_of(&record(&all)), ["interest:price", "interest:range", "name"]);
+        assert_eq!(tags_of(&record(&all), &Mask::none()), ["interest:price", "interest:range", "name"]);
         // Without a key nobody has an id.
         let by_id = CallFilter { callee_id: Some(String::new()), ..none() };
         assert!(!by_id.matches(&key(Provider::Alicom), &record(&all), &|_| None));

@@ -51,7 +51,7 @@ impl HourSummary {
         Self { hour, calls: 0, unreadable: 0, is_whole: true, tasks: BTreeMap::new() }
     }
 
-    /// Counts a call of the hour, of whose texts is told what may be seen.
+    /// Counts a call of the hour; of its task's id is told what may be seen.
     pub fn add(&mut self, key: &CallKey, call_at: Instant, record: &Record, mask: &Mask) {
         self.calls += 1;
         let task_id = record.facts.get("task_id").and_then(|task| task.as_str());
@@ -63,7 +63,7 @@ impl HourSummary {
             return;
         }
         let task = self.tasks.entry(task).or_insert_with(TaskOfHour::new);
-        task.counts.add_as_shown(key, call_at, record, mask);
+        task.counts.add(key, call_at, record);
         let quarter = call_at.epoch_millis().div_euclid(QUARTER_MS).rem_euclid(4);
         if let Some(calls) = usize::try_from(quarter).ok().and_then(|quarter| task.quarters.get_mut(quarter))
         {

@@ -88,6 +88,19 @@ pub fn call_of_review_pk(pk: &str) -> Option<CallKey> {
 /// The partition key of the marks of hours whose calls changed since analytics' files were written. Their sort keys are the hours.
 pub const DIRTY: &str = "dirty";
 
+/// The partition key of the name that people gave a task. It begins as reviews do: whoever may write these may name tasks.
+pub fn task_name_pk(provider: Provider, task_id: &str) -> String {
+    ["review#task#", provider.as_str(), "#", task_id].concat()
+}
+
+/// The task whose name lies under this partition key.
+pub fn task_of_name_pk(pk: &str) -> Option<(Provider, String)> {
+    let (provider, task_id) = pk.strip_prefix("review#task#")?.split_once('#')?;
+    Some((Provider::named(provider)?, task_id.to_owned()))
+}
+
+/// The sort key of a task's name.
+pub const TASK_NAME: &str = "name";
 /// The partition key of what runs of analytics' exporter note: their lease, and when the index's counts were compared last.
 pub const EXPORT_RUNS: &str = "run#export-calls";
 
@@ -109,9 +122,9 @@ pub fn task_key(provider: Provider, task_id: &str) -> String {
     [provider.as_str(), "#", task_id].concat()
 }
 
-/// The partition of `by-callee`: `None` for a masked number, which many callees share.
+/// The partition of `by-callee`, the same whatever stands between the number's digits: `None` for a masked number, which many callees share.
 pub fn callee_key(callee: &PhoneNumber) -> Option<String> {
-    (!callee.is_masked()).then(|| callee.as_str().to_owned())
+    (!callee.is_masked()).then(|| callee.plain()).filter(|key| !key.is_empty())
 }
 
 /// The partition of `by-day` for a call of this date, `2025-06-01`, and shard.
@@ -138,6 +151,12 @@ pub fn lost_due_key(shard: u8) -> String {
 /// The partition of `by-due` for conversations to ask for, of calls of this shard.
 pub fn conversation_due_key(shard: u8) -> String {
     format!("conversation#{shard}")
+}
+
+/// The partition of `by-due` for conversations to ask for, of calls of this shard that are settled: without keys to a platform's API nobody
+/// reads it.
+pub fn settled_due_key(shard: u8) -> String {
+    format!("settled#{shard}")
 }
 
 /// The partition of `by-due` for the tombstones of this shard that are to be looked at, of calls and of rejects.
@@ -174,6 +193,11 @@ pub fn erased_due_keys() -> impl Iterator<Item = String> {
 /// All partitions of `by-due` for conversations to ask for.
 pub fn conversation_due_keys() -> impl Iterator<Item = String> {
     (0..SHARDS).map(conversation_due_key)
+}
+
+/// All partitions of `by-due` for conversations to ask for of calls that are settled.
+pub fn settled_due_keys() -> impl Iterator<Item = String> {
+    (0..SHARDS).map(settled_due_key)
 }
 
 /// The partition key under which it is marked how far a provider's own lists of calls were read.
@@ -385,7 +409,11 @@ mod tests {
     #[test]
     fn a_masked_callee_has_no_key() {
         assert_eq!(callee_key(&PhoneNumber::new("139********").unwrap()), None);
-        assert_eq!(callee_key(&PhoneNumber::new("13900000000").unwrap()).as_deref(), Some("13900000000"));
+        for number in ["13900000000", "139-0000-0000", " 139 (0000) 0000 "] {
+            assert_eq!(callee_key(&PhoneNumber::new(number).unwrap()).as_deref(), Some("13900000000"));
+        }
+        assert_eq!(callee_key(&PhoneNumber::new("+86 139").unwrap()).as_deref(), Some("+86139"));
+        assert_eq!(callee_key(&PhoneNumber::new("--").unwrap()), None, "it would be no key");
     }
 
     proptest! {

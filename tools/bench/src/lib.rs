@@ -4,9 +4,10 @@
 mod archive;
 pub mod billing;
 mod cold;
-mod cost;
+pub mod cost;
 pub mod memory;
 mod pushes;
+mod reads;
 mod recorder;
 mod report;
 mod stats;
@@ -55,6 +56,9 @@ pub struct Options {
     /// An older program of the archiver, which archives the same from that source.
     #[arg(long, value_name = "FILE")]
     pub archive_baseline: Option<PathBuf>,
+    /// How many calls a day has whose pages are read.
+    #[arg(long, value_name = "COUNT", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(10_000..))]
+    pub reads_calls: u32,
 }
 
 /// A part of the benchmark.
@@ -74,6 +78,8 @@ pub enum Part {
     Memory,
     /// What a million calls cost.
     Cost,
+    /// Reading pages of a day's calls.
+    Reads,
 }
 
 /// Runs the benchmark.
@@ -100,6 +106,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             Part::Billing => billing::run().await,
             Part::Memory => memory::run(&programs).await,
             Part::Cost => cost::run().await,
+            Part::Reads => reads::run(&programs, &options).await,
         };
         report.sections.push(section.with_context(|| format!("the part {part:?} failed"))?);
     }

@@ -43,6 +43,8 @@ enum Command {
     Erase(operator::EraseOptions),
     /// List calls, show one, follow them as they come.
     Calls(operator::CallsOptions),
+    /// Follow events as the bus takes them, try what listens to them, tell them again.
+    Events(operator::EventsOptions),
     /// Write calls for other programs, each as a vCon.
     Export(operator::ExportOptions),
     /// Have analytics' files written anew, and compare them with what is stored.
@@ -90,6 +92,7 @@ async fn main() -> ExitCode {
         Command::Replay(options) => operator::replay(options).await,
         Command::Erase(options) => operator::erase(options).await,
         Command::Calls(options) => operator::calls(options).await,
+        Command::Events(options) => operator::events(options).await,
         Command::Export(options) => operator::export(options).await,
         Command::Analytics(options) => operator::analytics(options).await,
         Command::Doctor(options) => operator::doctor(options).await,

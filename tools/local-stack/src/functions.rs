@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use archive_recordings::Archiver;
 use catalog::{PUSH_FUNCTIONS, PushFunction};
+use console::Console;
 use export_calls::Exporter;
 use fetch_conversations::Conversations;
 use futures_util::FutureExt;
@@ -12,6 +13,7 @@ use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Context;
 use lambda_http::{Body, RequestExt, Response};
+use publish_changes::Publisher;
 use query_calls::QueryCalls;
 use runtime::clock;
 use runtime::credentials::ProviderCredentials;
@@ -67,6 +69,9 @@ pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 4] = [
 /// For how long API Gateway waits for a function that answers readers.
 const READERS_WAIT: Duration = Duration::from_secs(29);
 
+/// How long a batch of changes may take, as in the template.
+const CHANGES_WAIT: Duration = Duration::from_secs(60);
+
 /// Why an invocation brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
@@ -92,6 +97,8 @@ pub struct Functions {
     sweeper: Sweeper,
     exporter: Exporter,
     reader: QueryCalls,
+    console: Console,
+    publisher: Publisher,
 }
 
 impl Functions {
@@ -104,8 +111,10 @@ impl Functions {
         sweeper: Sweeper,
         exporter: Exporter,
         reader: QueryCalls,
+        console: Console,
+        publisher: Publisher,
     ) -> Self {
-        Self { receiver, archiver, conversations, credentials, sweeper, exporter, reader }
+        Self { receiver, archiver, conversations, credentials, sweeper, exporter, reader, console, publisher }
     }
 
     /// Invokes a function with an event, and gives back what it answers.
@@ -122,6 +131,10 @@ impl Functions {
             (None, None) if name == query_calls::FUNCTION => {
                 tokio::spawn(async move { self.read(event).await })
             }
+            (None, None) if name == publish_changes::FUNCTION => {
+                tokio::spawn(async move { self.publish(event).await })
+            }
+            (None, None) if name == console::FUNCTION => tokio::spawn(async move { self.show(event).await }),
             (None, None) => return Err(InvokeError::NotFound(name.to_owned())),
         };
         invocation.await.map_err(|error| failed("Runtime.Panic", error.to_string()))?
@@ -131,6 +144,20 @@ impl Functions {
         let event = serde_json::from_value(event)
             .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
         let answer = query_calls::handle(&self.reader, event, Deadline::after(READERS_WAIT)).await;
+        serde_json::to_value(answer).map_err(|error| failed("Runtime.Error", error.to_string()))
+    }
+
+    async fn publish(&self, event: Value) -> Result<Value, InvokeError> {
+        let batch = serde_json::from_value(event)
+            .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
+        let answer = publish_changes::handle(&self.publisher, batch, Deadline::after(CHANGES_WAIT)).await;
+        serde_json::to_value(answer).map_err(|error| failed("Runtime.Error", error.to_string()))
+    }
+
+    async fn show(&self, event: Value) -> Result<Value, InvokeError> {
+        let event = serde_json::from_value(event)
+            .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
+        let answer = console::handle(&self.console, event, Deadline::after(READERS_WAIT)).await;
         serde_json::to_value(answer).map_err(|error| failed("Runtime.Error", error.to_string()))
     }
 

@@ -16,7 +16,7 @@ use axum::{Extension, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use catalog::PUSH_FUNCTIONS;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, USER_AGENT};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -91,6 +91,8 @@ fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/push/{function}/{token}", post(push))
         .route(READ, get(read_calls))
+        .route("/", get(console_root).post(console_root))
+        .route(CONSOLE, get(console_page).post(console_page))
         .route("/2015-03-31/functions/{function}/invocations", post(invoke))
         .route("/.well-known/oauth-protected-resource", get(protected_resource))
         .fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
@@ -102,6 +104,46 @@ fn router(gateway: Gateway) -> Router {
 /// The route of the API over calls, as API Gateway has it with `+` in the place of `*`.
 const READ: &str = "/api/{*proxy}";
 const READ_ROUTE: &str = "GET /api/{proxy+}";
+
+/// The routes of the console.
+const CONSOLE: &str = "/{*proxy}";
+
+async fn console_root(gateway: State<Gateway>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
+    let method = request.method().clone();
+    show(gateway, peer, request, format!("{method} /")).await
+}
+
+async fn console_page(gateway: State<Gateway>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
+    let method = request.method().clone();
+    show(gateway, peer, request, format!("{method} /{{proxy+}}")).await
+}
+
+async fn show(
+    State(Gateway { functions, read_timeout, .. }): State<Gateway>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    route: String,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    // axum takes a GET's route for HEAD too.
+    if parts.method == Method::HEAD {
+        return message(StatusCode::NOT_FOUND, "Not Found");
+    }
+    let body = match read(body, read_timeout).await {
+        Ok(body) => body,
+        Err(response) => return response,
+    };
+    let path = decoded_path(parts.uri.path());
+    let proxy = path.trim_start_matches('/').to_owned();
+    let routed = Routed { route, path, parameters: json!({"proxy": proxy}) };
+    match functions.invoke(console::FUNCTION, event(&parts, peer, routed, &body)).await {
+        Ok(payload) => response(&payload),
+        Err(error) => {
+            tracing::error!(function = console::FUNCTION, error = %error, "invocation failed");
+            message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        }
+    }
+}
 
 async fn read_calls(
     State(Gateway { functions, read_timeout, .. }): State<Gateway>,
@@ -278,6 +320,12 @@ fn event(parts: &http::request::Parts, peer: SocketAddr, routed: Routed, body: &
         "pathParameters": path_parameters,
         "isBase64Encoded": text.is_none(),
     });
+    let cookies = parts.headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let cookies: Vec<_> =
+        cookies.flat_map(|value| value.split(';').map(|one| one.trim().to_owned())).collect();
+    if !cookies.is_empty() {
+        event["cookies"] = cookies.into();
+    }
     if !parameters.is_empty() {
         event["queryStringParameters"] = parameters.into();
     }
@@ -307,6 +355,9 @@ fn response(payload: &Value) -> Response {
     let mut builder = http::Response::builder().status(status.unwrap_or(502));
     for (name, value) in payload["headers"].as_object().into_iter().flatten() {
         builder = builder.header(name, value.as_str().unwrap_or_default());
+    }
+    for cookie in payload["cookies"].as_array().into_iter().flatten() {
+        builder = builder.header(SET_COOKIE, cookie.as_str().unwrap_or_default());
     }
     let body = payload["body"].as_str().unwrap_or_default();
     let body = match payload["isBase64Encoded"].as_bool() {

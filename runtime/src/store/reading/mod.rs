@@ -13,6 +13,7 @@ mod hours;
 mod partition;
 mod recordings;
 mod reviews;
+mod states;
 mod tasks;
 mod walk;
 mod whole;

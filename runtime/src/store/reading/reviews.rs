@@ -30,4 +30,14 @@ impl Store {
         }
         Ok(reviews)
     }
+
+    /// The review of a call, consistently: who has just written one sees it.
+    ///
+    /// # Errors
+    /// [`ReadError`], when DynamoDB fails, and where the item is no review.
+    pub async fn review(&self, key: &CallKey) -> Result<Option<Review>, ReadError> {
+        let stored = self.table.get_all(&[(keys::review_pk(key), keys::REVIEW.to_owned())]).await?;
+        let review = stored.into_iter().next().map(item::typed).transpose();
+        Ok(review?)
+    }
 }

@@ -4,6 +4,7 @@
 
 mod analytics;
 mod calls;
+mod events;
 mod expressions;
 mod metrics;
 mod names;

@@ -14,9 +14,11 @@ use local_stack::functions::SCHEDULED_FUNCTIONS;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::string::string_regex;
 use proptest::test_runner::TestRunner;
+use publish_changes::PublishConfig;
 use regex::Regex;
 use runtime::auth::callee_id::CalleeIdSource;
 use runtime::auth::config::AuthConfig;
+use runtime::auth::session::{ClientSecret, SessionKeys};
 use runtime::aws::Account;
 use runtime::config::{ConfigError, Environment, PushConfig, StoreConfig, analytics_bucket_name};
 use runtime::metrics::Metrics;
@@ -26,7 +28,7 @@ use serde_json::{Value, json};
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 27] = [
+const NOT_READ: [&str; 39] = [
     "AlarmTopicArn",
     "AnalyticsDatabase",
     "ArchiveInterval",
@@ -35,32 +37,45 @@ const NOT_READ: [&str; 27] = [
     "AthenaLimitMb",
     "CertificateArn",
     "DomainName",
+    "EventArchiveDays",
+    "EventParallelization",
     "ExportInterval",
     "ExportMemoryMb",
     "FetchMemoryMb",
     "GlacierAfterDays",
     "KmsKeyArn",
     "LatencyAlarmMs",
+    "LeadIntents",
+    "LeadTopicArn",
     "LogRetentionDays",
     "MachineScopes",
     "ObjectLock",
     "OldestDueAlarmMinutes",
+    "PublishMemoryMb",
     "PushMemoryMb",
     "PushReservedConcurrency",
     "QueryMemoryMb",
     "ReadReservedConcurrency",
     "Readers",
+    "ReadersCertificateArn",
+    "ReadersDomainName",
     "ReadersGate",
     "SilenceHours",
     "ThrottlingBurstLimit",
     "ThrottlingRateLimit",
+    "WebhookDetailTypes",
+    "WebhookHeaderName",
+    "WebhookRequestsPerSecond",
+    "WebhookSecret",
+    "WebhookUrl",
 ];
 
 /// Parameters of which functions take whatever they are given.
-const ANYTHING: [&str; 2] = ["CalleeIdSecretArn", "ProviderSecretArn"];
+const ANYTHING: [&str; 4] =
+    ["CalleeIdSecretArn", "OidcClientSecretArn", "ProviderSecretArn", "SessionSecretArn"];
 
 /// Values that kept a function from starting, or would harm: neither template nor functions take them.
-const REFUSED: [(&str, &[&str]); 26] = [
+const REFUSED: [(&str, &[&str]); 31] = [
     ("PushTokenSha256", &["my-token", "25bf8e1a", "é"]),
     (
         "AllowedSourceCidrs",
@@ -110,11 +125,16 @@ const REFUSED: [(&str, &[&str]); 26] = [
         ],
     ),
     ("OidcClientId", &["two words", "é"]),
+    ("OidcScope", &["profile", "openid,profile", "open id", "openid \"x\""]),
     ("OidcAudience", &["two words", "a,,b", "é", ","]),
     (
         "RoleGroups",
         &["leads", "leads=", "=calls.read", "leads=calls.write", "leads=calls.read,", "leads=all"],
     ),
+    ("CompleteAfterSeconds", &["-1", "1.5"]),
+    ("EventTypes", &["call.complete", "all,call.intent", "call.completed,"]),
+    ("EventNumbers", &["whole", "true"]),
+    ("EventMaxAgeHours", &["-1", "1.5", "a day"]),
     ("AccessLogRetentionDays", &["0", "-1", "1.5", "36501"]),
     ("ExportNumbers", &["yes", "Full"]),
     ("ExportZone", &["China", "+08:00"]),
@@ -145,7 +165,7 @@ impl<'a> Parameter<'a> {
         let bound = |name: &str| definition.get(name).map(|bound| number(&text(bound)).unwrap());
         let allowed = definition["AllowedValues"].as_array();
         let of_type = match definition["Type"].as_str().unwrap() {
-            "String" => true,
+            "String" | "CommaDelimitedList" => true,
             "Number" => number(value).is_some_and(|number| {
                 bound("MinValue").is_none_or(|least| number >= least)
                     && bound("MaxValue").is_none_or(|most| number <= most)
@@ -220,6 +240,20 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
             let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
             drop(CalleeIdSource::read(environment, &account)?);
         }
+        publish_changes::FUNCTION => {
+            PublishConfig::read(environment)?;
+            let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
+            drop(CalleeIdSource::read(environment, &account)?);
+        }
+        console::FUNCTION => {
+            AuthConfig::read(environment)?;
+            AccessRetention::read(environment)?;
+            console::scope(environment)?;
+            let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
+            drop(CalleeIdSource::read(environment, &account)?);
+            drop(SessionKeys::read(environment, &account)?);
+            drop(ClientSecret::read(environment, &account)?);
+        }
         // The stores and the metrics are all that it reads.
         sweep_erased::FUNCTION => {}
         push => {
@@ -234,8 +268,9 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
 /// The functions, with what each is given: variables, and what the template says of their values.
 fn functions(template: &Template) -> BTreeMap<&'static str, BTreeMap<String, Value>> {
     let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function);
-    let names =
-        pushes.chain(SCHEDULED_FUNCTIONS.iter().map(|function| function.name)).chain([query_calls::FUNCTION]);
+    let scheduled = SCHEDULED_FUNCTIONS.iter().map(|function| function.name);
+    let others = [query_calls::FUNCTION, console::FUNCTION, publish_changes::FUNCTION];
+    let names = pushes.chain(scheduled).chain(others);
     names.map(|name| (name, template.environment(name))).collect()
 }
 
@@ -245,7 +280,7 @@ fn deployed(template: &Template, value: &Value, given: &BTreeMap<String, String>
         return deployed(template, &choice[2], given);
     }
     match value.get("Ref").and_then(Value::as_str) {
-        Some("Table" | "Bucket" | "AnalyticsBucket") => Some("callvault".to_owned()),
+        Some("Table" | "Bucket" | "AnalyticsBucket" | "EventBus") => Some("callvault".to_owned()),
         Some(name) if given.contains_key(name) => given.get(name).cloned(),
         _ => template.default(value),
     }

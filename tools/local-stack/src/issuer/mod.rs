@@ -48,9 +48,8 @@ pub fn role_groups() -> String {
 }
 
 /// A running issuer. It ends when dropped.
-#[derive(Debug)]
 pub struct Issuer {
-    url: String,
+    inside: Arc<Inside>,
     server: JoinHandle<()>,
 }
 
@@ -70,23 +69,30 @@ impl Issuer {
         let address = listener.local_addr()?;
         anyhow::ensure!(address.ip().is_loopback(), "the issuer is for this machine alone");
         let url = format!("http://{address}");
-        let inside = Inside {
-            url: url.clone(),
-            port: address.port(),
-            key: SigningKey::new()?,
-            codes: Codes::default(),
-        };
-        let app = router(Arc::new(inside));
+        let inside = Inside { url, port: address.port(), key: SigningKey::new()?, codes: Codes::default() };
+        let inside = Arc::new(inside);
+        let app = router(Arc::clone(&inside));
         let server = tokio::spawn(async move {
             // It ends with the stack, and has nothing to lose.
             let _ = axum::serve(listener, app).await;
         });
-        Ok(Self { url, server })
+        Ok(Self { inside, server })
     }
 
     /// Its name: `iss` of its tokens.
     pub fn url(&self) -> &str {
-        &self.url
+        &self.inside.url
+    }
+
+    /// A program's token with these permissions, without a request.
+    pub fn machine_token(&self, scope: &str) -> String {
+        self.inside.machine_token(MACHINE, scope)
+    }
+}
+
+impl std::fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Issuer").field("url", &self.inside.url).finish_non_exhaustive()
     }
 }
 
@@ -199,22 +205,31 @@ async fn token(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: Byte
     }
 }
 
-fn granted(inside: &Inside, headers: &HeaderMap, form: &Form) -> Result<Value, GrantError> {
-    let now = Timestamp::now();
-    let common = json!({
-        "iss": inside.url,
-        "aud": AUDIENCE,
-        "iat": now.as_second(),
-        "exp": now.as_second() + LIFETIME_S,
-        "jti": runtime::random::name(),
-    });
-    let with = |claims: Value| {
-        let mut all = common.clone();
+impl Inside {
+    /// What every token says, and `claims`.
+    fn claims(&self, now: Timestamp, claims: &Value) -> Value {
+        let mut all = json!({
+            "iss": self.url,
+            "aud": AUDIENCE,
+            "iat": now.as_second(),
+            "exp": now.as_second() + LIFETIME_S,
+            "jti": runtime::random::name(),
+        });
         for (name, value) in claims.as_object().into_iter().flatten() {
             all[name] = value.clone();
         }
         all
-    };
+    }
+
+    fn machine_token(&self, client: &str, scope: &str) -> String {
+        let claims = json!({"sub": client, "client_id": client, "scope": scope});
+        self.key.sign("at+jwt", &self.claims(Timestamp::now(), &claims))
+    }
+}
+
+fn granted(inside: &Inside, headers: &HeaderMap, form: &Form) -> Result<Value, GrantError> {
+    let now = Timestamp::now();
+    let with = |claims: Value| inside.claims(now, &claims);
     let mut answer = json!({"token_type": "Bearer", "expires_in": LIFETIME_S});
     match form.get("grant_type")? {
         Some("authorization_code") => {
@@ -240,8 +255,7 @@ fn granted(inside: &Inside, headers: &HeaderMap, form: &Form) -> Result<Value, G
         Some("client_credentials") => {
             let client = grants::machine(headers, form)?;
             let scope = grants::machine_scope(form)?;
-            let claims = with(json!({"sub": client, "client_id": client, "scope": scope}));
-            answer["access_token"] = inside.key.sign("at+jwt", &claims).into();
+            answer["access_token"] = inside.machine_token(client, &scope).into();
             answer["scope"] = scope.into();
         }
         _ => {

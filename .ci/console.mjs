@@ -1,0 +1,229 @@
+// A day in the console, in a real browser: signs in, finds a call, hears it, reviews it, goes on, reveals a number, downloads, signs out.
+// Then looks at every page, full and empty, in both languages, light and dark, on a phone and on a desk: by axe-core, and with pictures.
+//
+// Usage: node console.mjs <url of a stack with calls> <url of one without> <folder for pictures>
+import { createRequire } from "node:module";
+import { mkdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const require = createRequire(process.env.CONSOLE_TOOLS + "/");
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const [full, empty, pictures] = process.argv.slice(2);
+mkdirSync(pictures, { recursive: true });
+
+const wrong = [];
+const check = (is, what) => {
+  if (!is) { wrong.push(what); console.error(`  WRONG: ${what}`); }
+};
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu"],
+});
+
+// A browser of somebody's own, which tells what goes wrong on any page, and what is asked of other origins.
+async function person(options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: "en-GB", ...options });
+  const page = await context.newPage();
+  const asked = [];
+  page.on("pageerror", (error) => check(false, `the script fails: ${error}`));
+  page.on("console", (message) => {
+    const text = message.text();
+    // What the policy refuses is told so; a recording that is not there is a 404 of its own.
+    if (message.type() === "error" && !/favicon|404|media/i.test(text)) check(false, `${page.url()}: ${text}`);
+  });
+  page.on("request", (request) => asked.push(request.url()));
+  return { context, page, asked };
+}
+
+async function signIn(page, url, persona = "everything") {
+  await page.goto(url);
+  await page.click(`button[value=${persona}]`);
+  await page.waitForURL((at) => at.href.startsWith(url));
+}
+
+async function violations(page, name) {
+  // The policy lets no script in but the page's own; the tool comes by the browser's own door.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  for (const { id, help, nodes } of violations) {
+    check(false, `axe, ${name}: ${id}: ${help}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 120)).join(" | ")}`);
+  }
+}
+
+async function overflow(page, name) {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  check(wide <= 0, `${name}: ${wide} px wider than the screen`);
+}
+
+// --- The walk.
+{
+  const { context, page, asked } = await person({ acceptDownloads: true });
+  await signIn(page, `${full}/calls`);
+  check(page.url().endsWith("/calls"), "signing in leads back to where one was");
+  console.log("signed in");
+  // A call by its task.
+  await page.goto(`${full}/tasks`);
+  const task = page.locator("tbody tr", { hasText: "Test drive follow-up" });
+  await task.locator("a").first().click();
+  check((await page.textContent("h1")).includes("Test drive follow-up"), "the task has its name");
+  await page.click("text=Calls of this task");
+  await page.selectOption("select[name=outcome]", "answered");
+  await page.click("text=Filter >> nth=0");
+  await page.waitForLoadState();
+  const rows = page.locator("table.calls tbody tr");
+  check((await rows.count()) > 3, "calls of the task");
+  // From the list to sound in two clicks.
+  const call = rows.filter({ hasNot: page.locator(".badge", { hasText: /Heard|Good|Problem|discuss/ }) });
+  await call.first().locator("a").first().click();
+  await page.waitForSelector(".player .deck:not([hidden])");
+  await page.click("[data-do=play]");
+  await page.waitForFunction(() => [...document.querySelectorAll("audio")].some((audio) => audio.currentTime > 0.3), null, { timeout: 15000 });
+  console.log("heard");
+  // A turn is sought, and the mark moves with what is heard.
+  const turns = page.locator(".turns li a");
+  check((await turns.count()) > 3, "turns with times");
+  await turns.nth(3).click();
+  await page.waitForFunction(() => document.querySelectorAll(".turns li")[3].hasAttribute("aria-current"));
+  check(/#t=\d/.test(page.url()), "a turn has a link of its own");
+  const linked = page.url();
+  await page.waitForFunction(() => document.querySelectorAll(".turns li")[4].hasAttribute("aria-current"), null, { timeout: 20000 });
+  // By keys.
+  await page.locator("h1").click();
+  await page.keyboard.press("ArrowLeft");
+  await page.keyboard.press("k");
+  await page.keyboard.press("j");
+  await page.keyboard.press(" ");
+  check(await page.evaluate(() => document.querySelector("audio").paused), "space stops it");
+  await page.screenshot({ path: `${pictures}/call.png`, fullPage: true });
+  // A link opens at its second for somebody else.
+  const other = await person();
+  await signIn(other.page, linked.split("#")[0], "reviewer");
+  await other.page.goto(linked);
+  check(await other.page.locator(".turns li").nth(3).getAttribute("aria-current") === "true", "a link opens at its second");
+  check((await other.page.textContent("body")).match(/\d{8}/) === null, "a reviewer sees no number");
+  await other.context.close();
+  // A URL that has died is asked for anew, and the place is kept.
+  await page.evaluate(() => {
+    const audio = document.querySelector("audio");
+    audio.currentTime = 4;
+    audio.src = audio.src.replace("/recordings/", "/recordings/gone-");
+  });
+  // A verdict by keys, and on to the next.
+  await page.reload();
+  const before = page.url();
+  await page.locator("h1").click();
+  await page.keyboard.press("1");
+  await page.keyboard.press("n");
+  await page.keyboard.type("Asked for the price list");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("s");
+  await page.waitForURL((at) => at.href.split("#")[0] !== before.split("#")[0]);
+  check(/\/calls\/[a-z-]+\/./.test(page.url()), `the next call: ${page.url()}`);
+  console.log("reviewed");
+  const reviewed = await person();
+  await signIn(reviewed.page, before.split("#")[0], "lead");
+  check(await reviewed.page.isChecked("[name=verdict][value=good]"), "the verdict is kept");
+  check((await reviewed.page.inputValue("textarea")) === "Asked for the price list", "the note is kept");
+  await reviewed.context.close();
+  // A number is revealed, and it is recorded.
+  check((await page.textContent("h1")).includes("*"), "the number is masked");
+  await page.click("text=Reveal number");
+  check(/\d{11}/.test(await page.textContent("h1")), "the number is shown");
+  await page.reload().catch(() => {});
+  await page.goto(page.url().replace("/reveal", ""));
+  check((await page.textContent("h1")).includes("*"), "and masked again");
+  check((await page.textContent("body")).includes("Number"), "who revealed it is recorded");
+  // Downloads.
+  await page.goto(`${full}/calls`);
+  for (const [name, begins] of [["Excel", "PK"], ["CSV", "\ufeff"]]) {
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click(`.after >> text="${name}"`)]);
+    const text = readFileSync(await download.path(), "utf8");
+    check(text.startsWith(begins), `${name}: ${text.slice(0, 40)}`);
+  }
+  console.log("downloaded");
+  // The language and the zone are kept, where one is.
+  await page.click("text=简体中文");
+  check((await page.textContent("h1")) === "通话记录", "in Chinese");
+  await page.selectOption("#zone", "Asia/Jakarta");
+  await page.waitForFunction(() => document.querySelector("footer").textContent.includes("Asia/Jakarta"));
+  await page.goto(`${full}/calls`);
+  check((await page.textContent("footer")).includes("Asia/Jakarta"), "the zone is kept");
+  await page.click("text=退出登录");
+  await page.waitForLoadState();
+  await page.goto(`${full}/calls`);
+  check(!page.url().startsWith(`${full}/calls`), "nobody is signed in any more");
+  const origins = new Set(asked.map((url) => new URL(url).origin));
+  check([...origins].every((origin) => /^http:\/\/127\.0\.0\.1:/.test(origin) || origin === "null"), `other origins: ${[...origins]}`);
+  console.log(`origins: ${[...origins].join(" ")}`);
+  await context.close();
+}
+
+// --- Without the script.
+{
+  const { context, page } = await person({ javaScriptEnabled: false });
+  await signIn(page, `${full}/calls`);
+  await page.locator("table.calls tbody a").first().click();
+  check(await page.locator("audio").first().isVisible().catch(() => false) || (await page.locator("audio").count()) === 0, "the browser's own player");
+  await page.click("text=Save >> nth=-1");
+  check((await page.textContent(".review")).includes("Heard by"), "a review without the script");
+  await context.close();
+}
+
+// --- Sizes.
+{
+  const { context, page } = await person();
+  const sizes = {};
+  page.on("response", async (response) => {
+    const length = (await response.request().sizes().catch(() => null))?.responseBodySize ?? 0;
+    sizes[new URL(response.url()).pathname] = length;
+  });
+  await signIn(page, `${full}/calls?day=2020-01-01..2030-01-01`);
+  await sleep(300);
+  const list = sizes["/calls"];
+  console.log(`first page of a list: ${list} bytes; ${JSON.stringify(sizes)}`);
+  check(list > 0 && list <= 40 * 1024, `a list's page has ${list} bytes`);
+  await context.close();
+}
+
+// --- Every page, in every look.
+const looks = [
+  { name: "en-light-desk", locale: "en-GB", colorScheme: "light", viewport: { width: 1280, height: 900 } },
+  { name: "zh-dark-desk", locale: "zh-CN", colorScheme: "dark", viewport: { width: 1280, height: 900 } },
+  { name: "zh-light-phone", locale: "zh-CN", colorScheme: "light", viewport: { width: 390, height: 844 } },
+  { name: "en-dark-phone", locale: "en-GB", colorScheme: "dark", viewport: { width: 390, height: 844 } },
+];
+for (const { name: look, ...options } of looks) {
+  for (const [state, url] of [["full", full], ["empty", empty]]) {
+    const { context, page } = await person(options);
+    await page.goto(url);
+    await signIn(page, url);
+    const at = {
+      today: "/", calls: "/calls", tasks: "/tasks", operations: "/operations", "not-found": "/nowhere",
+      "no-call": "/calls/alicom/none", "bad-filter": "/calls?limit=x", next: "/calls/next?day=2020-01-01", "signed-out": "/signed-out",
+    };
+    if (state === "full") {
+      await page.goto(`${url}/calls?outcome=answered`);
+      const hrefs = await page.locator("table.calls tbody td:first-child a").evaluateAll((links) => links.map((link) => link.getAttribute("href")));
+      const of = (provider) => hrefs.find((href) => href.includes(`/${provider}/`));
+      Object.assign(at, { call: of("ai-voice"), "call-alicom": of("alicom"), "call-laaffic": of("laaffic") });
+      await page.goto(`${url}/calls?outcome=no_answer`);
+      at["call-unanswered"] = await page.locator("table.calls tbody td:first-child a").first().getAttribute("href");
+      await page.goto(`${url}/tasks`);
+      at.task = await page.locator("tbody th a").first().getAttribute("href");
+    }
+    for (const [name, path] of Object.entries(at)) {
+      if (!path) continue;
+      await page.goto(url + path);
+      const of = `${look}-${state}-${name}`;
+      await violations(page, of);
+      await overflow(page, of);
+      await page.screenshot({ path: `${pictures}/${of}.png`, fullPage: true });
+    }
+    await context.close();
+  }
+}
+await browser.close();
+console.log(wrong.length ? `${wrong.length} things are wrong` : "the console is as it should be");
+process.exit(wrong.length ? 1 : 0);

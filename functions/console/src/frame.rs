@@ -1,0 +1,302 @@
+//! What every page has around it, and how it tells times, durations and amounts.
+
+use jiff::Unit;
+use maud::{DOCTYPE, Markup, html};
+use serde_json::Value;
+use shared::access::Permission;
+use shared::model::Instant;
+use shared::reading::Zone;
+
+use crate::asset::{ICON, SCRIPT, STYLE};
+use crate::session::Session;
+use crate::words::{Language, Words};
+
+/// The zones that can be chosen. Any other is taken in a page's URL.
+pub(crate) const ZONES: [&str; 12] = [
+    "Asia/Shanghai",
+    "Asia/Hong_Kong",
+    "Asia/Singapore",
+    "Asia/Jakarta",
+    "Asia/Manila",
+    "Asia/Bangkok",
+    "Asia/Kolkata",
+    "Asia/Dubai",
+    "Europe/Berlin",
+    "America/Mexico_City",
+    "America/Sao_Paulo",
+    "UTC",
+];
+
+/// The page that is shown, among those of the menu.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Today,
+    Calls,
+    Tasks,
+    Operations,
+    Elsewhere,
+}
+
+/// How a page is shown to somebody.
+pub(crate) struct Frame<'a> {
+    pub(crate) words: &'static Words,
+    pub(crate) language: Language,
+    pub(crate) zone: Zone,
+    pub(crate) now: Instant,
+    /// Who is signed in.
+    pub(crate) session: Option<&'a Session>,
+    /// What forms of this page carry.
+    pub(crate) form_token: String,
+    /// The page's own path and query: where one comes back to.
+    pub(crate) here: String,
+}
+
+/// A page that was made.
+pub(crate) struct Page {
+    pub(crate) title: String,
+    pub(crate) place: Place,
+    /// What it tells, as JSON.
+    pub(crate) data: Value,
+    pub(crate) body: Markup,
+    /// Where recordings may be played from, beside the console itself.
+    pub(crate) media: Option<String>,
+}
+
+impl Frame<'_> {
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        self.session.is_some_and(|session| session.actor.may(permission))
+    }
+
+    /// The page with all that is around it.
+    pub(crate) fn around(&self, page: &Page) -> Markup {
+        let w = self.words;
+        html! {
+            (DOCTYPE)
+            html lang=(self.language.html()) {
+                head {
+                    meta charset="utf-8";
+                    title { (page.title) " · callvault" }
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta name="robots" content="noindex";
+                    link rel="icon" href=(ICON.path);
+                    link rel="stylesheet" href=(STYLE.path);
+                    script src=(SCRIPT.path) defer {}
+                }
+                body {
+                    a.skip href="#main" { (w.skip) }
+                    header.top {
+                        a.brand href="/" { "callvault" }
+                        @if self.session.is_some() { (self.menu(page.place)) }
+                        @if self.session.is_some() { div.who { (self.choices()) (self.person()) } }
+                    }
+                    main id="main" tabindex="-1" { (page.body) }
+                    footer {
+                        span { (w.times_are) " " (self.zone.name()) " (" (self.offset()) ")" }
+                        @if let Some(path) = self.json_path(page) { a href=(path) rel="nofollow" { (w.as_json) } }
+                    }
+                }
+            }
+        }
+    }
+
+    fn menu(&self, place: Place) -> Markup {
+        let w = self.words;
+        let entries = [
+            (Place::Today, "/", w.today, Permission::ReadCalls),
+            (Place::Calls, "/calls", w.calls, Permission::ReadCalls),
+            (Place::Tasks, "/tasks", w.tasks, Permission::ReadCalls),
+            (Place::Operations, "/operations", w.operations, Permission::ReadOperations),
+        ];
+        html! {
+            nav aria-label=(w.menu) {
+                @for (of, path, name, permission) in entries {
+                    @if self.may(permission) {
+                        a href=(path) aria-current=[(of == place).then_some("page")] { (name) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Language and zone.
+    fn choices(&self) -> Markup {
+        let w = self.words;
+        let others: Vec<_> =
+            Language::ALL.into_iter().filter(|language| *language != self.language).collect();
+        let own = (!ZONES.contains(&self.zone.name())).then(|| self.zone.name());
+        html! {
+            form.choices action="/choices" method="post" data-auto aria-label=(w.settings) {
+                (self.form_fields())
+                label.hidden for="zone" { (w.time_zone) }
+                select id="zone" name="zone" {
+                    @for zone in own.into_iter().chain(ZONES) {
+                        option value=(zone) selected[zone == self.zone.name()] { (zone) }
+                    }
+                }
+                button.plain.nojs { (w.apply) }
+                @for language in others {
+                    button.plain name="language" value=(language.tag()) lang=(language.html()) { (language.name()) }
+                }
+            }
+        }
+    }
+
+    fn person(&self) -> Markup {
+        let w = self.words;
+        html! {
+            @if let Some(session) = self.session {
+                form action="/logout" method="post" {
+                    (self.form_fields())
+                    span.name title=(session.name) { (session.name) }
+                    button.plain { (w.sign_out) }
+                }
+            }
+        }
+    }
+
+    /// What each form carries: whose it is, and where it was.
+    pub(crate) fn form_fields(&self) -> Markup {
+        html! {
+            input type="hidden" name="form" value=(self.form_token);
+            input type="hidden" name="here" value=(self.here);
+        }
+    }
+
+    /// The path at which the same is JSON; none where there is none.
+    fn json_path(&self, page: &Page) -> Option<String> {
+        if page.place == Place::Elsewhere || page.data.is_null() {
+            return None;
+        }
+        let (path, query) = self.here.split_once('?').unwrap_or((&self.here, ""));
+        let path = if path == "/" { "/today" } else { path };
+        let mark = if query.is_empty() { "" } else { "?" };
+        Some(format!("{path}.json{mark}{query}"))
+    }
+
+    fn offset(&self) -> String {
+        let minutes = self.zone.offset_s(self.now) / 60;
+        let sign = if minutes < 0 { '−' } else { '+' };
+        format!("UTC{sign}{}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+    }
+
+    /// A time in the zone: date and clock.
+    pub(crate) fn time(&self, at: Instant) -> String {
+        self.zone.local(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    /// The same with `<time>`, which programs read.
+    pub(crate) fn when(&self, at: Instant) -> Markup {
+        html! { time datetime=(at.to_text()) { (self.time(at)) } }
+    }
+
+    /// The time that an attribute holds.
+    pub(crate) fn when_of(&self, value: Option<&Value>) -> Option<Markup> {
+        instant(value).map(|at| self.when(at))
+    }
+
+    /// The clock alone.
+    pub(crate) fn clock(&self, at: Instant) -> String {
+        let local = self.zone.local(at);
+        let rounded = local.round(Unit::Second).unwrap_or(local);
+        rounded.strftime("%H:%M:%S").to_string()
+    }
+}
+
+/// The time that an attribute holds.
+pub(crate) fn instant(value: Option<&Value>) -> Option<Instant> {
+    value?.as_str()?.parse().ok()
+}
+
+/// The text that an attribute holds.
+pub(crate) fn text<'a>(of: &'a Value, name: &str) -> Option<&'a str> {
+    of.get(name)?.as_str().filter(|text| !text.trim().is_empty())
+}
+
+/// The whole number that an attribute holds.
+pub(crate) fn number(of: &Value, name: &str) -> Option<u64> {
+    of.get(name)?.as_u64()
+}
+
+/// Seconds as players show them: `1:05`, `1:00:05`.
+pub(crate) fn lasted(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+/// A number with its thousands apart.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A part of a whole, in percent with one digit.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    match whole {
+        0 => "–".to_owned(),
+        _ => format!("{:.1}%", part as f64 * 100.0 / whole as f64),
+    }
+}
+
+/// A size as people tell it.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.0} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+/// A text that is too long to be shown whole, cut: a hostile one must not blow a table up.
+pub(crate) fn brief(text: &str, characters: usize) -> String {
+    let shown: String =
+        text.chars().filter(|character| !is_invisible(*character)).take(characters + 1).collect();
+    match shown.chars().count() > characters {
+        true => shown.chars().take(characters).chain(['…']).collect(),
+        false => shown,
+    }
+}
+
+/// What turns the direction of what follows, or is seen by nobody: it would let one text look like another.
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || (character.is_control() && !matches!(character, '\n' | '\t'))
+}
+
+/// A text as it may be shown, whole, but for what is invisible.
+pub(crate) fn visible(text: &str) -> std::borrow::Cow<'_, str> {
+    match text.chars().any(is_invisible) {
+        true => text.chars().filter(|character| !is_invisible(*character)).collect::<String>().into(),
+        false => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_told_as_people_read_them() {
+        assert_eq!([0, 5, 65, 3_605].map(lasted), ["0:00", "0:05", "1:05", "1:00:05"]);
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([percent(1, 3), percent(0, 0)], ["33.3%", "–"]);
+        assert_eq!([size(10), size(45_300), size(2_500_000)], ["10 B", "45 kB", "2.5 MB"]);
+    }
+
+    #[test]
+    fn a_hostile_text_is_cut_and_turns_nothing_around() {
+        assert_eq!(brief("abcdef", 3), "abc…");
+        assert_eq!(brief("a\u{202e}b\0c", 9), "abc");
+        assert_eq!(visible("a\u{202e}b\u{0}\nc"), "ab\nc");
+    }
+}

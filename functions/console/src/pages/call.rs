@@ -1,0 +1,325 @@
+//! One call: to hear, to read, to judge.
+
+use maud::{Markup, html};
+use readers::filter::problem;
+use readers::{Answer, Problem, recording};
+use runtime::store::reading::Bodies;
+use serde_json::{Value, json};
+use shared::access::{AccessEntry, Permission, What};
+use shared::model::{CallKey, RecordingState};
+use shared::path_id::escaped;
+use shared::view::{self, Shown};
+use shared::whole_call::WholeCall;
+use std::time::Duration;
+use url::Url;
+
+use crate::Asked;
+use crate::frame::{Frame, Page, Place, brief, instant, lasted, number, text, visible};
+use crate::pages::calls::{intent, outcome_badge};
+use crate::pages::player::{badge, details, player, slot};
+use crate::pages::review;
+use crate::pages::transcript::Transcript;
+
+/// The longest text of a fact that is shown, in characters.
+const MAX_FACT_CHARACTERS: usize = 300;
+/// How many looks are shown.
+const MAX_LOOKS: usize = 50;
+
+/// The path in the console of what the API has at a path.
+pub(crate) fn console_path(href: &str) -> String {
+    href.strip_prefix("/api").unwrap_or(href).to_owned()
+}
+
+/// A call, with its numbers masked.
+pub(crate) async fn answer(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Problem> {
+    shown(asked, key, false).await
+}
+
+/// The same with whole numbers, once.
+pub(crate) async fn reveal(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Problem> {
+    shown(asked, key, true).await
+}
+
+async fn shown(asked: &Asked<'_>, key: &CallKey, numbers: bool) -> Result<Answer, Problem> {
+    let visit = &asked.visit;
+    let store = &visit.reader.store;
+    let call = store.whole_call(key, Bodies::Left).await.map_err(problem)?.ok_or(Problem::NoSuchCall)?;
+    let review = store.review(key).await.map_err(problem)?;
+    let review = review.and_then(|review| serde_json::to_value(review).ok());
+    let looks = match asked.may(Permission::ReadOperations) {
+        true => {
+            let looks = store.access_of_call(key).await;
+            Some(looks.map_err(|error| Problem::unavailable("The access log", &error))?)
+        }
+        false => None,
+    };
+    let task = call.call.facts.get("task_id").and_then(Value::as_str).map(str::to_owned);
+    let names = store.task_names(task.map(|task| (key.provider, task))).await;
+    let names = names.map_err(|error| Problem::unavailable("The table", &error))?;
+    let callee_id = |number: &str| visit.callee_ids.id_of(number);
+    let mask_numbers = Shown { numbers, callee_id: &callee_id };
+    let mut data = Value::Object(view::alone(&call, review, &mask_numbers));
+    if !numbers && asked.may(Permission::SeeNumbers) {
+        // Numbers are hidden until they are asked for, and pushes are where they always are: to read one is recorded.
+        data["pushes"] = whole_pushes(&call, &callee_id);
+    }
+    data["task_name"] = names.into_values().next().map_or(Value::Null, Value::String);
+    data["looks"] = looks.as_deref().map_or(Value::Null, looks_json);
+    visit.record(if numbers { What::NUMBER } else { What::CALL }, Some(key)).await?;
+    let media = media_origin(asked, key, &call).await;
+    let page = page(asked, key, data, numbers, media);
+    Ok(asked.page(&page))
+}
+
+fn whole_pushes(call: &WholeCall, callee_id: &(dyn Fn(&str) -> Option<String> + Sync)) -> Value {
+    let mut all = view::alone(call, None, &Shown { numbers: true, callee_id });
+    all.remove("pushes").unwrap_or_default()
+}
+
+fn looks_json(looks: &[AccessEntry]) -> Value {
+    let looks = looks.iter().rev().take(MAX_LOOKS).map(|entry| {
+        json!({"at": entry.at, "actor": entry.actor, "what": entry.what.as_str(), "via": entry.via.as_str()})
+    });
+    looks.collect()
+}
+
+/// Where the recordings are played from: the origin of their URLs, which the page's policy names.
+async fn media_origin(asked: &Asked<'_>, key: &CallKey, call: &WholeCall) -> Option<String> {
+    let archived = call.recordings.iter().find(|recording| recording.state == RecordingState::Archived)?;
+    let mask = asked.visit.mask(call.callee_numbers());
+    let url = recording::signed_url(&asked.visit, key, archived, &mask, Duration::from_secs(1)).await.ok()?;
+    Some(Url::parse(&url).ok()?.origin().ascii_serialization())
+}
+
+fn page(asked: &Asked<'_>, key: &CallKey, data: Value, revealed: bool, media: Option<String>) -> Page {
+    let frame = asked.frame;
+    let w = frame.words;
+    let call = &data["call"];
+    let none = Vec::new();
+    let turns = data["conversation"]["turns"].as_array().unwrap_or(&none);
+    let recordings = data["recordings"].as_array().unwrap_or(&none);
+    let duration_s = number(call, "duration_s").unwrap_or(0);
+    let transcript = Transcript::of(turns, duration_s);
+    let path = format!("/calls/{}/{}", key.provider, escaped(key.call_id.as_str()));
+    let callee = text(call, "callee").map_or_else(|| w.unknown_number.to_owned(), |callee| brief(callee, 40));
+    let back = asked.filters.at("/calls");
+    let call_at = call["call_at"].as_str().unwrap_or_default();
+    let next =
+        asked.filters.clone().with("after", &format!("{call_at},{}", escaped_key(key))).at("/calls/next");
+    let body = html! {
+        nav.crumbs { a href=(back) { (w.calls) } span.push {} a.button href=(next) data-do="next" { (w.next_unheard) } }
+        header.title {
+            h1 { span.callee { (callee) } }
+            (outcome_badge(frame, call))
+            @if let Some(intent) = intent(call) { span.badge.intent { (w.intent) " " (intent) } }
+            @if let Some(at) = instant(call.get("call_at")) { span.quiet { (frame.when(at)) } }
+            @if frame.may(Permission::SeeNumbers) && !revealed && call.get("callee").is_some() {
+                form.reveal action=(format!("{path}/reveal")) method="post" {
+                    (frame.form_fields()) button { (w.reveal) } " " small.quiet { (w.reveal_hint) }
+                }
+            }
+        }
+        @if revealed { p.told role="status" { (w.revealed) } }
+        div.call {
+            div.main {
+                section.card { h2 { (w.recording) } (player(frame, recordings, &transcript, duration_s)) }
+                section.card {
+                    h2 { (w.transcript) @if !turns.is_empty() { span.count { (turns.len()) } } }
+                    @if turns.is_empty() {
+                        p.blank { (w.no_transcript) }
+                    } @else {
+                        @if !transcript.has_times() { p.quiet { (w.without_times) } }
+                        (transcript.conversation(frame))
+                    }
+                }
+            }
+            div.side {
+                (review::card(frame, &data["review"], &path))
+                section.card { h2 { (w.timeline) } (timeline(frame, call)) }
+                section.card { h2 { (w.facts) } (facts(frame, &data)) }
+                (recordings_card(frame, recordings))
+                (pushes_card(frame, data["pushes"].as_array().unwrap_or(&none)))
+                @if let Some(looks) = data["looks"].as_array() { (looks_card(frame, looks)) }
+            }
+        }
+    };
+    Page { title: format!("{} {callee}", w.call), place: Place::Calls, data, body, media }
+}
+
+/// A call as the parameter `after` names it.
+fn escaped_key(key: &CallKey) -> String {
+    format!("{},{}", key.provider, escaped(key.call_id.as_str()))
+}
+
+/// From ordered to ended: each time that is known, and how long after the one before.
+fn timeline(frame: &Frame<'_>, call: &Value) -> Markup {
+    let w = frame.words;
+    let steps = [
+        ("submitted_at", w.submitted),
+        ("originated_at", w.originated),
+        ("ringing_at", w.rang),
+        ("answered_at", w.answered_at),
+        ("ended_at", w.ended),
+    ];
+    let mut known: Vec<_> =
+        steps.into_iter().filter_map(|(name, told)| Some((instant(call.get(name))?, told))).collect();
+    known.sort_by_key(|(at, _)| *at);
+    html! {
+        @if known.is_empty() {
+            p.blank { (w.unknown) }
+        } @else {
+            ol.timeline {
+                @for (at, (time, told)) in known.iter().enumerate() {
+                    li {
+                        span { (told) }
+                        @if at > 0 {
+                            @let after = time.seconds_since(known[at - 1].0).unsigned_abs();
+                            small.quiet { "+" (lasted(after)) }
+                        }
+                        time datetime=(time.to_text()) title=(frame.time(*time)) { (frame.clock(*time)) }
+                    }
+                }
+            }
+        }
+        @if let Some(by) = text(call, "hangup_by") { p.quiet { (w.hangup_by) " " strong { (w.hangup(by)) } } }
+    }
+}
+
+fn facts(frame: &Frame<'_>, data: &Value) -> Markup {
+    let w = frame.words;
+    let call = &data["call"];
+    let seconds = |name: &str| number(call, name).map(|seconds| html! { (lasted(seconds)) });
+    let plain = |name: &str| text(call, name).map(|text| html! { (brief(text, MAX_FACT_CHARACTERS)) });
+    let code =
+        |name: &str| text(call, name).map(|text| html! { code { (brief(text, MAX_FACT_CHARACTERS)) } });
+    let task = text(call, "task_id").map(|task| {
+        let provider = text(call, "provider").unwrap_or_default();
+        let name = text(data, "task_name").unwrap_or(task);
+        html! { a href=(format!("/tasks/{provider}/{}", escaped(task))) { (brief(name, 80)) } }
+    });
+    let cost = call.get("cost").and_then(|cost| {
+        let amount = text(cost, "amount")?;
+        Some(html! { (brief(amount, 40)) " " (brief(text(cost, "currency").unwrap_or_default(), 10)) })
+    });
+    let tags = call.get("tags").map(|tags| html! { (tag_list(tags)) });
+    let provider = text(call, "provider").map(|provider| html! { (w.provider(provider)) });
+    let attempt = number(call, "attempt").map(|attempt| html! { (attempt) });
+    let rows = [
+        (w.platform, provider),
+        (w.task, task),
+        (w.callee, plain("callee")),
+        (w.display_number, plain("display_number")),
+        (w.caller, plain("caller")),
+        (w.duration, seconds("duration_s")),
+        (w.ringing, seconds("ring_s")),
+        (w.billed, seconds("billed_s")),
+        (w.cost, cost),
+        (w.intent, intent(call).map(|intent| html! { (intent) })),
+        (w.tags, tags),
+        (w.attempt, attempt),
+        (w.out_id, code("out_id")),
+        (w.batch, code("batch_id")),
+        (w.script, code("script_id")),
+        (w.call_id, code("call_id")),
+        (w.callee_id, code("callee_id")),
+        (w.received, frame.when_of(call.get("first_received_at"))),
+    ];
+    html! {
+        dl.facts {
+            @for (name, value) in rows { @if let Some(value) = value { dt { (name) } dd { (value) } } }
+        }
+        @for (name, value) in [(w.codes, call.get("status")), (w.extra, call.get("extra")), (w.variables, data["conversation"].get("variables"))] {
+            @if let Some(value) = value.filter(|value| !value.is_null()) {
+                details { summary { (name) } pre.code { (visible(&pretty(value))) } }
+            }
+        }
+    }
+}
+
+/// JSON as people read it, cut where nobody would.
+fn pretty(value: &Value) -> String {
+    brief(&serde_json::to_string_pretty(value).unwrap_or_default(), 20_000)
+}
+
+/// Tags, whichever form they have.
+pub(crate) fn tag_list(tags: &Value) -> Markup {
+    let each: Vec<String> = match tags {
+        Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Value::Object(named) => named
+            .iter()
+            .map(|(name, values)| {
+                let values: Vec<_> =
+                    values.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                if values.is_empty() { name.clone() } else { format!("{name}: {}", values.join(", ")) }
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    html! {
+        @for tag in each.iter().take(20) { span.tag { (brief(tag, 60)) } " " }
+        @if each.len() > 20 { "… " (each.len()) }
+    }
+}
+
+fn recordings_card(frame: &Frame<'_>, recordings: &[Value]) -> Markup {
+    let w = frame.words;
+    html! {
+        section.card {
+            h2 { (w.recordings) @if recordings.len() > 1 { span.count { (recordings.len()) } } }
+            @if recordings.is_empty() { p.blank { (w.no_recording) } }
+            @for recording in recordings {
+                div.state {
+                    (badge(frame, text(recording, "state").unwrap_or_default())) " " (slot(frame, recording))
+                    (details(frame, recording))
+                    @if frame.may(Permission::ListenToRecordings) && recording["state"] == "archived" {
+                        @if let Some(href) = text(recording, "href") { a href=(console_path(href)) download { (w.download) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn pushes_card(frame: &Frame<'_>, pushes: &[Value]) -> Markup {
+    let w = frame.words;
+    html! {
+        section.card {
+            h2 { (w.pushes) @if !pushes.is_empty() { span.count { (pushes.len()) } } }
+            @if pushes.is_empty() { p.blank { (w.none) } }
+            ul.plain {
+                @for push in pushes.iter().take(100) {
+                    li {
+                        @let name = text(push, "function").unwrap_or_default();
+                        @match text(push, "href") {
+                            Some(href) => a href=(console_path(href)) { code { (name) } },
+                            None => code { (name) },
+                        }
+                        " " @if let Some(at) = frame.when_of(push.get("received_at")) { span.quiet { (at) } }
+                    }
+                }
+            }
+            @if !frame.may(Permission::SeeNumbers) && !pushes.is_empty() { p.quiet { (w.push_needs) } }
+        }
+    }
+}
+
+fn looks_card(frame: &Frame<'_>, looks: &[Value]) -> Markup {
+    let w = frame.words;
+    html! {
+        section.card {
+            h2 { (w.who_looked) }
+            @if looks.is_empty() { p.blank { (w.nobody_looked) } } @else {
+                ul.plain {
+                    @for look in looks {
+                        li {
+                            @let actor = text(look, "actor").unwrap_or_default();
+                            strong { (brief(actor.split_once(':').map_or(actor, |(_, name)| name), 60)) } " "
+                            (w.seen(text(look, "what").unwrap_or_default())) " "
+                            @if let Some(at) = frame.when_of(look.get("at")) { span.quiet { (at) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The pages, one file each.
+
+mod call;
+mod calls;
+mod operations;
+mod player;
+mod push;
+mod recording;
+mod review;
+mod task;
+mod tasks;
+mod today;
+mod transcript;
+
+use readers::{Answer, Problem};
+use shared::model::{CallId, CallKey, Provider};
+use shared::path_id::unescaped;
+
+use crate::Asked;
+use crate::route::Name;
+
+/// The answer to a request of somebody who may make it.
+pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
+    match asked.found.route.name {
+        Name::Today => today::answer(asked).await,
+        Name::Calls => calls::answer(asked).await,
+        Name::Search => calls::search(asked).await,
+        Name::NextCall => review::next(asked).await,
+        Name::Call => call::answer(asked, &call_key(asked)?).await,
+        Name::Reveal => call::reveal(asked, &call_key(asked)?).await,
+        Name::Review => review::save(asked, &call_key(asked)?).await,
+        Name::Recording => recording::answer(asked, &call_key(asked)?, &id(asked, "slot", 2)?).await,
+        Name::Push => {
+            push::answer(asked, &call_key(asked)?, &id(asked, "function", 2)?, &id(asked, "digest", 3)?).await
+        }
+        Name::Tasks => tasks::answer(asked).await,
+        Name::Task => task::answer(asked, provider(asked)?, &id(asked, "task_id", 1)?).await,
+        Name::Rename => task::name(asked, provider(asked)?, &id(asked, "task_id", 1)?).await,
+        Name::Operations => operations::answer(asked).await,
+        // They are answered before it is asked who somebody is.
+        Name::Login | Name::Callback | Name::SignedOut | Name::Logout | Name::Choices => {
+            Err(Problem::NoSuchPath)
+        }
+    }
+}
+
+/// The id that stands in the path.
+fn id(asked: &Asked<'_>, name: &'static str, place: usize) -> Result<String, Problem> {
+    asked.found.ids.get(place).and_then(|segment| unescaped(segment)).ok_or(Problem::BadId(name))
+}
+
+fn provider(asked: &Asked<'_>) -> Result<Provider, Problem> {
+    Provider::named(&id(asked, "provider", 0)?).ok_or(Problem::NoSuchPath)
+}
+
+fn call_key(asked: &Asked<'_>) -> Result<CallKey, Problem> {
+    let provider = provider(asked)?;
+    let call_id = CallId::new(id(asked, "call_id", 1)?).ok_or(Problem::NoSuchCall)?;
+    Ok(CallKey { provider, call_id })
+}

@@ -1,0 +1,233 @@
+//! One task: from called to each intent.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use readers::filter::problem;
+use readers::format::{Format, table};
+use readers::{Answer, Problem, counts};
+use serde_json::{Map, Value, json};
+use shared::access::Permission;
+use shared::masking::Hidden;
+use shared::model::Provider;
+use shared::path_id::escaped;
+
+use crate::Asked;
+use crate::chart::{Share, hours, shares};
+use crate::frame::{Frame, Page, Place, brief, grouped, instant, lasted, number, percent, text, visible};
+use crate::link::Filters;
+use crate::route::Form;
+
+/// The longest name of a task, in characters.
+const MAX_NAME_CHARACTERS: usize = 80;
+/// How many intents are told apart in a chart.
+const MAX_SHARES: usize = 12;
+
+pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) -> Result<Answer, Problem> {
+    let zone = &asked.frame.zone;
+    let store = &asked.visit.reader.store;
+    let counted = store.count_task(provider, task, zone).await.map_err(problem)?;
+    if counted.counts.calls == 0 {
+        return Err(Problem::NoSuchTask);
+    }
+    let names = store.task_names([(provider, task.to_owned())]).await;
+    let names = names.map_err(|error| Problem::unavailable("The table", &error))?;
+    let numbers = asked.visit.sees_numbers();
+    let mut shown: Map<_, _> = counts::shown(provider, Some(task), &counted.counts, zone, numbers);
+    shown.insert("name".to_owned(), names.into_values().next().into());
+    shown.insert("complete".to_owned(), counted.complete.into());
+    shown.insert("as_of".to_owned(), json!(counted.as_of));
+    let data = Value::Object(shown);
+    match asked.found.form {
+        Form::Csv => file(asked.frame, &data, Format::Csv),
+        Form::Xlsx => file(asked.frame, &data, Format::Xlsx),
+        Form::Html | Form::Json => {
+            let name = text(&data, "name").unwrap_or(task);
+            let title = brief(name, 60);
+            let body = body(asked.frame, provider, task, &data);
+            Ok(asked.page(&Page { title, place: Place::Tasks, data, body, media: None }))
+        }
+    }
+}
+
+/// Names a task.
+pub(crate) async fn name(asked: &Asked<'_>, provider: Provider, task: &str) -> Result<Answer, Problem> {
+    let name = asked.field("name").map(str::trim).unwrap_or_default();
+    let name: String =
+        visible(name).chars().filter(|it| !it.is_control()).take(MAX_NAME_CHARACTERS).collect();
+    // A name is for everybody.
+    let name = Hidden::default().in_text(&name).into_owned();
+    let visit = &asked.visit;
+    let named = visit.reader.store.name_task(provider, task, &name, &visit.actor.subject, visit.now).await;
+    named.map_err(|error| Problem::unavailable("The table", &error))?;
+    Ok(Answer { status_code: 303, ..Answer::found(path_of(provider, task)) })
+}
+
+fn path_of(provider: Provider, task: &str) -> String {
+    format!("/tasks/{provider}/{}", escaped(task))
+}
+
+/// The calls of a task, and of one of its parts.
+fn calls(provider: Provider, task: &str, part: Option<(&str, &str)>) -> Filters {
+    let filters = Filters::default().with("provider", provider.as_str()).with("task", task);
+    match part {
+        Some((name, value)) => filters.with(name, value),
+        None => filters,
+    }
+}
+
+/// Names and counts, the most frequent first.
+pub(crate) fn by_count(counts: &Value) -> Vec<(String, u64)> {
+    let counts: BTreeMap<_, _> = counts
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, count)| Some((name.clone(), count.as_u64().filter(|count| *count > 0)?)))
+        .collect();
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts
+}
+
+/// Outcomes as shares, in words.
+pub(crate) fn outcome_shares(
+    frame: &Frame<'_>,
+    outcomes: &Value,
+    href: impl Fn(&str) -> Option<String>,
+) -> Vec<Share> {
+    let rows = by_count(outcomes).into_iter();
+    rows.map(|(outcome, count)| Share {
+        name: frame.words.outcome(&outcome).to_owned(),
+        count,
+        href: href(&outcome),
+    })
+    .collect()
+}
+
+/// Intents as shares; `…` stands for those that are not told apart.
+pub(crate) fn intent_shares(intents: &Value, href: impl Fn(&str) -> Option<String>) -> Vec<Share> {
+    let rows = by_count(intents).into_iter().take(MAX_SHARES);
+    rows.map(|(intent, count)| Share {
+        name: brief(&intent, 40),
+        count,
+        href: if intent == "…" { None } else { href(&intent) },
+    })
+    .collect()
+}
+
+fn body(frame: &Frame<'_>, provider: Provider, task: &str, data: &Value) -> Markup {
+    let w = frame.words;
+    let figure = |name: &str| number(data, name).unwrap_or(0);
+    let (all, answered, connected) = (figure("calls"), figure("answered"), figure("connected"));
+    let path = path_of(provider, task);
+    let name = text(data, "name");
+    let href = |part: Option<(&str, &str)>| calls(provider, task, part).at("/calls");
+    let unheard = calls(provider, task, None).with("has_recording", "true").at("/calls/next");
+    let mut funnel = vec![
+        Share { name: w.called.to_owned(), count: all, href: Some(href(None)) },
+        Share { name: w.connected.to_owned(), count: connected, href: None },
+        Share {
+            name: w.answered.to_owned(),
+            count: answered,
+            href: Some(href(Some(("outcome", "answered")))),
+        },
+    ];
+    funnel.extend(
+        intent_shares(&data["intents"], |intent| Some(href(Some(("intent", intent)))))
+            .into_iter()
+            .map(|share| Share { name: format!("{} {}", w.intent, share.name), ..share }),
+    );
+    let seconds = |value: &Value| value.as_u64().map_or_else(|| "–".to_owned(), lasted);
+    html! {
+        nav.crumbs { a href="/tasks" { (w.tasks) } }
+        header.title {
+            h1 { (brief(name.unwrap_or(task), 80)) }
+            span.badge { (w.provider(provider.as_str())) }
+            span.push {}
+            a.button.primary href=(unheard) { (w.next_unheard) }
+            a.button href=(href(None)) { (w.task_calls) }
+        }
+        div.under {
+            span.quiet { (w.task_id) " " code { (brief(task, 80)) } }
+            @if frame.may(Permission::ReviewCalls) {
+                form.rename action=(format!("{path}/name")) method="post" {
+                    (frame.form_fields())
+                    label.hidden for="name" { (w.name_task) }
+                    input id="name" name="name" maxlength=(MAX_NAME_CHARACTERS) value=(name.unwrap_or_default()) placeholder=(w.name_task);
+                    button { (w.rename) }
+                }
+            }
+        }
+        @if data["complete"] != true { p.told { (w.partial_counts) } }
+        dl.figures {
+            (figure_card(w.calls, grouped(all)))
+            (figure_card(w.answer_rate, percent(answered, all)))
+            (figure_card(w.median_duration, seconds(&data["duration_s"]["p50"])))
+            (figure_card(w.p90_duration, seconds(&data["duration_s"]["p90"])))
+            (figure_card(w.talk_time, seconds(&data["duration_s"]["sum"])))
+            @for (currency, amount) in data["cost"].as_object().into_iter().flatten().take(2) {
+                (figure_card(w.cost, format!("{} {}", brief(amount.as_str().unwrap_or_default(), 20), brief(currency, 8))))
+            }
+        }
+        div.grid {
+            section.card { h2 { (w.funnel) } (shares(frame, w.funnel, w.intent, &funnel, all)) }
+            section.card {
+                h2 { (w.by_outcome) }
+                @let outcomes = outcome_shares(frame, &data["outcomes"], |outcome| Some(href(Some(("outcome", outcome)))));
+                (shares(frame, w.by_outcome, w.outcome, &outcomes, all))
+            }
+            section.card {
+                h2 { (w.by_hour) }
+                @let counts: Vec<_> = data["hours"].as_array().into_iter().flatten().map(|count| count.as_u64().unwrap_or(0)).collect();
+                (hours(frame, &counts))
+            }
+            section.card {
+                h2 { (w.tags) }
+                @let tags: Vec<_> = intent_shares(&data["tags"], |tag| Some(href(Some(("tag", tag)))));
+                (shares(frame, w.tags, w.tags, &tags, all))
+            }
+        }
+        div.after {
+            span.quiet {
+                @if let Some(at) = instant(data.get("first_call_at")) { (w.first_call) " " (frame.when(at)) " · " }
+                @if let Some(at) = instant(data.get("last_call_at")) { (w.last_call) " " (frame.when(at)) }
+            }
+            span.push {}
+            span.quiet { (w.download) }
+            a href=(format!("{path}.xlsx")) { (w.as_excel) }
+            a href=(format!("{path}.csv")) { (w.as_csv) }
+        }
+    }
+}
+
+/// A figure with its name.
+pub(crate) fn figure_card(name: &str, figure: String) -> Markup {
+    html! { div { dt { (name) } dd { (figure) } } }
+}
+
+/// The tables of the page's charts, one below the other.
+fn file(frame: &Frame<'_>, data: &Value, format: Format) -> Result<Answer, Problem> {
+    let w = frame.words;
+    let figure = |name: &str| number(data, name).unwrap_or(0);
+    let mut rows = vec![
+        (w.funnel, w.called.to_owned(), figure("calls")),
+        (w.funnel, w.connected.to_owned(), figure("connected")),
+        (w.funnel, w.answered.to_owned(), figure("answered")),
+    ];
+    rows.extend(
+        by_count(&data["outcomes"])
+            .into_iter()
+            .map(|(name, count)| (w.by_outcome, w.outcome(&name).to_owned(), count)),
+    );
+    rows.extend(by_count(&data["intents"]).into_iter().map(|(name, count)| (w.by_intent, name, count)));
+    rows.extend(by_count(&data["tags"]).into_iter().map(|(name, count)| (w.tags, name, count)));
+    let hours = (0..).zip(data["hours"].as_array().into_iter().flatten());
+    rows.extend(
+        hours.map(|(hour, count): (u8, _)| (w.by_hour, format!("{hour:02}:00"), count.as_u64().unwrap_or(0))),
+    );
+    let headings = [w.table, w.what, w.count];
+    let rows = rows.into_iter().map(|(table, name, count)| (table.to_owned(), name, count));
+    let body = table(format, headings, rows).map_err(readers::file::sheet_problem)?;
+    let name = format!("attachment; filename=\"task.{}\"", format.extension());
+    Ok(Answer::of(200, format.content_type(), body).with("content-disposition", name))
+}

@@ -1,0 +1,208 @@
+//! What was said, as a conversation; and who spoke when.
+
+use std::fmt::Write;
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use crate::frame::{Frame, lasted, number, text, visible};
+
+/// The width of the lanes, in their own units.
+const WIDTH: u64 = 1_000;
+/// The height of a lane, and the room between.
+const LANE: u64 = 14;
+const GAP: u64 = 4;
+/// What an utterance takes that has no end and nothing after it, in milliseconds.
+const LAST_MS: u64 = 2_000;
+/// What it takes at most where its end is unknown, in milliseconds.
+const LONGEST_MS: u64 = 15_000;
+
+/// A turn, where it is in the recording.
+struct Spoken<'a> {
+    turn: &'a Value,
+    start_ms: Option<u64>,
+    end_ms: Option<u64>,
+    /// Whether the platform tells no time of it: it lies between those of which it does.
+    is_guessed: bool,
+}
+
+/// A conversation.
+pub(crate) struct Transcript<'a> {
+    turns: Vec<Spoken<'a>>,
+    /// Until when there is something in the recording, in milliseconds.
+    pub(crate) length_ms: u64,
+}
+
+impl<'a> Transcript<'a> {
+    /// Of the turns of a call that lasted so many seconds.
+    ///
+    /// Some platforms tell times of what the callee says alone. What is said between is guessed to lie between, each by its length.
+    pub(crate) fn of(turns: &'a [Value], duration_s: u64) -> Self {
+        let call_ms = duration_s.saturating_mul(1_000);
+        let starts: Vec<_> = turns.iter().map(|turn| number(turn, "start_ms")).collect();
+        let is_timed = starts.iter().any(Option::is_some);
+        let mut spoken: Vec<Spoken<'a>> = Vec::with_capacity(turns.len());
+        let mut at = 0;
+        while at < turns.len() {
+            let rest = &starts[at..];
+            let Some(start) = rest[0] else {
+                let untimed = rest.iter().take_while(|start| start.is_none()).count();
+                let from = spoken.last().and_then(|before| before.end_ms).unwrap_or(0);
+                let until = rest.get(untimed).copied().flatten().unwrap_or(call_ms);
+                spoken.extend(between(&turns[at..at + untimed], from, until, is_timed));
+                at += untimed;
+                continue;
+            };
+            let next = rest[1..].iter().flatten().next().copied();
+            let guessed = next.unwrap_or(start.saturating_add(LAST_MS)).min(start.saturating_add(LONGEST_MS));
+            let end = number(&turns[at], "end_ms").unwrap_or(guessed).max(start);
+            spoken.push(Spoken {
+                turn: &turns[at],
+                start_ms: Some(start),
+                end_ms: Some(end),
+                is_guessed: false,
+            });
+            at += 1;
+        }
+        let last = spoken.iter().filter_map(|spoken| spoken.end_ms).max().unwrap_or(0);
+        Self { turns: spoken, length_ms: last.max(call_ms) }
+    }
+
+    /// Whether it is known of any turn when it was said.
+    pub(crate) fn has_times(&self) -> bool {
+        self.turns.iter().any(|spoken| spoken.start_ms.is_some())
+    }
+
+    /// Two lanes: who speaks when, and where somebody interrupts.
+    pub(crate) fn lanes(&self, frame: &Frame<'_>) -> Markup {
+        let w = frame.words;
+        let length = self.length_ms.max(1);
+        let x = |ms: u64| ms.min(length) as f64 * WIDTH as f64 / length as f64;
+        // One path a lane: twenty thousand turns are a few hundred kilobytes.
+        let (mut agent, mut customer, mut other) = (String::new(), String::new(), String::new());
+        let mut interruptions = String::new();
+        for Spoken { turn, start_ms, end_ms, .. } in &self.turns {
+            let (Some(start), Some(end)) = (start_ms, end_ms) else { continue };
+            let (lane, top) = match text(turn, "speaker") {
+                Some("agent") => (&mut agent, 0),
+                Some("callee") => (&mut customer, LANE + GAP),
+                _ => (&mut other, LANE / 2 + GAP),
+            };
+            let (from, wide) = (x(*start), (x(*end) - x(*start)).max(1.0));
+            // Writing to a text can't fail.
+            let _ = write!(lane, "M{from:.1} {top}h{wide:.1}v{LANE}h-{wide:.1}z");
+            if turn["interrupted"] == true {
+                let _ = write!(interruptions, "M{from:.1} 0v{}", 2 * LANE + GAP);
+            }
+        }
+        let height = 2 * LANE + GAP;
+        html! {
+            div.lanes data-length=(length) {
+                span.lane { (w.agent) }
+                span.lane { (w.customer) }
+                svg viewBox=(format!("0 0 {WIDTH} {height}")) preserveAspectRatio="none" role="img" aria-label=(w.lanes) {
+                    rect.track width=(WIDTH) height=(LANE) {}
+                    rect.track y=(LANE + GAP) width=(WIDTH) height=(LANE) {}
+                    path.agent d=(agent) {}
+                    path.customer d=(customer) {}
+                    path.other d=(other) {}
+                    path.interruption d=(interruptions) {}
+                    line.now x1="0" x2="0" y1="0" y2=(height) {}
+                }
+            }
+        }
+    }
+
+    /// The turns, in order.
+    pub(crate) fn conversation(&self, frame: &Frame<'_>) -> Markup {
+        let w = frame.words;
+        html! {
+            ol.turns {
+                @for Spoken { turn, start_ms, is_guessed, .. } in &self.turns {
+                    @let speaker = text(turn, "speaker").unwrap_or_default();
+                    @let (class, name) = match speaker {
+                        "agent" => ("a", w.agent),
+                        "callee" => ("c", w.customer),
+                        _ => ("o", w.someone),
+                    };
+                    li class=(class) data-s=[start_ms.map(seconds)] {
+                        span.by { (name) }
+                        @if let Some(start) = start_ms { a href=(format!("#t={}", seconds(*start))) { @if *is_guessed { "≈" } (lasted(start / 1_000)) } }
+                        @if turn["interrupted"] == true { em { (w.interrupts) } }
+                        p { (visible(text(turn, "text").unwrap_or_default())) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Turns of which no time is told, spread over the time between those of which it is; `None` where there is none.
+fn between<'a>(
+    turns: &'a [Value],
+    from: u64,
+    until: u64,
+    is_timed: bool,
+) -> impl Iterator<Item = Spoken<'a>> {
+    let weight = |turn: &Value| text(turn, "text").map_or(1, |text| text.chars().count() as u64 + 1);
+    let all: u64 = turns.iter().map(weight).sum::<u64>().max(1);
+    let gap = until.saturating_sub(from);
+    let mut so_far = 0;
+    turns.iter().map(move |turn| {
+        let at = |weight: u64| from + (u128::from(gap) * u128::from(weight) / u128::from(all)) as u64;
+        let (start, end) = (at(so_far), at(so_far + weight(turn)));
+        so_far += weight(turn);
+        let is_known = is_timed && gap > 0;
+        Spoken {
+            turn,
+            start_ms: is_known.then_some(start),
+            end_ms: is_known.then_some(end.min(start.saturating_add(LONGEST_MS))),
+            is_guessed: true,
+        }
+    })
+}
+
+/// Milliseconds as a player takes them: `12.3`.
+fn seconds(ms: u64) -> String {
+    match ms % 1_000 / 100 {
+        0 => format!("{}", ms / 1_000),
+        tenths => format!("{}.{tenths}", ms / 1_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_turn_without_an_end_ends_where_the_next_begins_or_soon() {
+        let turns = [
+            json!({"speaker": "agent", "start_ms": 0}),
+            json!({"speaker": "callee", "start_ms": 3_000, "end_ms": 4_000}),
+            json!({"speaker": "agent", "start_ms": 90_000}),
+        ];
+        let transcript = Transcript::of(&turns, 60);
+        let ends: Vec<_> = transcript.turns.iter().map(|spoken| spoken.end_ms).collect();
+        assert_eq!(ends, [Some(3_000), Some(4_000), Some(92_000)]);
+        assert_eq!((transcript.length_ms, transcript.has_times()), (92_000, true));
+        assert_eq!([12_345, 12_000, 50].map(seconds), ["12.3", "12", "0"]);
+    }
+
+    #[test]
+    fn what_has_no_time_lies_between_what_has() {
+        let turns = [
+            json!({"speaker": "agent", "text": "a"}),
+            json!({"speaker": "callee", "start_ms": 4_000, "end_ms": 5_000}),
+            json!({"speaker": "agent", "text": "b"}),
+            json!({"speaker": "agent", "text": "c"}),
+            json!({"speaker": "callee", "start_ms": 9_000, "end_ms": 9_500}),
+        ];
+        let transcript = Transcript::of(&turns, 10);
+        let times: Vec<_> = transcript.turns.iter().map(|it| (it.start_ms.unwrap(), it.is_guessed)).collect();
+        assert_eq!(times, [(0, true), (4_000, false), (5_000, true), (7_000, true), (9_000, false)]);
+        // Where nothing has a time, nothing is guessed.
+        assert!(!Transcript::of(&turns[..1], 10).has_times());
+        assert_eq!(Transcript::of(&[json!({"start_ms": u64::MAX})], u64::MAX).length_ms, u64::MAX);
+    }
+}

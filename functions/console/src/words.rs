@@ -1,0 +1,456 @@
+//! The words of the pages: one table, a row each, English and Chinese side by side.
+//!
+//! The Chinese is that of the platforms' own consoles (任务, 接通率, 意向, 录音, 通话记录, 外呼, 被叫, 挂断方). docs/console.md tells which
+//! word stands for which term of the model.
+
+use shared::model::{HangupBy, Outcome, RecordingState};
+
+/// A language of the pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    English,
+    Chinese,
+}
+
+impl Language {
+    pub(crate) const ALL: [Self; 2] = [Self::English, Self::Chinese];
+
+    /// Its name in headers, settings and HTML.
+    pub(crate) fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh",
+        }
+    }
+
+    /// As HTML's `lang` has it: which glyphs a browser chooses depends on it.
+    pub(crate) fn html(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh-CN",
+        }
+    }
+
+    /// Its own name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::Chinese => "简体中文",
+        }
+    }
+
+    pub(crate) fn tagged(tag: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.tag() == tag)
+    }
+
+    pub(crate) fn words(self) -> &'static Words {
+        match self {
+            Self::English => &ENGLISH,
+            Self::Chinese => &CHINESE,
+        }
+    }
+}
+
+macro_rules! words {
+    ($( $name:ident: $english:literal, $chinese:literal; )*) => {
+        /// The words of a language.
+        pub(crate) struct Words { $( pub(crate) $name: &'static str, )* }
+        static ENGLISH: Words = Words { $( $name: $english, )* };
+        static CHINESE: Words = Words { $( $name: $chinese, )* };
+        #[cfg(test)]
+        const ROWS: &[(&str, &str, &str)] = &[$( (stringify!($name), $english, $chinese), )*];
+    };
+}
+
+words! {
+    // The frame.
+    today: "Today", "今日概览";
+    calls: "Calls", "通话记录";
+    tasks: "Tasks", "任务";
+    operations: "Operations", "运维";
+    sign_out: "Sign out", "退出登录";
+    sign_in: "Sign in", "登录";
+    skip: "Skip to content", "跳到正文";
+    time_zone: "Time zone", "时区";
+    apply: "Apply", "应用";
+    as_json: "As JSON", "JSON 数据";
+    times_are: "Times are in", "时间均为";
+    menu: "Pages", "页面";
+    settings: "Language and time zone", "语言与时区";
+
+    // What calls have.
+    call_time: "Call time", "呼叫时间";
+    platform: "Platform", "平台";
+    task: "Task", "任务";
+    callee: "Callee", "被叫号码";
+    caller: "Calling number", "主叫号码";
+    display_number: "Displayed number", "外显号码";
+    outcome: "Outcome", "呼叫结果";
+    duration: "Duration", "通话时长";
+    ringing: "Ringing", "振铃时长";
+    billed: "Billed", "计费时长";
+    cost: "Cost", "费用";
+    intent: "Intent", "意向";
+    tags: "Tags", "标签";
+    hangup_by: "Ended by", "挂断方";
+    recording: "Recording", "录音";
+    recordings: "Recordings", "录音";
+    attempt: "Attempt", "第几次呼叫";
+    out_id: "Own ID", "外部 ID";
+    call_id: "Call ID", "通话 ID";
+    script: "Script", "话术 ID";
+    batch: "Batch", "批次 ID";
+    callee_id: "Callee reference", "被叫标识";
+    received: "Received", "接收时间";
+    without_task: "Without a task", "无任务";
+    unknown: "Unknown", "未知";
+    none: "None", "无";
+    unknown_number: "Number unknown", "号码未知";
+
+    // Times of a call.
+    timeline: "Timeline", "通话过程";
+    submitted: "Ordered", "提交";
+    originated: "Originated", "发起呼叫";
+    rang: "Ringing", "振铃";
+    answered_at: "Answered", "接通";
+    ended: "Ended", "结束";
+
+    // Today.
+    calls_today: "Calls", "呼叫量";
+    answered: "Answered", "已接通";
+    answer_rate: "Answer rate", "接通率";
+    connected: "Connected", "线路接通";
+    talk_time: "Talk time", "总通话时长";
+    median_duration: "Median duration", "通话时长中位数";
+    p90_duration: "90th percentile", "通话时长 P90";
+    by_hour: "Calls by hour", "各时段呼叫量";
+    by_outcome: "Outcomes", "呼叫结果分布";
+    by_intent: "Intents", "意向分布";
+    hour: "Hour", "时段";
+    count: "Calls", "通话数";
+    share: "Share", "占比";
+    table: "Table", "数据表";
+    last_pushes: "Last push of each function", "各推送最近接收时间";
+    push: "Push", "推送";
+    none_lately: "none among the newest calls", "近期通话中没有";
+    attention: "Needs attention", "需要关注";
+    all_well: "Nothing needs attention.", "一切正常。";
+    recordings_by_state: "Recordings", "录音状态";
+    no_calls_on_day: "No calls on this day.", "当天没有通话。";
+    previous_day: "Previous day", "前一天";
+    next_day: "Next day", "后一天";
+    day: "Day", "日期";
+    partial_counts: "Only the newest 20,000 calls are counted here.", "此处仅统计最新的 20,000 通电话。";
+    as_of: "As of", "统计时间";
+
+    // Lists.
+    filter: "Filter", "筛选";
+    more_filters: "More filters", "更多筛选";
+    clear: "Clear", "清除筛选";
+    from: "From", "开始日期";
+    to: "To", "结束日期";
+    any: "Any", "不限";
+    yes: "Yes", "有";
+    no: "No", "无";
+    with_recording: "Has a recording", "有无录音";
+    review_state: "Reviewed", "质检状态";
+    heard: "Heard", "已听";
+    not_heard: "Not heard", "未听";
+    at_least: "At least (s)", "时长不少于(秒)";
+    at_most: "At most (s)", "时长不超过(秒)";
+    order: "Order", "排序";
+    newest_first: "Newest first", "从新到旧";
+    oldest_first: "Oldest first", "从旧到新";
+    find_number: "Find a number", "按号码查找";
+    number_hint: "The whole number. The search is recorded.", "请输入完整号码，查找会被记录。";
+    find: "Find", "查找";
+    download: "Download", "下载";
+    download_list: "Download this list", "导出当前列表";
+    with_numbers: "with numbers (recorded)", "含完整号码（会被记录）";
+    next_page: "Next page", "下一页";
+    first_page: "First page", "第一页";
+    no_calls: "No call matches.", "没有符合条件的通话。";
+    no_calls_hint: "Try other days, or fewer filters.", "请更换日期，或减少筛选条件。";
+    page_short: "Many calls were looked at and few match. There is more on the next page.", "已查看大量通话，符合条件的较少，后面还有。";
+    unreadable: "calls can't be read and are not shown", "通通话无法读取，未显示";
+    next_unheard: "Next call not heard", "下一通未听";
+    no_unheard: "Every call of this filter has been heard.", "符合条件的通话都已听完。";
+
+    // One call.
+    call: "Call", "通话详情";
+    facts: "Facts", "基本信息";
+    transcript: "Conversation", "对话记录";
+    no_transcript: "No conversation came for this call.", "这通电话没有对话记录。";
+    agent: "Agent", "机器人";
+    customer: "Callee", "客户";
+    someone: "Speaker unknown", "说话人未知";
+    interrupts: "interrupts", "打断";
+    player: "Player", "播放器";
+    play: "Play", "播放";
+    pause: "Pause", "暂停";
+    back_5: "Back 5 s", "后退 5 秒";
+    ahead_5: "Ahead 5 s", "前进 5 秒";
+    speed: "Speed", "播放速度";
+    lanes: "Who speaks when; click to go there", "双方说话时段，点击可跳转";
+    keys_help: "Space plays; ← → go 5 s; J and K go to the next and the previous turn; 1 2 3 give the verdict; N notes; S saves and opens the next call.",
+        "空格播放/暂停；← → 快退/快进 5 秒；J K 下一句/上一句；1 2 3 选择质检结论；N 写备注；S 保存并打开下一通。";
+    keys: "Keyboard", "快捷键";
+    cannot_play: "This browser can't play this format. Download the recording to hear it.", "浏览器无法播放此格式，请下载后收听。";
+    playing_failed: "The recording could not be loaded. It was asked for again.", "录音加载失败，已重新获取。";
+    no_recording: "No recording came for this call.", "这通电话没有录音。";
+    may_not_listen: "Listening needs the permission recordings.listen.", "收听录音需要 recordings.listen 权限。";
+    without_times: "The platform tells no times of the turns, so they can't be sought.", "平台未提供每句话的时间，无法按对话跳转。";
+    size: "Size", "大小";
+    reason: "Reason", "原因";
+    next_try: "Next try", "下次尝试";
+    expires: "Link expires", "链接失效时间";
+    lost_at: "Given up", "放弃时间";
+    tries: "Tries", "尝试次数";
+    slot_main: "Both sides", "双方混音";
+    slot_full: "Full recording", "全程录音";
+    slot_customer: "Callee only", "仅客户侧";
+    slot: "Recording", "录音";
+    state_pending: "Waiting", "等待归档";
+    state_archived: "Archived", "已归档";
+    state_expired: "Expired", "已过期";
+    state_failed: "Failed", "归档失败";
+    told_pending: "It is being fetched from the platform.", "正在从平台获取。";
+    told_expired: "The platform's link expired before it could be fetched.", "平台链接在获取之前已失效。";
+    told_failed: "It could not be had from the platform.", "未能从平台获取。";
+    review: "Review", "质检";
+    verdict: "Verdict", "质检结论";
+    good: "Good", "合格";
+    bad: "Problem", "不合格";
+    unsure: "To discuss", "待复核";
+    note: "Note", "备注";
+    save: "Save", "保存";
+    save_next: "Save and next", "保存并下一通";
+    mark_heard: "Saving marks the call as heard.", "保存后标记为已听。";
+    heard_by: "Heard by", "收听人";
+    noted_by: "Noted by", "质检人";
+    may_not_review: "Reviewing needs the permission calls.review.", "质检需要 calls.review 权限。";
+    not_reviewed: "Nobody has heard this call yet.", "还没有人听过这通电话。";
+    reveal: "Reveal number", "查看完整号码";
+    reveal_hint: "This is recorded.", "查看会被记录。";
+    revealed: "The number is shown on this page once, and it is recorded that you saw it.", "完整号码仅在本页显示一次，查看已被记录。";
+    pushes: "Pushes", "推送原文";
+    push_needs: "Reading them needs the permission calls.pii.", "查看原文需要 calls.pii 权限。";
+    who_looked: "Who looked", "查看记录";
+    what: "What", "内容";
+    nobody_looked: "Nobody before you.", "此前无人查看。";
+    codes: "Platform's codes", "平台状态码";
+    extra: "Unknown fields", "其他字段";
+    variables: "Script variables", "话术变量";
+
+    // Tasks.
+    task_calls: "Calls of this task", "任务通话";
+    name_task: "Name", "任务名称";
+    rename: "Rename", "命名";
+    task_id: "Task ID", "任务 ID";
+    funnel: "From called to intent", "呼叫转化漏斗";
+    called: "Called", "已呼叫";
+    first_call: "First call", "首次呼叫";
+    last_call: "Last call", "最近呼叫";
+    no_tasks: "No task had calls on this day.", "当天没有任务外呼。";
+    as_csv: "CSV", "CSV";
+    as_excel: "Excel", "Excel";
+    no_such_task: "There is no call of such a task.", "没有该任务的通话。";
+
+    // Operations.
+    waiting: "Waiting to be archived", "等待归档的录音";
+    waiting_none: "No recording waits.", "没有等待归档的录音。";
+    lost: "Lost recordings", "未能归档的录音";
+    lost_none: "No recording was lost.", "没有未能归档的录音。";
+    rejects: "Rejected pushes of the last days", "近日被拒收的推送";
+    rejects_none: "Nothing was rejected.", "没有被拒收的推送。";
+    findings: "What is wrong, and what to do", "问题与处理建议";
+    problems: "Findings", "问题数";
+    findings_none: "Nothing is wrong with archiving.", "归档运行正常。";
+    runs: "Archiver's shards", "归档分片";
+    shard: "Shard", "分片";
+    last_run: "Last run", "最近运行";
+    running: "at work", "运行中";
+    never_ran: "no run yet", "尚未运行";
+    more_than_shown: "There are more than are shown.", "仅显示部分。";
+    due_now: "Due now", "到期待处理";
+    in_english: "Told in English, as the commands tell it.", "以下内容为英文，与命令行输出一致。";
+
+    // Problems.
+    wrong: "This can't be shown", "无法显示";
+    not_found: "There is nothing here.", "页面不存在。";
+    no_such_call: "There is no such call: no push of it came, or it was erased.", "没有这通电话：未收到推送，或已被删除。";
+    bad_filter: "This filter is not understood:", "筛选条件无法识别：";
+    forbidden: "You may not see this. It needs the permission", "没有权限查看，需要权限";
+    forbidden_hint: "Ask whoever runs callvault for it.", "请联系 callvault 管理员开通。";
+    nothing_allowed: "You are signed in, and may see nothing yet.", "登录成功，但尚未开通任何权限。";
+    too_much: "This is too much for one file: choose fewer days.", "数据过多，无法导出为一个文件，请缩短日期范围。";
+    not_archived: "This recording is not in the archive.", "该录音尚未归档。";
+    later: "Something does not answer. Try again in a moment.", "服务暂时无响应，请稍后重试。";
+    broken: "What is stored of this can't be read. Tell whoever runs callvault the time.", "数据无法读取，请将发生时间告知管理员。";
+    stale_form: "This form has expired. Go back, reload the page, and try again.", "表单已失效，请返回并刷新页面后重试。";
+    sign_in_failed: "The sign-in did not work. Try it again.", "登录未成功，请重试。";
+    no_sign_in: "Nobody can sign in: the settings of the issuer or of the session key are missing.", "暂时无法登录：缺少身份提供方或会话密钥的配置。";
+    signed_out: "You are signed out.", "已退出登录。";
+    try_again: "Try again", "重试";
+    back: "Back to the start", "返回首页";
+    method: "This page can't be asked for like that.", "请求方式不正确。";
+}
+
+impl Words {
+    pub(crate) fn outcome(&self, outcome: &str) -> &'static str {
+        let chinese = self.is_chinese();
+        let Some(outcome) = Outcome::named(outcome) else { return self.unknown };
+        let (english, in_chinese) = match outcome {
+            Outcome::Answered => ("Answered", "已接通"),
+            Outcome::Voicemail => ("Voicemail", "语音信箱"),
+            Outcome::NoAnswer => ("No answer", "无人接听"),
+            Outcome::Busy => ("Busy", "用户忙"),
+            Outcome::Rejected => ("Declined", "拒接"),
+            Outcome::PoweredOff => ("Powered off", "关机"),
+            Outcome::Suspended => ("Out of service", "停机"),
+            Outcome::InvalidNumber => ("Invalid number", "空号"),
+            Outcome::Unreachable => ("Unreachable", "无法接通"),
+            Outcome::Forwarded => ("Forwarded", "呼叫转移"),
+            Outcome::Barred => ("Barred", "呼叫受限"),
+            Outcome::Congestion => ("Network busy", "网络忙"),
+            Outcome::Canceled => ("Cancelled", "主叫取消"),
+            Outcome::Abandoned => ("Abandoned", "排队放弃"),
+            Outcome::CallerError => ("Caller's line at fault", "主叫号码异常"),
+            Outcome::SystemError => ("System error", "系统异常"),
+            Outcome::Other => ("Other", "其他"),
+        };
+        if chinese { in_chinese } else { english }
+    }
+
+    pub(crate) fn hangup(&self, by: &str) -> &'static str {
+        match HangupBy::named(by) {
+            Some(HangupBy::Callee) => self.customer,
+            Some(HangupBy::Agent) => self.agent,
+            Some(HangupBy::System) if self.is_chinese() => "系统",
+            Some(HangupBy::System) => "System",
+            Some(HangupBy::Unknown) | None => self.unknown,
+        }
+    }
+
+    pub(crate) fn recording_state(&self, state: &str) -> &'static str {
+        match state {
+            _ if state == RecordingState::Pending.as_str() => self.state_pending,
+            _ if state == RecordingState::Archived.as_str() => self.state_archived,
+            _ if state == RecordingState::Expired.as_str() => self.state_expired,
+            _ => self.state_failed,
+        }
+    }
+
+    pub(crate) fn slot_name(&self, slot: &str) -> Option<&'static str> {
+        match slot {
+            "main" => Some(self.slot_main),
+            "full" => Some(self.slot_full),
+            "customer" => Some(self.slot_customer),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn verdict_name(&self, verdict: &str) -> Option<&'static str> {
+        match verdict {
+            "good" => Some(self.good),
+            "bad" => Some(self.bad),
+            "unsure" => Some(self.unsure),
+            _ => None,
+        }
+    }
+
+    /// The platform, by its name in keys.
+    pub(crate) fn provider<'a>(&self, name: &'a str) -> &'a str {
+        match name {
+            "alicom" if self.is_chinese() => "阿里云",
+            "alicom" => "Alibaba Cloud",
+            "ai-voice" => "AI-voice",
+            "laaffic" => "LAAFFIC",
+            other => other,
+        }
+    }
+
+    /// What was seen, as the access log has it.
+    pub(crate) fn seen(&self, what: &str) -> String {
+        let (head, rest) = what.split_once(' ').unwrap_or((what, ""));
+        let (english, chinese) = match (head, rest) {
+            ("call", "with numbers") => {
+                return self.pick("Call with numbers", "通话（含完整号码）").to_owned();
+            }
+            ("call", _) => ("Call", "通话"),
+            ("number", _) => ("Number", "完整号码"),
+            ("recording", _) => ("Recording", "录音"),
+            ("push", _) => ("Push", "推送原文"),
+            ("vcon", _) => ("vCon", "vCon"),
+            ("list", _) => ("List", "列表"),
+            ("download", _) => ("Download", "导出"),
+            _ => return what.to_owned(),
+        };
+        let named = self.pick(english, chinese);
+        match (head, self.slot_name(rest)) {
+            ("recording", Some(slot)) => format!("{named} · {slot}"),
+            _ if rest.is_empty() => named.to_owned(),
+            _ => format!("{named} · {rest}"),
+        }
+    }
+
+    fn pick(&self, english: &'static str, chinese: &'static str) -> &'static str {
+        if self.is_chinese() { chinese } else { english }
+    }
+
+    /// Whether these are the Chinese words.
+    pub(crate) fn is_chinese(&self) -> bool {
+        std::ptr::eq(self, &CHINESE)
+    }
+
+    /// So many recordings expire within a day.
+    pub(crate) fn expiring(&self, count: usize) -> String {
+        match self.is_chinese() {
+            true => format!("{count} 个录音的链接将在 24 小时内失效"),
+            false => format!(
+                "{count} {} within a day",
+                if count == 1 { "recording expires" } else { "recordings expire" }
+            ),
+        }
+    }
+
+    /// So many recordings were lost in the last day.
+    pub(crate) fn lost_lately(&self, count: usize) -> String {
+        match self.is_chinese() {
+            true => format!("最近 24 小时有 {count} 个录音未能归档"),
+            false => format!(
+                "{count} {} lost in the last day",
+                if count == 1 { "recording was" } else { "recordings were" }
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_row_is_blank_and_no_chinese_one_is_english() {
+        // Names that are the same in both.
+        const SAME: [&str; 2] = ["as_csv", "as_excel"];
+        for (name, english, chinese) in ROWS {
+            assert!(!english.trim().is_empty() && !chinese.trim().is_empty(), "{name}");
+            let has_han = chinese.chars().any(|character| ('\u{4e00}'..='\u{9fff}').contains(&character));
+            assert!(has_han || SAME.contains(name), "{name}: {chinese}");
+            assert!(english.is_ascii() || english.contains(['←', '→']), "{name}: {english}");
+        }
+    }
+
+    #[test]
+    fn every_value_of_the_model_has_words() {
+        for words in Language::ALL.map(Language::words) {
+            for outcome in Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Other) {
+                assert_ne!(words.outcome(outcome.as_str()), words.unknown);
+            }
+            for provider in shared::model::Provider::ALL {
+                assert_ne!(words.provider(provider.as_str()), provider.as_str());
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What is counted of calls, as it is shown.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use shared::masking::Hidden;
+use shared::model::Provider;
+use shared::path_id::escaped;
+use shared::reading::{Names, TaskCounts, Zone};
+
+/// The counts of a task, or of calls without one. Names are shown without what looks like a number, unless `numbers` are seen; so is the id of
+/// a task, which has no `href` then.
+pub fn shown(
+    provider: Provider,
+    task: Option<&str>,
+    counts: &TaskCounts,
+    zone: &Zone,
+    numbers: bool,
+) -> Map<String, Value> {
+    let hidden = Hidden::default();
+    let tells = |task: &&str| !numbers && hidden.is_told_by(task);
+    let href =
+        task.filter(|task| !tells(task)).map(|task| format!("/api/tasks/{provider}/{}", escaped(task)));
+    let task_id = task.map(|task| if tells(&task) { hidden.in_id(task) } else { Cow::Borrowed(task) });
+    let cost: BTreeMap<_, _> =
+        counts.cost.iter().map(|(currency, sum)| (text(currency, numbers), sum.to_string())).collect();
+    let shown = json!({
+        "provider": provider.as_str(),
+        "task_id": task_id,
+        "href": href,
+        "zone": zone.name(),
+        "calls": counts.calls,
+        "answered": counts.answered,
+        "connected": counts.connected,
+        "complete_calls": counts.complete,
+        "outcomes": counts.outcomes,
+        "intents": names(&counts.intents, numbers),
+        "tags": names(&counts.tags, numbers),
+        "hours": counts.hours,
+        "duration_s": {
+            "sum": counts.durations.sum_s(),
+            "p50": counts.durations.percentile_s(50),
+            "p90": counts.durations.percentile_s(90),
+        },
+        "billed_s": counts.billed_s,
+        "cost": cost,
+        "costs_left_out": counts.costs_left_out,
+        "first_call_at": counts.first_call_at,
+        "last_call_at": counts.last_call_at,
+    });
+    match shown {
+        Value::Object(shown) => shown,
+        _ => Map::new(),
+    }
+}
+
+/// How often each name was met. Names that look alike once numbers are blacked out are one; `…` stands for all that are not told apart.
+fn names(names: &Names, numbers: bool) -> BTreeMap<String, u64> {
+    let mut shown = BTreeMap::new();
+    for (name, count) in names.counts() {
+        *shown.entry(text(name, numbers)).or_default() += count;
+    }
+    if names.others() > 0 {
+        *shown.entry("…".to_owned()).or_default() += names.others();
+    }
+    shown
+}
+
+fn text(name: &str, numbers: bool) -> String {
+    match numbers {
+        true => name.to_owned(),
+        false => Hidden::default().in_text(name).into_owned(),
+    }
+}

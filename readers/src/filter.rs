@@ -1,0 +1,84 @@
+//! Which calls are asked for, by a query.
+
+use runtime::store::reading::ReadError;
+use runtime::store::table::TableError;
+use shared::access::Permission;
+use shared::masking::Hidden;
+use shared::reading::{CallFilter, CursorError};
+
+use crate::parameter as of;
+use crate::problem::Problem;
+use crate::request::Query;
+use crate::visit::Visit;
+
+/// What is asked for of calls.
+///
+/// # Errors
+/// Where a value is none, or is one that only somebody may try who sees numbers.
+pub fn read(query: &Query, may_see_numbers: bool) -> Result<CallFilter, Problem> {
+    let filter = CallFilter {
+        provider: query.get(&of::PROVIDER)?,
+        task: query.get(&of::TASK)?,
+        callee: query.get(&of::CALLEE)?,
+        callee_id: query.get(&of::CALLEE_ID)?,
+        days: query.get(&of::DAY)?,
+        zone: query.get(&of::ZONE)?.unwrap_or_default(),
+        outcomes: query.all(&of::OUTCOME)?,
+        intent: query.get(&of::INTENT)?,
+        tag: query.get(&of::TAG)?,
+        min_duration_s: query.get(&of::AT_LEAST_S)?,
+        max_duration_s: query.get(&of::AT_MOST_S)?,
+        hangup_by: query.get(&of::HANGUP_BY)?,
+        has_recording: query.get(&of::HAS_RECORDING)?,
+        reviewed: query.get(&of::REVIEWED)?,
+        updated_since: query.get(&of::UPDATED_SINCE)?,
+        order: query.get(&of::ORDER)?.unwrap_or_default(),
+        hides_numbers: !may_see_numbers,
+    };
+    // Who may not see a number may not try one either, where texts and ids hold them.
+    let hidden = Hidden::default();
+    let in_text = |text: &Option<String>| text.as_ref().is_some_and(|text| *hidden.in_text(text) != **text);
+    let tried = [
+        (of::INTENT.described.name, in_text(&filter.intent)),
+        (of::TAG.described.name, in_text(&filter.tag)),
+        (of::TASK.described.name, filter.task.as_ref().is_some_and(|task| hidden.is_told_by(task))),
+    ];
+    for (name, tells) in tried {
+        if tells && !may_see_numbers {
+            return Err(Problem::ForbiddenValue { name, permission: Permission::SeeNumbers });
+        }
+    }
+    Ok(filter)
+}
+
+/// What is wrong with a cursor.
+pub fn cursor_problem(error: CursorError) -> Problem {
+    let expected = match error {
+        CursorError::Altered => "`next` of the page before, as it is. Begin anew without it",
+        CursorError::OtherFilters => "`next` of a page with the same filters. Begin anew without it",
+    };
+    Problem::BadValue { name: of::CURSOR.described.name, expected: expected.to_owned() }
+}
+
+/// The `callee_id` of the number that a list is filtered by, which stands in the access log for it. Of a number that none has, since there is
+/// no key, only that there was one.
+pub fn filtered_by(
+    visit: &Visit<'_>,
+    filter: &CallFilter,
+    first: Option<&shared::record::merge::Record>,
+) -> Option<String> {
+    let Some(callee) = &filter.callee else { return filter.callee_id.clone() };
+    let stored = first.and_then(|call| call.facts.get("callee")?.as_str());
+    let number = stored.or(callee.forms().first().map(String::as_str))?;
+    Some(visit.callee_ids.id_of(number).unwrap_or_default())
+}
+
+/// What is told where something can't be read.
+pub fn problem(error: ReadError) -> Problem {
+    match error {
+        ReadError::Table(TableError::Unreadable(_)) => Problem::Unreadable { why: error.to_string() },
+        ReadError::Table(_) => Problem::unavailable("The table", &error),
+        ReadError::Bucket(_) => Problem::unavailable("The bucket", &error),
+        ReadError::Analytics(_) => Problem::unavailable("The bucket of what was counted", &error),
+    }
+}

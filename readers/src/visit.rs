@@ -1,0 +1,128 @@
+//! Somebody who asks: what they may see, and what they are about to see, which is recorded before the answer goes out.
+
+use runtime::auth::callee_id::CalleeIdSource;
+use runtime::aws::{Account, Patience};
+use runtime::config::{ConfigError, Environment, StoreConfig, analytics_bucket_name};
+use runtime::deadline::Deadline;
+use runtime::metrics::Metrics;
+use runtime::store::Store;
+use runtime::store::access::AccessRetention;
+use shared::access::{AccessEntry, Actor, CalleeIds, Permission, Via, What};
+use shared::model::{CallKey, Instant};
+use shared::reading::{Cursor, CursorError};
+use shared::view::{Mask, Shown};
+
+use crate::filter::cursor_problem;
+use crate::parameter;
+use crate::problem::Problem;
+use crate::request::Query;
+
+/// What such a function has at hand from its start on.
+#[derive(Debug)]
+pub struct Reader {
+    /// The stores.
+    pub store: Store,
+    /// By what callees get ids.
+    pub callee_ids: CalleeIdSource,
+    /// For how long the access log is kept.
+    pub retention: AccessRetention,
+    /// The metrics.
+    pub metrics: Metrics,
+}
+
+impl Reader {
+    /// Reads the settings, with the account that they name.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn new(environment: &Environment<'_>) -> Result<(Self, Account), ConfigError> {
+        let stores = StoreConfig::read(environment)?;
+        let account = Account::of_function(environment, &stores)?;
+        let reader = Self {
+            callee_ids: CalleeIdSource::read(environment, &account)?,
+            store: Store::new(stores, account.clone(), Patience::Nobody)
+                .with_analytics(analytics_bucket_name(environment)?),
+            retention: AccessRetention::read(environment)?,
+            metrics: Metrics::read(environment)?,
+        };
+        Ok((reader, account))
+    }
+
+    /// What gives callees ids.
+    ///
+    /// # Errors
+    /// [`Problem::Unavailable`], where the secret can't be read.
+    pub async fn callee_ids(&self) -> Result<&CalleeIds, Problem> {
+        let ids = self.callee_ids.ids().await;
+        ids.map_err(|error| Problem::unavailable("The secret with the key of callee ids", &error))
+    }
+}
+
+/// Somebody who asks for something that they may ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit<'a> {
+    /// What is at hand.
+    pub reader: &'a Reader,
+    /// Who asks.
+    pub actor: &'a Actor,
+    /// What gives callees ids.
+    pub callee_ids: &'a CalleeIds,
+    /// By which way.
+    pub via: &'a Via,
+    /// Whether numbers are shown, to somebody who may see them.
+    pub numbers: bool,
+    /// When.
+    pub now: Instant,
+    /// Until when there may be an answer.
+    pub deadline: Deadline,
+}
+
+impl Visit<'_> {
+    /// Whether numbers are shown.
+    pub fn sees_numbers(&self) -> bool {
+        self.numbers && self.actor.may(Permission::SeeNumbers)
+    }
+
+    /// How calls are shown, where `callee_id` gives a number's id.
+    pub fn shown<'a>(&self, callee_id: &'a (dyn Fn(&str) -> Option<String> + Sync)) -> Shown<'a> {
+        Shown { numbers: self.sees_numbers(), callee_id }
+    }
+
+    /// What may be seen of the texts of a call, where these are its callee's numbers.
+    pub fn mask<'a>(&self, numbers: impl IntoIterator<Item = &'a str>) -> Mask {
+        if self.sees_numbers() { Mask::none() } else { Mask::of(numbers) }
+    }
+
+    /// Where a list goes on, if its query tells, as `read` reads it.
+    ///
+    /// # Errors
+    /// Where it is no cursor of the list.
+    pub fn cursor(
+        &self,
+        query: &Query,
+        read: impl FnOnce(&str) -> Result<Cursor, CursorError>,
+    ) -> Result<Option<Cursor>, Problem> {
+        let Some(text) = query.get(&parameter::CURSOR)? else { return Ok(None) };
+        let opened = match self.callee_ids.cursors() {
+            Some(seal) => seal.open(&text).ok_or(CursorError::Altered),
+            None => Ok(text),
+        };
+        opened.and_then(|text| read(&text)).map(Some).map_err(cursor_problem)
+    }
+
+    /// A cursor as the reader gets it. It may name a call whose id tells a number, and so nobody can read it, where there is a key.
+    pub fn next(&self, cursor: &Cursor) -> String {
+        let text = cursor.encode();
+        self.callee_ids.cursors().map_or_else(|| text.clone(), |seal| seal.seal(&text))
+    }
+
+    /// Writes into the access log what is about to be seen: `what`, of one call or of many.
+    ///
+    /// # Errors
+    /// [`Problem::Unavailable`]. Nothing may be shown then.
+    pub async fn record(&self, what: What, call: Option<&CallKey>) -> Result<(), Problem> {
+        let entry = AccessEntry::new(self.now, self.actor, what, self.via.clone(), call.cloned());
+        let recorded = self.reader.store.record_access(&[entry], self.reader.retention).await;
+        recorded.map_err(|error| Problem::unavailable("The access log", &error))
+    }
+}

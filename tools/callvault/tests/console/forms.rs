@@ -1,0 +1,152 @@
+//! Forms: who may send them, and what they keep.
+
+use serde_json::json;
+use shared::model::Provider;
+use shared::record::keys;
+use sweep_erased::Remover;
+
+use crate::browser::Browser;
+use crate::rig::{ALL, MASKED, NUMBER, Rig, key, report};
+
+const CALL: &str = "/calls/alicom/1000~5E7";
+/// Every form that changes or shows something.
+const FORMS: [&str; 6] = [
+    "/calls/alicom/1000~5E7/review",
+    "/calls/alicom/1000~5E7/reveal",
+    "/tasks/alicom/task-1/name",
+    "/calls",
+    "/choices",
+    "/logout",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_no_page_of_ours_has_sent_does_nothing() {
+    let rig = Rig::new().await;
+    let mut browser = Browser::of(&rig, ALL).await;
+    let mut other = Browser::of(&rig, ALL).await;
+    let (own, foreign) = (browser.get(CALL).await.form_token(), other.get(CALL).await.form_token());
+    let fields =
+        |token: &str| [("form", token.to_owned()), ("name", "x".to_owned()), ("number", NUMBER.to_owned())];
+    for form in FORMS {
+        for (token, headers) in [
+            (None, vec![]),
+            (Some(""), vec![]),
+            // Of somebody else's page.
+            (Some(foreign.as_str()), vec![]),
+            (Some(own.as_str()), vec![("origin", "https://evil.example".to_owned())]),
+            (Some(own.as_str()), vec![("sec-fetch-site", "cross-site".to_owned())]),
+            (Some(own.as_str()), vec![("sec-fetch-site", "same-site".to_owned())]),
+        ] {
+            browser.headers = headers;
+            let fields = fields(token.unwrap_or_default());
+            let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let fields = if token.is_some() { &fields[..] } else { &fields[1..] };
+            let shown = browser.post(form, fields).await;
+            assert_eq!(shown.status, 403, "{form} {token:?} {:?}", browser.headers);
+            shown.has("This form has expired").lacks(NUMBER);
+        }
+        browser.headers.clear();
+        // Nobody is signed in: the way there, and nothing done.
+        let shown = Browser::new(&rig).post(form, &[("form", &own)]).await;
+        assert_eq!(shown.status, 303, "{form}");
+        assert!(shown.location().starts_with("/login?to=%2F"), "{form}");
+    }
+    let table = rig.stack.store().table();
+    assert!(table.query(&keys::review_pk(&key(Provider::Alicom, "1000^7"))).await.unwrap().is_empty());
+    assert!(rig.access_log().await.iter().all(|entry| entry.what.as_str() == "call"));
+    // As it stands on the page it is taken, where the browser tells no origin, too.
+    browser.headers = vec![("origin", "null".to_owned()), ("sec-fetch-site", "same-origin".to_owned())];
+    assert_eq!(browser.post("/calls", &[("form", &own), ("number", NUMBER)]).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_is_kept_beside_the_call_and_goes_with_it() {
+    let rig = Rig::new().await;
+    let of_call = key(Provider::Alicom, "1000^7");
+    let table = rig.stack.store().table();
+    let before = table.query(&keys::call_pk(&of_call)).await.unwrap();
+    let mut reviewer = Browser::of(&rig, MASKED).await;
+    reviewer.get(CALL).await.has("Nobody has heard this call yet");
+    let here = format!("{CALL}?task=task-1");
+    let fields = [("verdict", "bad"), ("note", "Called by a wrong name\r\n\u{202e}twice"), ("then", "stay")];
+    let shown = reviewer.submit(&here, &format!("{CALL}/review"), &fields).await;
+    assert_eq!((shown.status, shown.location()), (303, here.as_str()));
+    reviewer
+        .get(CALL)
+        .await
+        .has("Heard by somebody")
+        .has("Called by a wrong name\ntwice")
+        .has("value=\"bad\" checked");
+    reviewer.get("/calls?day=2025-06-01").await.has("Problem");
+    let item = &table.query(&keys::review_pk(&of_call)).await.unwrap()[0];
+    assert_eq!((item["verdict"].as_str(), item["heard_by"].as_str()), (Some("bad"), Some("somebody")));
+    assert_eq!(table.query(&keys::call_pk(&of_call)).await.unwrap(), before, "never a write to a call");
+    // A verdict of nobody's is none, and a note without a change is no news.
+    reviewer
+        .submit(
+            CALL,
+            &format!("{CALL}/review"),
+            &[("verdict", "<b>"), ("note", "Called by a wrong name\ntwice")],
+        )
+        .await;
+    let again = &table.query(&keys::review_pk(&of_call)).await.unwrap()[0];
+    assert_eq!(again, item);
+    // It goes with the call.
+    let bucket = rig.stack.store().bucket();
+    let remover = Remover { table, bucket, bypass_governance: false };
+    let removed = remover.erase(&of_call, runtime::clock::now()).await;
+    removed.unwrap();
+    assert!(table.query(&keys::review_pk(&of_call)).await.unwrap().is_empty());
+    reviewer.get(CALL).await.has("There is no such call");
+    let token = reviewer.get("/calls").await.form_token();
+    let shown = reviewer.post(&format!("{CALL}/review"), &[("form", &token), ("verdict", "good")]).await;
+    assert_eq!(shown.status, 404);
+    assert!(table.query(&keys::review_pk(&of_call)).await.unwrap().is_empty(), "nothing comes back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_call_is_the_next_that_nobody_has_heard() {
+    let rig = Rig::empty().await;
+    for (id, at) in [("a", "10:00:00"), ("b", "10:01:00"), ("c", "10:02:00")] {
+        rig.push("alicom-call-report", &report(id, &format!("2025-06-01 {at}"))).await;
+    }
+    let mut browser = Browser::of(&rig, ALL).await;
+    let next = "/calls/next?task=task-1";
+    let first = browser.get(next).await;
+    assert_eq!(first.location(), "/calls/alicom/c?task=task-1", "the newest first");
+    // Saved, it leads to the next; and so on, until none is left.
+    let mut at = first.location().to_owned();
+    for expected in ["/calls/alicom/b?task=task-1", "/calls/alicom/a?task=task-1"] {
+        let form = format!("{}/review", at.split('?').next().unwrap());
+        let saved = browser.submit(&at, &form, &[("verdict", "good"), ("then", "next")]).await;
+        at = browser.get(saved.location()).await.location().to_owned();
+        assert_eq!(at, expected);
+    }
+    // Whoever skips goes on, and around.
+    let page = browser.get(&at).await.text;
+    let skip = page.split("href=\"").find(|part| part.starts_with("/calls/next")).unwrap();
+    let skip = skip.split('"').next().unwrap().replace("&amp;", "&");
+    browser.get(&skip).await.has("Every call of this filter has been heard");
+    browser.get("/calls?task=task-1&reviewed=false").await.has("/calls/alicom/a?").lacks("/calls/alicom/b?");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_has_the_name_that_people_give_it() {
+    let rig = Rig::new().await;
+    let mut browser = Browser::of(&rig, MASKED).await;
+    let page = "/tasks/alicom/task-1";
+    let shown =
+        browser.submit(page, &format!("{page}/name"), &[("name", " 六月<回访> 13700009182\u{202e} ")]).await;
+    assert_eq!((shown.status, shown.location()), (303, page));
+    browser.get(page).await.has("六月&lt;回访&gt; ***********").lacks(NUMBER);
+    browser.get("/tasks?day=2025-06-01").await.has("六月&lt;回访&gt;");
+    browser.get(CALL).await.has("六月&lt;回访&gt;");
+    browser.submit(page, &format!("{page}/name"), &[("name", "")]).await;
+    browser.get(page).await.lacks("六月");
+    let mut reader = Browser::of(&rig, "calls.read").await;
+    let shown = reader.submit(page, &format!("{page}/name"), &[("name", "x")]).await;
+    assert_eq!(shown.status, 403);
+    let items =
+        rig.stack.store().table().query(&keys::task_name_pk(Provider::Alicom, "task-1")).await.unwrap();
+    assert_eq!(items[0]["name"], json!(""));
+}

@@ -1,0 +1,168 @@
+//! Odd states: each has words.
+
+use serde_json::{Value, json};
+use shared::model::{Provider, Recording, RecordingState};
+use shared::record::{item, keys};
+
+use crate::browser::Browser;
+use crate::rig::{ALL, MASKED, Rig, key, report};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_told_in_words() {
+    let rig = Rig::empty().await;
+    rig.push("alicom-call-report", &json!([{"callId": "bare"}])).await;
+    let mut zero = report("zero", "2025-06-01 10:00:00");
+    zero[0]["duration"] = json!(0);
+    zero[0]["smartStatusCode"] = json!("NO_ANSWER");
+    zero[0].as_object_mut().unwrap().remove("callee");
+    rig.push("alicom-call-report", &zero).await;
+    let mut browser = Browser::of(&rig, ALL).await;
+    let shown = browser.get("/calls/alicom/bare").await;
+    for words in [
+        "Number unknown",
+        "Unknown",
+        "No recording came for this call",
+        "No conversation came for this call",
+        "Nobody has heard",
+    ] {
+        shown.has(words);
+    }
+    browser
+        .get("/calls/alicom/zero")
+        .await
+        .has("No answer")
+        .has("Number unknown")
+        .has("<dt>Duration</dt><dd>0:00</dd>");
+    for (page, words) in [
+        ("/calls?day=2020-01-01", "No call matches"),
+        ("/tasks?day=2020-01-01", "No task had calls on this day"),
+        ("/?day=2020-01-01", "No calls on this day"),
+        ("/operations", "Nothing is wrong with archiving"),
+        ("/operations", "No recording waits"),
+        ("/operations", "Nothing was rejected"),
+        ("/calls/next?day=2020-01-01", "Every call of this filter has been heard"),
+    ] {
+        browser.get(page).await.has(words);
+    }
+    let rejected = http::Request::post(format!("{}/push/alicom-call-report/local", rig.stack.url()));
+    crate::browser::send(rejected.body("[{\"no\": \"13900000000\"}]".into()).unwrap()).await;
+    browser
+        .get("/operations")
+        .await
+        .has("alicom-call-report")
+        .lacks("Nothing was rejected")
+        .lacks("13900000000");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_tells_in_each_state_what_became_of_it() {
+    let rig = Rig::new().await;
+    let of_call = key(Provider::Alicom, "1000^7");
+    let table = rig.stack.store().table();
+    let stored = table.get(&keys::call_pk(&of_call), &keys::recording_sk("main")).await.unwrap().unwrap();
+    let archived: Recording = item::typed(stored).unwrap();
+    let mut browser = Browser::of(&rig, ALL).await;
+    let call = "/calls/alicom/1000~5E7";
+    let shown = browser.get(call).await;
+    shown
+        .has("data-type=\"audio/wav\"")
+        .has("src=\"/calls/alicom/1000~5E7/recordings/main\"")
+        .has("Archived");
+    let policy = shown.header("content-security-policy").to_owned();
+    let recording = browser.get(&format!("{call}/recordings/main")).await;
+    let origin = url::Url::parse(recording.location()).unwrap().origin().ascii_serialization();
+    assert!(policy.contains(&format!("media-src 'self' {origin};")), "{policy}");
+    for (state, words) in [
+        (RecordingState::Pending, "It is being fetched from the platform"),
+        (RecordingState::Expired, "The platform&#39;s link expired before it could be fetched"),
+        (RecordingState::Failed, "It could not be had from the platform"),
+    ] {
+        let other = Recording {
+            state,
+            object_key: None,
+            last_error: Some("the source answered with status 404".to_owned()),
+            ..archived.clone()
+        };
+        table.put(item::recording_item(&of_call, other)).await.unwrap();
+        let shown = browser.get(call).await;
+        assert!(
+            shown.text.contains(words) || shown.text.contains(&words.replace("&#39;", "'")),
+            "{words}: {}",
+            shown.text
+        );
+        shown.has("the source answered with status 404").lacks("<audio");
+        let shown = browser.get(&format!("{call}/recordings/main")).await;
+        assert_eq!(shown.status, 404);
+        shown.has("not in the archive");
+    }
+    // Two slots, of which one is named as nobody knows.
+    let slots = ["full", "a<b"].map(|slot| Recording { slot: slot.to_owned(), ..archived.clone() });
+    for other in slots {
+        table.put(item::recording_item(&of_call, other)).await.unwrap();
+    }
+    browser.get(call).await.has("Full recording").has("a&lt;b").has("data-do=\"slot\"");
+    // Who may not listen is told so.
+    let mut reader = Browser::of(&rig, "calls.read").await;
+    reader.get(call).await.has("recordings.listen").lacks("<audio");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_thousand_turns_are_one_page() {
+    let rig = Rig::empty().await;
+    let turns: Vec<Value> = (0..20_000)
+        .map(|turn| {
+            let (kind, at) = (["ROBOT", "PERSON"][turn % 2], turn as u64 * 1_000);
+            json!({"text": format!("好的，第{turn}句"), "type": kind, "startOffset": at, "endOffset": at + 900})
+        })
+        .collect();
+    let call = json!({"callId": "long", "resultStatus": "ANSWERED", "chatDuration": 20_000, "callDetailList": turns});
+    rig.push("ai-voice-call-record", &call).await;
+    let mut browser = Browser::of(&rig, MASKED).await;
+    let shown = browser.get("/calls/ai-voice/long").await;
+    assert_eq!(shown.status, 200);
+    assert_eq!(shown.text.matches("<li class=\"").count(), 20_000);
+    assert!(shown.text.len() < 5_000_000, "{}", shown.text.len());
+    // As it is sent.
+    browser.headers = vec![("accept-encoding", "gzip".to_owned())];
+    let shown = browser.get("/calls/ai-voice/long").await;
+    assert_eq!(shown.header("content-encoding"), "gzip");
+    let bytes: u64 = shown.header("content-length").parse().unwrap();
+    assert!(bytes < 1_000_000, "{bytes}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_also_json_and_a_table_also_a_file() {
+    let rig = Rig::new().await;
+    let mut browser = Browser::of(&rig, ALL).await;
+    for (page, name) in [
+        ("/today.json?day=2025-06-01", "hours"),
+        ("/calls.json?day=2025-06-01", "calls"),
+        ("/calls/alicom/1000~5E7.json", "conversation"),
+        ("/tasks.json?day=2025-06-01", "tasks"),
+        ("/tasks/alicom/task-1.json", "outcomes"),
+        ("/operations.json", "pending"),
+    ] {
+        let shown = browser.get(page).await;
+        assert_eq!(shown.header("content-type"), "application/json", "{page}");
+        let json: Value = serde_json::from_str(&shown.text).unwrap();
+        assert!(json.get(name).is_some(), "{page}: {json}");
+    }
+    browser.headers = vec![("accept-language", "zh-CN".to_owned())];
+    let table = browser.get("/tasks/alicom/task-1.csv").await;
+    table
+        .has("呼叫转化漏斗,已呼叫,1")
+        .has("呼叫结果分布,已接通,1")
+        .has("意向分布,A,1")
+        .has("各时段呼叫量,10:00,1");
+    for (page, numbers) in
+        [("/calls.csv?day=2025-06-01", false), ("/calls.csv?day=2025-06-01&numbers=true", true)]
+    {
+        let shown = browser.get(page).await;
+        assert_eq!(shown.status, 302, "{page}: {}", shown.text);
+        let file = crate::rig::follow(shown.location()).await.text();
+        assert!(file.contains("呼叫时间 (Asia/Shanghai)") && file.contains("2025-06-01 10:00:00"), "{file}");
+        assert_eq!(file.contains(crate::rig::NUMBER), numbers, "{page}");
+    }
+    let mut reviewer = Browser::of(&rig, MASKED).await;
+    assert_eq!(reviewer.get("/calls.csv?day=2025-06-01&numbers=true").await.status, 403);
+}
