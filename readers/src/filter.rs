@@ -79,5 +79,6 @@ pub fn problem(error: ReadError) -> Problem {
         ReadError::Table(TableError::Unreadable(_)) => Problem::Unreadable { why: error.to_string() },
         ReadError::Table(_) => Problem::unavailable("The table", &error),
         ReadError::Bucket(_) => Problem::unavailable("The bucket", &error),
+        ReadError::Analytics(_) => Problem::unavailable("The bucket of what was counted", &error),
     }
 }

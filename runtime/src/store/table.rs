@@ -217,6 +217,26 @@ impl Table {
         Ok(items)
     }
 
+    /// Reads items with different keys whole, in any order, those that are there. What was written a moment ago may be missing where the
+    /// read is not `consistent`, which costs half.
+    ///
+    /// # Errors
+    /// [`TableError`], when DynamoDB fails.
+    pub(super) async fn read_whole(
+        &self,
+        keys: &[(String, String)],
+        consistent: bool,
+    ) -> Result<Vec<Item>, TableError> {
+        let chunks: Vec<_> = keys.chunks(MAX_BATCH_GET).collect();
+        let mut items = Vec::new();
+        for chunks in chunks.chunks(MAX_GLANCES) {
+            let batches =
+                chunks.iter().map(async |keys| self.get_batch_whole(wanted(keys, consistent)?).await);
+            items.extend(try_join_all(batches).await?.into_iter().flatten());
+        }
+        Ok(items)
+    }
+
     /// Reads one batch, and again what DynamoDB leaves unprocessed of it.
     async fn get_batch_whole(&self, wanted: KeysAndAttributes) -> Result<Vec<Item>, TableError> {
         let (mut wanted, mut items) = (Some(wanted), Vec::new());

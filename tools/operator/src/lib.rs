@@ -1,6 +1,7 @@
 //! The operator's commands. They work on the local stack and, with the operator's own credentials, on AWS.
 
 mod access_token;
+mod analytics;
 mod archive;
 mod audit;
 mod backfill_hashes;
@@ -23,6 +24,7 @@ use aws_config::BehaviorVersion;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use clap::Args;
+use export_calls::Exporter;
 use runtime::auth::callee_id::CalleeIdSource;
 use runtime::aws::{self, Account};
 use runtime::config::{Environment, StoreConfig};
@@ -31,6 +33,7 @@ use runtime::ingress::receive::Receiver;
 use shared::access::CalleeIds;
 
 pub use access_token::{AccessTokenOptions, access_token};
+pub use analytics::{AnalyticsOptions, analytics};
 pub use archive::{ArchiveOptions, archive};
 pub use audit::{AuditOptions, audit};
 pub use backfill_hashes::{BackfillHashesOptions, backfill_hashes};
@@ -59,13 +62,14 @@ pub struct Target {
 }
 
 /// Where the local stack has its stores unless it is told otherwise.
-const LOCAL: [(&str, &str); 6] = [
+const LOCAL: [(&str, &str); 7] = [
     ("DYNAMODB_ENDPOINT", "http://127.0.0.1:8000"),
     ("S3_ENDPOINT", "http://127.0.0.1:9000"),
     ("TABLE_NAME", "callvault"),
     ("BUCKET_NAME", "callvault"),
     ("EVENT_BUS_NAME", "callvault"),
     ("EVENTBRIDGE_ENDPOINT", "http://127.0.0.1:4010"),
+    ("ANALYTICS_BUCKET_NAME", "callvault-analytics"),
 ];
 
 impl Target {
@@ -105,6 +109,20 @@ impl Target {
         let receiver = Receiver::for_operator(&environment, account)?;
         reach::reach(receiver.store(), &stores, &region).await?;
         Ok(receiver)
+    }
+
+    /// What makes analytics' files of what is stored.
+    ///
+    /// # Errors
+    /// Where a setting is missing or wrong: a sentence that names it.
+    pub(crate) async fn exporter(&self) -> anyhow::Result<Exporter> {
+        let look_up = |variable: &str| self.look_up(variable);
+        let environment = Environment::new(&look_up);
+        let (stores, account) = stores_and_account(&environment).await?;
+        let region = account.region.clone();
+        let exporter = Exporter::of_account(&environment, account)?;
+        reach::reach(exporter.store(), &stores, &region).await?;
+        Ok(exporter)
     }
 
     /// Why the secret that `PROVIDER_SECRET_ARN` names can't be read; `None` where it can, or the variable is not set.
