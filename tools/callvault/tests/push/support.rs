@@ -50,6 +50,8 @@ pub(crate) fn options() -> Options {
         table: unique.clone(),
         bucket: unique,
         token: TOKEN.to_owned(),
+        // What is told of calls is a matter of its own.
+        no_events: true,
         ..Options::in_memory()
     }
 }
