@@ -291,16 +291,8 @@ impl Stack {
         let reader = QueryCalls::new(&environment)?;
         let console = Console::new(&environment, Served::OnLoopback)?;
         let publisher = Publisher::new(&environment)?;
-        let functions = Functions::new(
-            receiver,
-            archiver,
-            conversations,
-            credentials,
-            sweeper,
-            reader,
-            console,
-            publisher,
-        );
+        let functions =
+            Functions { receiver, archiver, conversations, credentials, sweeper, reader, console, publisher };
         let functions = Arc::new(functions);
         let streaming = stream.map(|stream| stream.read_by(&functions));
         let address = api.local_addr()?;
