@@ -122,7 +122,8 @@ impl Frame<'_> {
     /// Language and zone.
     fn choices(&self) -> Markup {
         let w = self.words;
-        let others: Vec<_> = Language::ALL.into_iter().filter(|language| *language != self.language).collect();
+        let others: Vec<_> =
+            Language::ALL.into_iter().filter(|language| *language != self.language).collect();
         let own = (!ZONES.contains(&self.zone.name())).then(|| self.zone.name());
         html! {
             form.choices action="/choices" method="post" data-auto aria-label=(w.settings) {
@@ -258,7 +259,8 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// A text that is too long to be shown whole, cut: a hostile one must not blow a table up.
 pub(crate) fn brief(text: &str, characters: usize) -> String {
-    let shown: String = text.chars().filter(|character| !is_invisible(*character)).take(characters + 1).collect();
+    let shown: String =
+        text.chars().filter(|character| !is_invisible(*character)).take(characters + 1).collect();
     match shown.chars().count() > characters {
         true => shown.chars().take(characters).chain(['…']).collect(),
         false => shown,

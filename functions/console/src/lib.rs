@@ -365,12 +365,7 @@ fn form_fields(event: &Event) -> Result<Vec<(String, String)>, Problem> {
 }
 
 /// How pages are shown to whoever sent a request.
-fn frame_of<'a>(
-    console: &Console,
-    event: &Event,
-    session: Option<&'a Session>,
-    now: Instant,
-) -> Frame<'a> {
+fn frame_of<'a>(console: &Console, event: &Event, session: Option<&'a Session>, now: Instant) -> Frame<'a> {
     let chosen = CHOICE.of(event, console.served).and_then(|choice| choice.split_once('.'));
     let (language, zone) = chosen.unwrap_or_default();
     let language = Language::tagged(language).or_else(|| {
@@ -402,7 +397,8 @@ fn choose(console: &Console, frame: &Frame<'_>, fields: &[(String, String)]) -> 
     let here = field(fields, "here").map_or("/", sign_in::own_path);
     // The page's own zone goes: another was chosen.
     let (path, query) = here.split_once('?').unwrap_or((here, ""));
-    let kept: Vec<_> = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("zone=")).collect();
+    let kept: Vec<_> =
+        query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("zone=")).collect();
     let mark = if kept.is_empty() { "" } else { "?" };
     let mut answer = Answer { status_code: 303, ..Answer::found(format!("{path}{mark}{}", kept.join("&"))) };
     let choice = format!("{}.{}", language.tag(), escaped(zone));
@@ -460,7 +456,17 @@ fn log(console: &Console, event: &Event, answer: &Answer, told: &Told, now: Inst
     let bytes = answer.body.len();
     macro_rules! log {
         ($level:ident) => {
-            tracing::$level!(function = FUNCTION, request_id, route, status, answer = tag, why, bytes, duration_ms, "read")
+            tracing::$level!(
+                function = FUNCTION,
+                request_id,
+                route,
+                status,
+                answer = tag,
+                why,
+                bytes,
+                duration_ms,
+                "read"
+            )
         };
     }
     match status {

@@ -16,8 +16,9 @@ impl Filters {
     /// Those of a query; a form's two days become one parameter.
     pub(crate) fn of(query: &str) -> Self {
         let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
-        let (days, mut rest): (Vec<_>, Vec<_>) =
-            pairs.filter(|(_, value)| !value.trim().is_empty()).partition(|(name, _)| DAYS.contains(&&**name));
+        let (days, mut rest): (Vec<_>, Vec<_>) = pairs
+            .filter(|(_, value)| !value.trim().is_empty())
+            .partition(|(name, _)| DAYS.contains(&&**name));
         let day = |name: &str| days.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let days = match (day(DAYS[0]), day(DAYS[1])) {
             (Some(first), Some(last)) if first == last => Some(first.to_owned()),

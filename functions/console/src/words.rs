@@ -374,7 +374,9 @@ impl Words {
     pub(crate) fn seen(&self, what: &str) -> String {
         let (head, rest) = what.split_once(' ').unwrap_or((what, ""));
         let (english, chinese) = match (head, rest) {
-            ("call", "with numbers") => return self.pick("Call with numbers", "通话（含完整号码）").to_owned(),
+            ("call", "with numbers") => {
+                return self.pick("Call with numbers", "通话（含完整号码）").to_owned();
+            }
             ("call", _) => ("Call", "通话"),
             ("number", _) => ("Number", "完整号码"),
             ("recording", _) => ("Recording", "录音"),
@@ -405,7 +407,10 @@ impl Words {
     pub(crate) fn expiring(&self, count: usize) -> String {
         match self.is_chinese() {
             true => format!("{count} 个录音的链接将在 24 小时内失效"),
-            false => format!("{count} {} within a day", if count == 1 { "recording expires" } else { "recordings expire" }),
+            false => format!(
+                "{count} {} within a day",
+                if count == 1 { "recording expires" } else { "recordings expire" }
+            ),
         }
     }
 
@@ -413,10 +418,12 @@ impl Words {
     pub(crate) fn lost_lately(&self, count: usize) -> String {
         match self.is_chinese() {
             true => format!("最近 24 小时有 {count} 个录音未能归档"),
-            false => format!("{count} {} lost in the last day", if count == 1 { "recording was" } else { "recordings were" }),
+            false => format!(
+                "{count} {} lost in the last day",
+                if count == 1 { "recording was" } else { "recordings were" }
+            ),
         }
     }
-
 }
 
 #[cfg(test)]

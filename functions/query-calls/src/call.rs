@@ -38,8 +38,14 @@ pub(crate) async fn vcon(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Pro
         true => (Shown::NumbersAndPushes, Bodies::Fetched),
         false => (Shown::WithoutNumbers, Bodies::Left),
     };
-    let call =
-        asked.visit.reader.store.whole_call(key, bodies).await.map_err(problem)?.ok_or(Problem::NoSuchCall)?;
+    let call = asked
+        .visit
+        .reader
+        .store
+        .whole_call(key, bodies)
+        .await
+        .map_err(problem)?
+        .ok_or(Problem::NoSuchCall)?;
     // As API Gateway was asked for, never as a header of the reader's has it.
     let host = asked.event.request_context.domain_name.as_deref();
     let is_https =

@@ -160,7 +160,9 @@ impl SessionKeys {
         let fresh = async {
             let text = credentials::secret_text(client, arn).await?;
             let Secret { session_key, previous_session_key } = credentials::of_json(&text)?;
-            Sealer::new([Some(&session_key), previous_session_key.as_ref()].into_iter().flatten().map(String::as_str))
+            Sealer::new(
+                [Some(&session_key), previous_session_key.as_ref()].into_iter().flatten().map(String::as_str),
+            )
         };
         match (fresh.await, &*read) {
             (Ok(sealer), _) => {

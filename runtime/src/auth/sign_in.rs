@@ -288,7 +288,8 @@ fn basic(client: &str, secret: &str) -> String {
 /// What people call somebody, by the claims of their token.
 fn name_of(claims: &Map<String, Value>) -> Option<String> {
     let names = ["name", "preferred_username", "nickname", "email", "cognito:username", "username"];
-    let name = names.into_iter().filter_map(|name| text(claims, name)).find(|name| !name.trim().is_empty())?;
+    let name =
+        names.into_iter().filter_map(|name| text(claims, name)).find(|name| !name.trim().is_empty())?;
     Some(name.chars().filter(|character| !character.is_control()).take(MAX_NAME_CHARACTERS).collect())
 }
 

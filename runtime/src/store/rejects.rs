@@ -42,7 +42,8 @@ impl Store {
         let days = (0..days).map(|ago| today - SignedDuration::from_hours(24 * ago));
         let days: Vec<_> = days.map(|day| day.strftime("%Y/%m/%d").to_string()).collect();
         let functions = bucket.folders(REJECTED).await?;
-        let folders = functions.iter().flat_map(|function| days.iter().map(move |day| format!("{function}{day}/")));
+        let folders =
+            functions.iter().flat_map(|function| days.iter().map(move |day| format!("{function}{day}/")));
         let keys = try_join_all(folders.map(|folder| async move { bucket.newest(&folder).await })).await?;
         let mut keys: Vec<_> = keys.into_iter().flatten().collect();
         keys.sort_by(|one, other| other.cmp(one));

@@ -18,7 +18,8 @@ const CALLS: u64 = 120;
 const MINUTES_APART: i64 = 9;
 
 /// The tasks, with the names that people gave them.
-const TASKS: [(u64, &str); 3] = [(504_312, "六月续保回访"), (504_313, "Test drive follow-up"), (504_320, "满意度调查")];
+const TASKS: [(u64, &str); 3] =
+    [(504_312, "六月续保回访"), (504_313, "Test drive follow-up"), (504_320, "满意度调查")];
 const ALICOM_TASK: &str = "118100000000000001";
 
 /// What is said: who, and what.
@@ -33,7 +34,10 @@ const CONVERSATIONS: [&[(bool, &str)]; 3] = [
         (true, "好的，稍后以短信发送，祝您生活愉快，再见。"),
     ],
     &[
-        (true, "Hello, this is the city car house. You asked for a test drive last week. Do you have a minute?"),
+        (
+            true,
+            "Hello, this is the city car house. You asked for a test drive last week. Do you have a minute?",
+        ),
         (false, "Yes, but make it short."),
         (true, "Would Saturday morning or Sunday afternoon suit you better?"),
         (false, "Saturday. What does the long-range version cost?"),
@@ -86,10 +90,17 @@ pub(crate) async fn fill(stack: &Stack, token: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn ai_voice(stack: &Stack, token: &str, number: u64, at: Timestamp, now: Timestamp) -> anyhow::Result<()> {
+async fn ai_voice(
+    stack: &Stack,
+    token: &str,
+    number: u64,
+    at: Timestamp,
+    now: Timestamp,
+) -> anyhow::Result<()> {
     let (task, _) = TASKS[(number % 3) as usize];
-    let outcome = ["ANSWERED", "ANSWERED", "NO_ANSWER", "ANSWERED", "BUSY", "POWER_OFF", "ANSWERED", "REFUSED"]
-        [(number / 2 % 8) as usize];
+    let outcome =
+        ["ANSWERED", "ANSWERED", "NO_ANSWER", "ANSWERED", "BUSY", "POWER_OFF", "ANSWERED", "REFUSED"]
+            [(number / 2 % 8) as usize];
     let is_answered = outcome == "ANSWERED";
     let lines = CONVERSATIONS[(number % 3) as usize];
     let mut ms = 400;
@@ -115,7 +126,8 @@ async fn ai_voice(stack: &Stack, token: &str, number: u64, at: Timestamp, now: T
         "billingTime": seconds.div_ceil(60) * 60, "pay": format!("0.{:04}", seconds * 9), "callCount": number % 3 + 1,
     });
     if is_answered {
-        let intent = ["A (clear intent)", "B (may be)", "C (no need)", "A (clear intent)"][(number / 3 % 4) as usize];
+        let intent =
+            ["A (clear intent)", "B (may be)", "C (no need)", "A (clear intent)"][(number / 3 % 4) as usize];
         if number.is_multiple_of(2) {
             call["hangupBy"] = "REMOTE_HANGUP".into();
         }
@@ -193,7 +205,8 @@ async fn laaffic(stack: &Stack, token: &str, number: u64, at: Timestamp) -> anyh
 }
 
 async fn push(stack: &Stack, token: &str, function: &str, body: &Value) -> anyhow::Result<()> {
-    let row = PUSH_FUNCTIONS.iter().find(|known| known.push.function == function).context("no such function")?;
+    let row =
+        PUSH_FUNCTIONS.iter().find(|known| known.push.function == function).context("no such function")?;
     let mut event: Value = serde_json::from_str(row.event)?;
     let body = body.to_string();
     event["headers"]["content-length"] = body.len().to_string().into();

@@ -115,9 +115,7 @@ impl Functions {
             (None, None) if name == query_calls::FUNCTION => {
                 tokio::spawn(async move { self.read(event).await })
             }
-            (None, None) if name == console::FUNCTION => {
-                tokio::spawn(async move { self.show(event).await })
-            }
+            (None, None) if name == console::FUNCTION => tokio::spawn(async move { self.show(event).await }),
             (None, None) => return Err(InvokeError::NotFound(name.to_owned())),
         };
         invocation.await.map_err(|error| failed("Runtime.Panic", error.to_string()))?

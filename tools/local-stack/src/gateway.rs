@@ -108,20 +108,12 @@ const READ_ROUTE: &str = "GET /api/{proxy+}";
 /// The routes of the console.
 const CONSOLE: &str = "/{*proxy}";
 
-async fn console_root(
-    gateway: State<Gateway>,
-    peer: ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response {
+async fn console_root(gateway: State<Gateway>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
     let method = request.method().clone();
     show(gateway, peer, request, format!("{method} /")).await
 }
 
-async fn console_page(
-    gateway: State<Gateway>,
-    peer: ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response {
+async fn console_page(gateway: State<Gateway>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
     let method = request.method().clone();
     show(gateway, peer, request, format!("{method} /{{proxy+}}")).await
 }
@@ -329,7 +321,8 @@ fn event(parts: &http::request::Parts, peer: SocketAddr, routed: Routed, body: &
         "isBase64Encoded": text.is_none(),
     });
     let cookies = parts.headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let cookies: Vec<_> = cookies.flat_map(|value| value.split(';').map(|one| one.trim().to_owned())).collect();
+    let cookies: Vec<_> =
+        cookies.flat_map(|value| value.split(';').map(|one| one.trim().to_owned())).collect();
     if !cookies.is_empty() {
         event["cookies"] = cookies.into();
     }

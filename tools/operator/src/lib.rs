@@ -4,6 +4,7 @@ mod access_token;
 mod archive;
 mod audit;
 mod backfill_hashes;
+mod call_name;
 mod calls;
 mod complaint;
 mod compressed;
@@ -23,10 +24,12 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use clap::Args;
 use runtime::auth::callee_id::CalleeIdSource;
-use runtime::aws::{self, Account};
+use runtime::aws::{self, Account, Patience};
 use runtime::config::{Environment, StoreConfig};
 use runtime::credentials::KeySource;
 use runtime::ingress::receive::Receiver;
+use runtime::store::Store;
+use runtime::store::table::Table;
 use shared::access::CalleeIds;
 
 pub use access_token::{AccessTokenOptions, access_token};
@@ -101,6 +104,39 @@ impl Target {
         let receiver = Receiver::for_operator(&environment, account)?;
         reach::reach(receiver.store(), &stores, &region).await?;
         Ok(receiver)
+    }
+
+    /// The table alone, which is there: what has nothing to do with the bucket needs none.
+    ///
+    /// # Errors
+    /// As those of [`Target::receiver`].
+    pub(crate) async fn table(&self) -> anyhow::Result<Table> {
+        Ok(self.stores().await?.0.table().clone())
+    }
+
+    /// The stores, of which the table is there; and why the bucket can't be reached, if so, or is not named.
+    ///
+    /// # Errors
+    /// As those of [`Target::receiver`], for the table.
+    pub(crate) async fn stores(&self) -> anyhow::Result<(Store, Option<String>)> {
+        let bucket_name = self.look_up("BUCKET_NAME");
+        // A name that no bucket has.
+        let look_up = |variable: &str| match variable {
+            "BUCKET_NAME" => Some(bucket_name.clone().unwrap_or_else(|| "bucket-name-is-not-set".to_owned())),
+            _ => self.look_up(variable),
+        };
+        let environment = Environment::new(&look_up);
+        let (stores, account) = stores_and_account(&environment).await?;
+        let region = account.region.clone();
+        let store = Store::new(stores.clone(), account, Patience::Nobody);
+        reach::reach_table(&store, &stores, &region).await?;
+        let bucket = match bucket_name {
+            Some(_) => {
+                reach::reach_bucket(&store, &stores, &region).await.err().map(|error| error.to_string())
+            }
+            None => Some("BUCKET_NAME is not set: whether the bucket is there is not known".to_owned()),
+        };
+        Ok((store, bucket))
     }
 
     /// Why the secret that `PROVIDER_SECRET_ARN` names can't be read; `None` where it can, or the variable is not set.

@@ -104,7 +104,8 @@ fn page(asked: &Asked<'_>, key: &CallKey, data: Value, revealed: bool, media: Op
     let callee = text(call, "callee").map_or_else(|| w.unknown_number.to_owned(), |callee| brief(callee, 40));
     let back = asked.filters.at("/calls");
     let call_at = call["call_at"].as_str().unwrap_or_default();
-    let next = asked.filters.clone().with("after", &format!("{call_at},{}", escaped_key(key))).at("/calls/next");
+    let next =
+        asked.filters.clone().with("after", &format!("{call_at},{}", escaped_key(key))).at("/calls/next");
     let body = html! {
         nav.crumbs { a href=(back) { (w.calls) } span.push {} a.button href=(next) data-do="next" { (w.next_unheard) } }
         header.title {
@@ -189,7 +190,8 @@ fn facts(frame: &Frame<'_>, data: &Value) -> Markup {
     let call = &data["call"];
     let seconds = |name: &str| number(call, name).map(|seconds| html! { (lasted(seconds)) });
     let plain = |name: &str| text(call, name).map(|text| html! { (brief(text, MAX_FACT_CHARACTERS)) });
-    let code = |name: &str| text(call, name).map(|text| html! { code { (brief(text, MAX_FACT_CHARACTERS)) } });
+    let code =
+        |name: &str| text(call, name).map(|text| html! { code { (brief(text, MAX_FACT_CHARACTERS)) } });
     let task = text(call, "task_id").map(|task| {
         let provider = text(call, "provider").unwrap_or_default();
         let name = text(data, "task_name").unwrap_or(task);
@@ -246,7 +248,8 @@ pub(crate) fn tag_list(tags: &Value) -> Markup {
         Value::Object(named) => named
             .iter()
             .map(|(name, values)| {
-                let values: Vec<_> = values.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                let values: Vec<_> =
+                    values.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
                 if values.is_empty() { name.clone() } else { format!("{name}: {}", values.join(", ")) }
             })
             .collect(),

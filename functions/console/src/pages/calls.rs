@@ -99,8 +99,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
 pub(crate) async fn search(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let bad = || Problem::BadValue { name: of::CALLEE.described.name, expected: String::new() };
     let callee = asked.field("number").and_then(CalleeSearch::read).ok_or_else(bad)?;
-    let filter =
-        CallFilter { callee: Some(callee), zone: asked.frame.zone.clone(), ..CallFilter::default() };
+    let filter = CallFilter { callee: Some(callee), zone: asked.frame.zone.clone(), ..CallFilter::default() };
     let visit = &asked.visit;
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let page = visit.reader.store.list_calls(&filter, None, MAX_PAGE, &callee_id).await;
@@ -360,9 +359,10 @@ pub(crate) fn outcome_badge(frame: &Frame<'_>, call: &Value) -> Markup {
 /// A call's intent, as its platform tells it.
 pub(crate) fn intent(call: &Value) -> Option<String> {
     match (text(call, "intent_code"), text(call, "intent_name")) {
-        (Some(code), Some(name)) if !name.starts_with(code) => Some(format!("{} {}", brief(code, 24), brief(name, 40))),
+        (Some(code), Some(name)) if !name.starts_with(code) => {
+            Some(format!("{} {}", brief(code, 24), brief(name, 40)))
+        }
         (_, Some(one)) | (Some(one), None) => Some(brief(one, 40)),
         (None, None) => None,
     }
 }
-

@@ -31,7 +31,8 @@ pub(crate) async fn next(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let after = asked.filters.get("after").and_then(position);
     let own = after.as_ref().and_then(|after| keys::call_of_pk(&after.pk));
     let filters = asked.filters.clone().without(&["after", "cursor", "limit", "numbers", "reviewed"]);
-    let starts = [after.map(|after| Cursor::new(after, Some(asked.frame.zone.date(asked.frame.now)), &filter)), None];
+    let starts =
+        [after.map(|after| Cursor::new(after, Some(asked.frame.zone.date(asked.frame.now)), &filter)), None];
     for start in starts {
         if let Some(key) = first_unheard(asked, &filter, start, own.as_ref()).await? {
             let path = filters.at(&console_path(&href::call(&key)));

@@ -53,7 +53,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) ->
 /// Names a task.
 pub(crate) async fn name(asked: &Asked<'_>, provider: Provider, task: &str) -> Result<Answer, Problem> {
     let name = asked.field("name").map(str::trim).unwrap_or_default();
-    let name: String = visible(name).chars().filter(|it| !it.is_control()).take(MAX_NAME_CHARACTERS).collect();
+    let name: String =
+        visible(name).chars().filter(|it| !it.is_control()).take(MAX_NAME_CHARACTERS).collect();
     // A name is for everybody.
     let name = Hidden::default().in_text(&name).into_owned();
     let visit = &asked.visit;
@@ -125,11 +126,17 @@ fn body(frame: &Frame<'_>, provider: Provider, task: &str, data: &Value) -> Mark
     let mut funnel = vec![
         Share { name: w.called.to_owned(), count: all, href: Some(href(None)) },
         Share { name: w.connected.to_owned(), count: connected, href: None },
-        Share { name: w.answered.to_owned(), count: answered, href: Some(href(Some(("outcome", "answered")))) },
+        Share {
+            name: w.answered.to_owned(),
+            count: answered,
+            href: Some(href(Some(("outcome", "answered")))),
+        },
     ];
-    funnel.extend(intent_shares(&data["intents"], |intent| Some(href(Some(("intent", intent))))).into_iter().map(
-        |share| Share { name: format!("{} {}", w.intent, share.name), ..share },
-    ));
+    funnel.extend(
+        intent_shares(&data["intents"], |intent| Some(href(Some(("intent", intent)))))
+            .into_iter()
+            .map(|share| Share { name: format!("{} {}", w.intent, share.name), ..share }),
+    );
     let seconds = |value: &Value| value.as_u64().map_or_else(|| "–".to_owned(), lasted);
     html! {
         nav.crumbs { a href="/tasks" { (w.tasks) } }
@@ -208,12 +215,16 @@ fn file(frame: &Frame<'_>, data: &Value, format: Format) -> Result<Answer, Probl
         (w.funnel, w.answered.to_owned(), figure("answered")),
     ];
     rows.extend(
-        by_count(&data["outcomes"]).into_iter().map(|(name, count)| (w.by_outcome, w.outcome(&name).to_owned(), count)),
+        by_count(&data["outcomes"])
+            .into_iter()
+            .map(|(name, count)| (w.by_outcome, w.outcome(&name).to_owned(), count)),
     );
     rows.extend(by_count(&data["intents"]).into_iter().map(|(name, count)| (w.by_intent, name, count)));
     rows.extend(by_count(&data["tags"]).into_iter().map(|(name, count)| (w.tags, name, count)));
     let hours = (0..).zip(data["hours"].as_array().into_iter().flatten());
-    rows.extend(hours.map(|(hour, count): (u8, _)| (w.by_hour, format!("{hour:02}:00"), count.as_u64().unwrap_or(0))));
+    rows.extend(
+        hours.map(|(hour, count): (u8, _)| (w.by_hour, format!("{hour:02}:00"), count.as_u64().unwrap_or(0))),
+    );
     let headings = [w.table, w.what, w.count];
     let rows = rows.into_iter().map(|(table, name, count)| (table.to_owned(), name, count));
     let body = table(format, headings, rows).map_err(readers::file::sheet_problem)?;

@@ -34,8 +34,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let ids = counted.counts.iter().filter_map(|task| Some((task.provider, task.task_id.clone()?)));
     let names = store.task_names(ids.collect::<Vec<_>>()).await;
     let names = names.map_err(|error| Problem::unavailable("The table", &error))?;
-    let mut tasks: Vec<_> =
-        counted.counts.iter().map(|task| shown(asked, task, &names)).collect();
+    let mut tasks: Vec<_> = counted.counts.iter().map(|task| shown(asked, task, &names)).collect();
     tasks.sort_by_key(|task| std::cmp::Reverse(number(task, "calls").unwrap_or(0)));
     let body = body(asked.frame, day.first(), &tasks, counted.complete);
     let data = json!({

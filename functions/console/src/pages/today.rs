@@ -59,7 +59,13 @@ fn without_calls(asked: &Asked<'_>) -> Answer {
     }
     let w = asked.frame.words;
     let body = html! { section.notice { h1 { (w.nothing_allowed) } p { (w.forbidden_hint) } } };
-    asked.page(&Page { title: w.today.to_owned(), place: Place::Elsewhere, data: Value::Null, body, media: None })
+    asked.page(&Page {
+        title: w.today.to_owned(),
+        place: Place::Elsewhere,
+        data: Value::Null,
+        body,
+        media: None,
+    })
 }
 
 /// What is counted of all tasks together.
@@ -76,7 +82,8 @@ fn summed(parts: impl Iterator<Item = Value>) -> Value {
         }
         for name in ["outcomes", "intents"] {
             for (value, count) in part[name].as_object().into_iter().flatten() {
-                *named.entry(name).or_default().entry(value.clone()).or_default() += count.as_u64().unwrap_or(0);
+                *named.entry(name).or_default().entry(value.clone()).or_default() +=
+                    count.as_u64().unwrap_or(0);
             }
         }
         for (sum, count) in hours.iter_mut().zip(part["hours"].as_array().into_iter().flatten()) {
@@ -94,7 +101,8 @@ async fn last_pushes(asked: &Asked<'_>, day: DayRange) -> Result<Value, Problem>
     let before = day.first().checked_sub(1.day()).unwrap_or(day.first());
     let days = DayRange::new(before, day.last()).unwrap_or(day);
     let filter = CallFilter { days: Some(days), zone: asked.frame.zone.clone(), ..CallFilter::default() };
-    let page = asked.visit.reader.store.list_calls(&filter, None, NEWEST, &|_| None).await.map_err(problem)?;
+    let page =
+        asked.visit.reader.store.list_calls(&filter, None, NEWEST, &|_| None).await.map_err(problem)?;
     let mut last: BTreeMap<&str, Instant> = BTreeMap::new();
     for call in &page.calls {
         for function in call.record.sources.keys() {

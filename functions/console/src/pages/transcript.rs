@@ -56,7 +56,12 @@ impl<'a> Transcript<'a> {
             let next = rest[1..].iter().flatten().next().copied();
             let guessed = next.unwrap_or(start.saturating_add(LAST_MS)).min(start.saturating_add(LONGEST_MS));
             let end = number(&turns[at], "end_ms").unwrap_or(guessed).max(start);
-            spoken.push(Spoken { turn: &turns[at], start_ms: Some(start), end_ms: Some(end), is_guessed: false });
+            spoken.push(Spoken {
+                turn: &turns[at],
+                start_ms: Some(start),
+                end_ms: Some(end),
+                is_guessed: false,
+            });
             at += 1;
         }
         let last = spoken.iter().filter_map(|spoken| spoken.end_ms).max().unwrap_or(0);
@@ -133,7 +138,12 @@ impl<'a> Transcript<'a> {
 }
 
 /// Turns of which no time is told, spread over the time between those of which it is; `None` where there is none.
-fn between<'a>(turns: &'a [Value], from: u64, until: u64, is_timed: bool) -> impl Iterator<Item = Spoken<'a>> {
+fn between<'a>(
+    turns: &'a [Value],
+    from: u64,
+    until: u64,
+    is_timed: bool,
+) -> impl Iterator<Item = Spoken<'a>> {
     let weight = |turn: &Value| text(turn, "text").map_or(1, |text| text.chars().count() as u64 + 1);
     let all: u64 = turns.iter().map(weight).sum::<u64>().max(1);
     let gap = until.saturating_sub(from);

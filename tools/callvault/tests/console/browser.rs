@@ -103,7 +103,8 @@ impl Browser {
 
     async fn send(&mut self, mut request: http::request::Builder, body: String) -> Shown {
         if !self.cookies.is_empty() {
-            let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let cookies: Vec<_> =
+                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             request = request.header("cookie", cookies.join("; "));
         }
         for (name, value) in &self.headers {

@@ -25,7 +25,8 @@ async fn a_form_that_no_page_of_ours_has_sent_does_nothing() {
     let mut browser = Browser::of(&rig, ALL).await;
     let mut other = Browser::of(&rig, ALL).await;
     let (own, foreign) = (browser.get(CALL).await.form_token(), other.get(CALL).await.form_token());
-    let fields = |token: &str| [("form", token.to_owned()), ("name", "x".to_owned()), ("number", NUMBER.to_owned())];
+    let fields =
+        |token: &str| [("form", token.to_owned()), ("name", "x".to_owned()), ("number", NUMBER.to_owned())];
     for form in FORMS {
         for (token, headers) in [
             (None, vec![]),
@@ -70,13 +71,24 @@ async fn a_review_is_kept_beside_the_call_and_goes_with_it() {
     let fields = [("verdict", "bad"), ("note", "Called by a wrong name\r\n\u{202e}twice"), ("then", "stay")];
     let shown = reviewer.submit(&here, &format!("{CALL}/review"), &fields).await;
     assert_eq!((shown.status, shown.location()), (303, here.as_str()));
-    reviewer.get(CALL).await.has("Heard by somebody").has("Called by a wrong name\ntwice").has("value=\"bad\" checked");
+    reviewer
+        .get(CALL)
+        .await
+        .has("Heard by somebody")
+        .has("Called by a wrong name\ntwice")
+        .has("value=\"bad\" checked");
     reviewer.get("/calls?day=2025-06-01").await.has("Problem");
     let item = &table.query(&keys::review_pk(&of_call)).await.unwrap()[0];
     assert_eq!((item["verdict"].as_str(), item["heard_by"].as_str()), (Some("bad"), Some("somebody")));
     assert_eq!(table.query(&keys::call_pk(&of_call)).await.unwrap(), before, "never a write to a call");
     // A verdict of nobody's is none, and a note without a change is no news.
-    reviewer.submit(CALL, &format!("{CALL}/review"), &[("verdict", "<b>"), ("note", "Called by a wrong name\ntwice")]).await;
+    reviewer
+        .submit(
+            CALL,
+            &format!("{CALL}/review"),
+            &[("verdict", "<b>"), ("note", "Called by a wrong name\ntwice")],
+        )
+        .await;
     let again = &table.query(&keys::review_pk(&of_call)).await.unwrap()[0];
     assert_eq!(again, item);
     // It goes with the call.
@@ -123,7 +135,8 @@ async fn a_task_has_the_name_that_people_give_it() {
     let rig = Rig::new().await;
     let mut browser = Browser::of(&rig, MASKED).await;
     let page = "/tasks/alicom/task-1";
-    let shown = browser.submit(page, &format!("{page}/name"), &[("name", " 六月<回访> 13700009182\u{202e} ")]).await;
+    let shown =
+        browser.submit(page, &format!("{page}/name"), &[("name", " 六月<回访> 13700009182\u{202e} ")]).await;
     assert_eq!((shown.status, shown.location()), (303, page));
     browser.get(page).await.has("六月&lt;回访&gt; ***********").lacks(NUMBER);
     browser.get("/tasks?day=2025-06-01").await.has("六月&lt;回访&gt;");
@@ -133,6 +146,7 @@ async fn a_task_has_the_name_that_people_give_it() {
     let mut reader = Browser::of(&rig, "calls.read").await;
     let shown = reader.submit(page, &format!("{page}/name"), &[("name", "x")]).await;
     assert_eq!(shown.status, 403);
-    let items = rig.stack.store().table().query(&keys::task_name_pk(Provider::Alicom, "task-1")).await.unwrap();
+    let items =
+        rig.stack.store().table().query(&keys::task_name_pk(Provider::Alicom, "task-1")).await.unwrap();
     assert_eq!(items[0]["name"], json!(""));
 }

@@ -53,7 +53,8 @@ async fn whatever_came_in_a_push_is_text_on_every_page() {
         one[0]["hangupDirection"] = json!(text);
         one[0][text] = json!(text);
         rig.push("alicom-call-report", &one).await;
-        let turns = json!([{"role": "assistant", "content": text}, {"role": "user", "content": text, "x": text}]);
+        let turns =
+            json!([{"role": "assistant", "content": text}, {"role": "user", "content": text, "x": text}]);
         let note = json!([{
             "callId": id, "taskId": text, "majorIntent": text, "outputTags": {*text: [text]},
             "conversationRecord": turns.to_string(),
@@ -81,7 +82,8 @@ async fn whatever_came_in_a_push_is_text_on_every_page() {
         assert_eq!(shown.status, 200, "{task}");
         check(&task, &shown);
         let query: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-        for name in ["task", "intent", "tag", "day", "limit", "cursor", "unknown", "after", "zone", "outcome"] {
+        for name in ["task", "intent", "tag", "day", "limit", "cursor", "unknown", "after", "zone", "outcome"]
+        {
             let page = format!("/calls?{name}={query}");
             let shown = browser.get(&page).await;
             assert!(matches!(shown.status, 200 | 400), "{page}: {}", shown.status);

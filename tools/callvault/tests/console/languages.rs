@@ -16,7 +16,11 @@ const PAGES: [&str; 7] = [
 /// What stands on a page between its tags.
 fn words(html: &str) -> String {
     let body = html.split_once("<body>").unwrap().1;
-    body.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text).collect::<Vec<_>>().join("\n")
+    body.split('<')
+        .filter_map(|part| part.split_once('>'))
+        .map(|(_, text)| text)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +33,17 @@ async fn a_page_is_in_the_language_that_its_reader_wants() {
         assert_eq!(chinese.header("content-language"), "zh-CN", "{page}");
         chinese.has("<html lang=\"zh-CN\">").has("退出登录").has("通话记录");
         // Of English, only names and what the platform or the operator's commands say.
-        for word in ["Recording", "Unknown", "Answered", "Duration", "Callee", "Sign out", "Nobody", "Calls", "Nothing"] {
+        for word in [
+            "Recording",
+            "Unknown",
+            "Answered",
+            "Duration",
+            "Callee",
+            "Sign out",
+            "Nobody",
+            "Calls",
+            "Nothing",
+        ] {
             assert!(!words(&chinese.text).contains(word), "{page}: {word} in {}", words(&chinese.text));
         }
         browser.headers = vec![("accept-language", "en-GB".to_owned())];
@@ -48,7 +62,9 @@ async fn the_language_and_the_zone_that_somebody_chose_are_kept() {
     let mut browser = Browser::of(&rig, ALL).await;
     let call = "/calls/alicom/1000~5E7";
     browser.get(call).await.has("2025-06-01 10:00:00").has("Times are in Asia/Shanghai (UTC+8:00)");
-    let shown = browser.submit("/calls?day=2025-06-01", "/choices", &[("language", "zh"), ("zone", "Asia/Jakarta")]).await;
+    let shown = browser
+        .submit("/calls?day=2025-06-01", "/choices", &[("language", "zh"), ("zone", "Asia/Jakarta")])
+        .await;
     assert_eq!((shown.status, shown.location()), (303, "/calls?day=2025-06-01"));
     browser.get(call).await.has("2025-06-01 09:00:00").has("时间均为 Asia/Jakarta (UTC+7:00)");
     // A page's own zone goes before it; what is none, nowhere.
@@ -68,12 +84,18 @@ async fn a_list_is_small_and_asks_nobody_else() {
     let mut browser = Browser::of(&rig, ALL).await;
     let plain = browser.get("/calls?day=2025-06-01").await;
     assert_eq!(plain.text.matches("<td class=\"callee\">").count(), 50);
-    for part in plain.text.split(['"', '\'']).filter(|part| part.starts_with("http") || part.starts_with("//")) {
+    for part in
+        plain.text.split(['"', '\'']).filter(|part| part.starts_with("http") || part.starts_with("//"))
+    {
         panic!("another origin: {part}");
     }
     browser.headers = vec![("accept-encoding", "gzip, br".to_owned())];
     let page: usize = browser.get("/calls?day=2025-06-01").await.header("content-length").parse().unwrap();
-    let paths = plain.text.split('"').filter(|part| part.starts_with("/assets/")).collect::<std::collections::BTreeSet<_>>();
+    let paths = plain
+        .text
+        .split('"')
+        .filter(|part| part.starts_with("/assets/"))
+        .collect::<std::collections::BTreeSet<_>>();
     let mut all = page;
     for path in paths {
         let asset = browser.get(path).await;

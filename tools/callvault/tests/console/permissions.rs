@@ -72,7 +72,9 @@ async fn numbers_are_masked_for_everybody_until_one_is_revealed() {
     let call = "/calls/alicom/1000~5E7";
     for permissions in [ALL, MASKED] {
         let mut browser = Browser::of(&rig, permissions).await;
-        for page in [call, "/calls?day=2025-06-01", "/tasks?day=2025-06-01", "/operations", "/tasks/alicom/task-1"] {
+        for page in
+            [call, "/calls?day=2025-06-01", "/tasks?day=2025-06-01", "/operations", "/tasks/alicom/task-1"]
+        {
             browser.get(page).await.lacks(NUMBER).lacks(&NUMBER[3..]);
             let json = if page.contains('?') { page.replace('?', ".json?") } else { format!("{page}.json") };
             browser.get(&json).await.lacks(NUMBER);
@@ -85,7 +87,8 @@ async fn numbers_are_masked_for_everybody_until_one_is_revealed() {
     let shown = reviewer.submit(call, &format!("{call}/reveal"), &[]).await;
     assert_eq!(shown.status, 403);
     shown.lacks(NUMBER);
-    let looks: Vec<_> = rig.access_log().await.into_iter().map(|entry| entry.what.as_str().to_owned()).collect();
+    let looks: Vec<_> =
+        rig.access_log().await.into_iter().map(|entry| entry.what.as_str().to_owned()).collect();
     assert_eq!(looks.iter().filter(|what| *what == "number").count(), 1, "{looks:?}");
     assert!(looks.iter().all(|what| !what.contains(NUMBER)));
 }
@@ -96,17 +99,29 @@ async fn what_is_seen_is_recorded_before_it_is_shown() {
     let mut browser = Browser::of(&rig, ALL).await;
     let call = "/calls/alicom/1000~5E7";
     let push = browser.get(call).await.text;
-    let push = push.split("href=\"").filter(|part| part.contains("/pushes/")).map(|part| part.split('"').next().unwrap());
+    let push = push
+        .split("href=\"")
+        .filter(|part| part.contains("/pushes/"))
+        .map(|part| part.split('"').next().unwrap());
     let push = push.map(str::to_owned).next().expect("a push to read");
     browser.get(&push).await.has("callId");
     assert_eq!(browser.get(&format!("{call}/recordings/main")).await.status, 302);
-    browser.submit("/calls", "/calls", &[("number", &format!("+86 {NUMBER}"))]).await.has("/calls/alicom/1000~5E7");
+    browser
+        .submit("/calls", "/calls", &[("number", &format!("+86 {NUMBER}"))])
+        .await
+        .has("/calls/alicom/1000~5E7");
     browser.get(&format!("/calls/alicom/{}", "none")).await.has("There is no such call");
     let looks = rig.access_log().await;
     let of_call = key(Provider::Alicom, "1000^7");
     let told: Vec<_> = looks
         .iter()
-        .map(|entry| (entry.what.as_str().to_owned(), entry.via.as_str().to_owned(), entry.call == Some(of_call.clone())))
+        .map(|entry| {
+            (
+                entry.what.as_str().to_owned(),
+                entry.via.as_str().to_owned(),
+                entry.call == Some(of_call.clone()),
+            )
+        })
         .collect();
     for what in ["call", "push", "recording main"] {
         assert!(told.contains(&(what.to_owned(), "console".to_owned(), true)), "{what}: {told:?}");

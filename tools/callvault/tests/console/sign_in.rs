@@ -37,7 +37,10 @@ async fn who_signs_in_comes_back_and_signs_out() {
     let mut other = Browser::new(&rig);
     let shown = other.sign_in(&rig, ALL).await;
     let cookies: Vec<_> = shown.headers.get_all("set-cookie").iter().map(|it| it.to_str().unwrap()).collect();
-    assert!(cookies.iter().all(|it| it.contains("; HttpOnly; SameSite=Lax") && it.contains("Path=/")), "{cookies:?}");
+    assert!(
+        cookies.iter().all(|it| it.contains("; HttpOnly; SameSite=Lax") && it.contains("Path=/")),
+        "{cookies:?}"
+    );
     assert!(cookies.iter().all(|it| it.len() < 2_000), "{cookies:?}");
     let shown = browser.submit("/calls", "/logout", &[]).await;
     shown.has("You are signed out");
@@ -112,7 +115,9 @@ async fn a_code_of_another_sign_in_signs_nobody_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_led_elsewhere_by_signing_in() {
     let rig = Rig::empty().await;
-    for to in ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a%0d%0ab: c"] {
+    for to in
+        ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a%0d%0ab: c"]
+    {
         let mut browser = Browser::new(&rig);
         let to: String = url::form_urlencoded::byte_serialize(to.as_bytes()).collect();
         let begun = browser.get(&format!("/login?to={to}")).await;
@@ -130,7 +135,10 @@ async fn a_session_of_another_console_or_an_altered_one_is_none() {
     assert_eq!(browser.get("/calls").await.status, 303);
     let mut own = Browser::of(&rig, ALL).await;
     let sealed = own.cookies[SESSION].clone();
-    own.cookies.insert(SESSION.to_owned(), sealed.replace(&sealed[20..21], if &sealed[20..21] == "A" { "B" } else { "A" }));
+    own.cookies.insert(
+        SESSION.to_owned(),
+        sealed.replace(&sealed[20..21], if &sealed[20..21] == "A" { "B" } else { "A" }),
+    );
     assert_eq!(own.get("/calls").await.status, 303);
     // A begun sign-in is no session, although it is sealed by the same key.
     own.get("/login").await;
@@ -154,7 +162,12 @@ async fn issuer(id_token: String) -> String {
     });
     let router = Router::new()
         .route("/.well-known/openid-configuration", get(async || Json(description)))
-        .route("/keys", get(async || Json(json!({"keys": [{"kid": "1", "kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}]}))))
+        .route(
+            "/keys",
+            get(async || {
+                Json(json!({"keys": [{"kid": "1", "kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}]}))
+            }),
+        )
         .route("/token", post(async |State(token): State<Arc<str>>| Json(json!({"id_token": &*token}))))
         .with_state(Arc::from(id_token));
     tokio::spawn(async move { axum::serve(listener, router).await });

@@ -18,12 +18,21 @@ async fn what_is_not_there_is_told_in_words() {
     rig.push("alicom-call-report", &zero).await;
     let mut browser = Browser::of(&rig, ALL).await;
     let shown = browser.get("/calls/alicom/bare").await;
-    for words in
-        ["Number unknown", "Unknown", "No recording came for this call", "No conversation came for this call", "Nobody has heard"]
-    {
+    for words in [
+        "Number unknown",
+        "Unknown",
+        "No recording came for this call",
+        "No conversation came for this call",
+        "Nobody has heard",
+    ] {
         shown.has(words);
     }
-    browser.get("/calls/alicom/zero").await.has("No answer").has("Number unknown").has("<dt>Duration</dt><dd>0:00</dd>");
+    browser
+        .get("/calls/alicom/zero")
+        .await
+        .has("No answer")
+        .has("Number unknown")
+        .has("<dt>Duration</dt><dd>0:00</dd>");
     for (page, words) in [
         ("/calls?day=2020-01-01", "No call matches"),
         ("/tasks?day=2020-01-01", "No task had calls on this day"),
@@ -37,7 +46,12 @@ async fn what_is_not_there_is_told_in_words() {
     }
     let rejected = http::Request::post(format!("{}/push/alicom-call-report/local", rig.stack.url()));
     crate::browser::send(rejected.body("[{\"no\": \"13900000000\"}]".into()).unwrap()).await;
-    browser.get("/operations").await.has("alicom-call-report").lacks("Nothing was rejected").lacks("13900000000");
+    browser
+        .get("/operations")
+        .await
+        .has("alicom-call-report")
+        .lacks("Nothing was rejected")
+        .lacks("13900000000");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,7 +64,10 @@ async fn a_recording_tells_in_each_state_what_became_of_it() {
     let mut browser = Browser::of(&rig, ALL).await;
     let call = "/calls/alicom/1000~5E7";
     let shown = browser.get(call).await;
-    shown.has("data-type=\"audio/wav\"").has("src=\"/calls/alicom/1000~5E7/recordings/main\"").has("Archived");
+    shown
+        .has("data-type=\"audio/wav\"")
+        .has("src=\"/calls/alicom/1000~5E7/recordings/main\"")
+        .has("Archived");
     let policy = shown.header("content-security-policy").to_owned();
     let recording = browser.get(&format!("{call}/recordings/main")).await;
     let origin = url::Url::parse(recording.location()).unwrap().origin().ascii_serialization();
@@ -132,7 +149,11 @@ async fn a_page_is_also_json_and_a_table_also_a_file() {
     }
     browser.headers = vec![("accept-language", "zh-CN".to_owned())];
     let table = browser.get("/tasks/alicom/task-1.csv").await;
-    table.has("呼叫转化漏斗,已呼叫,1").has("呼叫结果分布,已接通,1").has("意向分布,A,1").has("各时段呼叫量,10:00,1");
+    table
+        .has("呼叫转化漏斗,已呼叫,1")
+        .has("呼叫结果分布,已接通,1")
+        .has("意向分布,A,1")
+        .has("各时段呼叫量,10:00,1");
     for (page, numbers) in
         [("/calls.csv?day=2025-06-01", false), ("/calls.csv?day=2025-06-01&numbers=true", true)]
     {
