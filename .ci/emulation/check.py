@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import events
 import permissions
 import stacks
 import watching
@@ -34,6 +35,7 @@ def main():
         ("readers", "readers, as the documentation tells", stacks.readers),
         ("permissions", "permissions, taken away one by one", permissions.check),
         ("watching", "what AWS does by itself", watching.check),
+        ("events", "events: stream, bus, webhook, leads", events.check),
         ("rotate", "a token is rotated, and stays so", stacks.rotate),
         ("sources", "from some networks alone", stacks.sources),
         ("domain", "a name of its own", stacks.domain),

@@ -1,5 +1,6 @@
 //! What is counted of calls, as it is shown.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -8,7 +9,8 @@ use shared::model::Provider;
 use shared::path_id::escaped;
 use shared::reading::{Names, TaskCounts, Zone};
 
-/// The counts of a task, or of calls without one. Names are shown without what looks like a number, unless `numbers` are seen.
+/// The counts of a task, or of calls without one. Names are shown without what looks like a number, unless `numbers` are seen; so is the id of
+/// a task, which has no `href` then.
 pub fn shown(
     provider: Provider,
     task: Option<&str>,
@@ -16,12 +18,17 @@ pub fn shown(
     zone: &Zone,
     numbers: bool,
 ) -> Map<String, Value> {
+    let hidden = Hidden::default();
+    let tells = |task: &&str| !numbers && hidden.is_told_by(task);
+    let href =
+        task.filter(|task| !tells(task)).map(|task| format!("/api/tasks/{provider}/{}", escaped(task)));
+    let task_id = task.map(|task| if tells(&task) { hidden.in_id(task) } else { Cow::Borrowed(task) });
     let cost: BTreeMap<_, _> =
         counts.cost.iter().map(|(currency, sum)| (text(currency, numbers), sum.to_string())).collect();
     let shown = json!({
         "provider": provider.as_str(),
-        "task_id": task,
-        "href": task.map(|task| format!("/api/tasks/{provider}/{}", escaped(task))),
+        "task_id": task_id,
+        "href": href,
         "zone": zone.name(),
         "calls": counts.calls,
         "answered": counts.answered,

@@ -183,7 +183,9 @@ impl Problem {
                 ),
             },
             Self::RepeatedParameter(name) => format!("Give the parameter `{name}` once."),
-            Self::BadValue { name, expected } => format!("Give `{name}` another value: it is {expected}."),
+            Self::BadValue { name, expected } => {
+                format!("Give `{name}` another value. Expected: {expected}.")
+            }
             Self::Together { name, other } => format!("Give either `{name}` or `{other}`, not both."),
             Self::BadId(name) => format!(
                 "Write `{name}` in the path with `~XX` for each byte outside A-Z, a-z, 0-9, `_` and `-`, as `href` has it."
@@ -303,7 +305,7 @@ mod tests {
             (
                 Problem::BadValue { name: "limit", expected: "a number from 1 to 1000".to_owned() },
                 400,
-                "Give `limit` another value: it is a number from 1 to 1000.",
+                "Give `limit` another value. Expected: a number from 1 to 1000.",
             ),
             (
                 Problem::Forbidden(Permission::SeeNumbers),

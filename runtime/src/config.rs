@@ -15,6 +15,7 @@ use url::Url;
 
 use shared::model::{Instant, Provider};
 use shared::normalize::PushType;
+use shared::record::missing::Waiting;
 
 /// A setting that is missing or wrong.
 #[derive(Debug, thiserror::Error)]
@@ -144,9 +145,19 @@ pub struct StoreConfig {
     pub s3_endpoint: Option<String>,
     /// `CONVERSATION_DELAY_SECONDS`: how long after a call was first heard of its provider is asked for what is missing.
     pub conversation_delay_s: u32,
+    /// `COMPLETE_AFTER_SECONDS`: how long after that a call of which not all is known is told as completed.
+    pub complete_after_s: u32,
 }
 
 impl StoreConfig {
+    /// For how long calls are waited for that are not complete.
+    pub fn waiting(&self) -> Waiting {
+        Waiting {
+            inquiry_delay_s: self.conversation_delay_s.into(),
+            complete_after_s: self.complete_after_s.into(),
+        }
+    }
+
     /// Reads the settings of the stores.
     pub fn read(environment: &Environment<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
@@ -155,6 +166,7 @@ impl StoreConfig {
             dynamodb_endpoint: endpoint(environment, "DYNAMODB_ENDPOINT")?,
             s3_endpoint: endpoint(environment, "S3_ENDPOINT")?,
             conversation_delay_s: environment.number("CONVERSATION_DELAY_SECONDS", 300, 0..=u32::MAX)?,
+            complete_after_s: environment.number("COMPLETE_AFTER_SECONDS", 3_600, 0..=u32::MAX)?,
         })
     }
 }

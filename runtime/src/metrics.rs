@@ -78,6 +78,17 @@ pub const REMAINS_REMOVED: Metric = count("RemainsRemoved");
 /// Versions of erased calls' objects that can't be removed, since they are locked.
 pub const REMAINS_KEPT: Metric = count("RemainsKept");
 
+/// Changes that the stream handed to `publish-changes`.
+pub const CHANGES: Metric = count("Changes");
+/// Events that the bus took.
+pub const EVENTS_PUBLISHED: Metric = count("EventsPublished");
+/// Changes that are handed over again, since their events could not be published.
+pub const CHANGES_FAILED: Metric = count("ChangesFailed");
+/// Changes that can't be understood and were set aside.
+pub const CHANGES_SET_ASIDE: Metric = count("ChangesSetAside");
+/// How old the oldest change of a batch was once its events were published.
+pub const EVENT_DELAY: Metric = Metric { name: "EventDelay", unit: "Milliseconds" };
+
 /// Requests of readers that were answered; also by function.
 pub const READS: Metric = count("Reads");
 /// Requests of readers that were turned away for their token or for want of a permission; also by function and reason.
@@ -88,7 +99,7 @@ pub const READS_FAILED: Metric = count("ReadsFailed");
 pub const READ_LATENCY: Metric = Metric { name: "ReadLatency", unit: "Milliseconds" };
 
 /// Every metric.
-pub const ALL: [Metric; 28] = [
+pub const ALL: [Metric; 33] = [
     PUSHES,
     ELEMENTS,
     STORED,
@@ -113,6 +124,11 @@ pub const ALL: [Metric; 28] = [
     SECRET_UNREADABLE,
     REMAINS_REMOVED,
     REMAINS_KEPT,
+    CHANGES,
+    EVENTS_PUBLISHED,
+    CHANGES_FAILED,
+    CHANGES_SET_ASIDE,
+    EVENT_DELAY,
     READS,
     READS_DENIED,
     READS_FAILED,
@@ -198,6 +214,21 @@ pub struct SweepCounts {
     pub removed: u64,
     /// Versions of objects that can't be removed.
     pub kept: u64,
+}
+
+/// What is counted of a batch of `publish-changes`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PublishCounts {
+    /// Changes in it.
+    pub changes: u64,
+    /// Events that the bus took.
+    pub published: u64,
+    /// Changes that are handed over again.
+    pub failed: u64,
+    /// Changes that were set aside.
+    pub set_aside: u64,
+    /// How old the oldest change was in the end, in milliseconds; `None` where there was none.
+    pub delay_ms: Option<f64>,
 }
 
 /// What is counted of a reader's request.
@@ -309,6 +340,19 @@ impl Metrics {
     pub fn sweep_run(&self, at: Instant, counts: &SweepCounts) {
         let SweepCounts { removed, kept } = *counts;
         let values = [(REMAINS_REMOVED, large_number(removed)), (REMAINS_KEPT, large_number(kept))];
+        self.emit(at, &[], &values, &[]);
+    }
+
+    /// Emits what is counted of a batch of `publish-changes` that ended `at`.
+    pub fn changes_published(&self, at: Instant, counts: &PublishCounts) {
+        let PublishCounts { changes, published, failed, set_aside, delay_ms } = *counts;
+        let mut values = vec![
+            (CHANGES, large_number(changes)),
+            (EVENTS_PUBLISHED, large_number(published)),
+            (CHANGES_FAILED, large_number(failed)),
+            (CHANGES_SET_ASIDE, large_number(set_aside)),
+        ];
+        values.extend(delay_ms.map(|ms| (EVENT_DELAY, ms)));
         self.emit(at, &[], &values, &[]);
     }
 

@@ -3,6 +3,7 @@
 //! Everything here is pure: no clock, no I/O, no AWS SDK. What touches the world is in the crate `runtime`.
 
 pub mod access;
+pub mod events;
 pub mod masking;
 pub mod model;
 pub mod normalize;

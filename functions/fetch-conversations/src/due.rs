@@ -24,7 +24,7 @@ pub(crate) async fn ask_for_due_calls(run: &Run<'_>) -> Result<BTreeSet<String>,
     let began = tokio::time::Instant::now();
     let deadline = began + run.deadline.saturating_duration_since(began).mul_f64(0.6);
     let tasks = Mutex::new(BTreeSet::new());
-    for shard in in_turn(keys::conversation_due_keys().collect(), run.now) {
+    for shard in in_turn(partitions(), run.now) {
         let due = run.store.table().due(&shard, run.now, MAX_DUE_PER_SHARD).await?;
         let due: BTreeSet<CallKey> = due.iter().filter_map(|pk| keys::call_of_pk(pk)).collect();
         for chunk in due.into_iter().collect::<Vec<_>>().chunks(MAX_BATCH_GET) {
@@ -40,6 +40,11 @@ pub(crate) async fn ask_for_due_calls(run: &Run<'_>) -> Result<BTreeSet<String>,
         }
     }
     Ok(tasks.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Where calls are due to be asked for, settled or not.
+fn partitions() -> Vec<String> {
+    keys::conversation_due_keys().chain(keys::settled_due_keys()).collect()
 }
 
 /// The shards, beginning with another one in each run: what a backlog leaves no time for is not always the same.
@@ -58,7 +63,7 @@ async fn ask_for_call(
     tasks: &Mutex<BTreeSet<String>>,
 ) -> Result<(), RunError> {
     // The index is a moment behind: the call may have become complete, or another run have asked for it.
-    if run.store.ask_at(&call).is_none_or(|ask_at| ask_at > run.now) {
+    if run.store.ask_at(&key, &call).is_none_or(|ask_at| ask_at > run.now) {
         return Ok(());
     }
     let facts = item::typed::<CallFacts>(call.facts.clone()).map_err(TableError::from)?;
@@ -97,7 +102,7 @@ mod tests {
 
     #[test]
     fn every_shard_is_the_first_in_its_turn() {
-        let shards: Vec<_> = keys::conversation_due_keys().collect();
+        let shards = partitions();
         let start = clock::now();
         let firsts = (0_i64..).take(shards.len()).map(|run| {
             let turns = in_turn(shards.clone(), start.plus_seconds(run * RUN_EVERY_MS / 1_000));

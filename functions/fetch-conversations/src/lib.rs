@@ -16,6 +16,8 @@ mod reconcile;
 #[cfg(feature = "runtime")]
 mod run;
 #[cfg(feature = "runtime")]
+mod settle;
+#[cfg(feature = "runtime")]
 mod summary;
 
 use shared::model::Provider;

@@ -228,7 +228,8 @@ async fn store_missing_calls(run: &Run<'_>, task_id: &str, page: Vec<CallDetail>
         .collect();
     let keys: Vec<_> = listed.keys().cloned().collect();
     let stored = run.store.calls(&keys).await?;
-    let missing: Vec<_> = listed.into_iter().filter(|(key, _)| is_missing(run, stored.get(key))).collect();
+    let missing: Vec<_> =
+        listed.into_iter().filter(|(key, _)| is_missing(run, key, stored.get(key))).collect();
     let asked = stream::iter(missing).map(async |(_, ids)| {
         let asked = run.ask(&ids, Reason::Reconciliation, run.deadline).await;
         if matches!(asked, Asked::Told(_)) {
@@ -244,10 +245,10 @@ async fn store_missing_calls(run: &Run<'_>, task_id: &str, page: Vec<CallDetail>
 
 /// Whether a call has to be asked for that the platform lists. One that is due is asked for when its time comes, unless it
 /// isn't known by which ids; one that was asked for until its recording could be no more is not asked for again.
-fn is_missing(run: &Run<'_>, stored: Option<&Record>) -> bool {
+fn is_missing(run: &Run<'_>, key: &CallKey, stored: Option<&Record>) -> bool {
     let Some(call) = stored else { return true };
     let known_ids = item::typed::<CallFacts>(call.facts.clone()).ok().as_ref().and_then(DetailIds::of);
-    let pursued = call.inquiry.asked > 0 || run.store.ask_at(call).is_some();
+    let pursued = call.inquiry.asked > 0 || run.store.ask_at(key, call).is_some();
     !Missing::of(call).is_nothing() && (known_ids.is_none() || !pursued)
 }
 

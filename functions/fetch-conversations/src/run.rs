@@ -17,7 +17,7 @@ use shared::model::Instant;
 use crate::asking::{Run, RunError, millis};
 use crate::config::FetchConfig;
 use crate::summary::Summary;
-use crate::{FUNCTION, due, reconcile};
+use crate::{FUNCTION, due, reconcile, settle};
 
 /// How long before the deadline nothing more is asked, so that the last answers are stored.
 const RESERVE: Duration = Duration::from_secs(10);
@@ -62,8 +62,9 @@ impl Conversations {
     }
 }
 
-/// Asks for every call that is due at `now`, then reads the platform's lists for calls of which no push came. Without keys
-/// it does nothing, and says so; neither does it while another run is under way.
+/// Settles the calls that were waited for long enough at `now`, with keys or without. Then asks for every call that is due, and reads the
+/// platform's lists for calls of which no push came: without keys it does not, and says so; neither does it while another run is
+/// under way.
 ///
 /// # Errors
 /// [`RunError`]. A platform that fails, or refuses the keys, is no error: it is counted.
@@ -73,14 +74,22 @@ pub async fn handle(
     deadline: Deadline,
     now: Instant,
 ) -> Result<Summary, RunError> {
+    let settled = settle::settle(&conversations.store, now, deadline.less(RESERVE)).await?;
     let Some(key) = credentials.alibaba.clone() else {
         tracing::info!(function = FUNCTION, "no keys to Alibaba's API are set: nothing is asked for");
-        return Ok(Summary { time_left_ms: millis(deadline.left()), ..Summary::default() });
+        let summary = Summary { settled, time_left_ms: millis(deadline.left()), ..Summary::default() };
+        summary.log();
+        return Ok(summary);
     };
     let table = conversations.store.table();
     let Some(lease) = Lease::take(table, FUNCTION, now, deadline.left()).await? else {
         tracing::info!(function = FUNCTION, "another run is under way: nothing is asked for");
-        return Ok(Summary { overlapped: 1, time_left_ms: millis(deadline.left()), ..Summary::default() });
+        return Ok(Summary {
+            settled,
+            overlapped: 1,
+            time_left_ms: millis(deadline.left()),
+            ..Summary::default()
+        });
     };
     let run = Run {
         store: &conversations.store,
@@ -98,7 +107,7 @@ pub async fn handle(
     if let Err(error) = lease.give_back(now).await {
         tracing::warn!(function = FUNCTION, error = %error, "the lease is left to lapse");
     }
-    let summary = run.into_summary(deadline);
+    let summary = Summary { settled, ..run.into_summary(deadline) };
     summary.log();
     conversations.metrics.conversation_run(now, &summary.counts());
     ended.map(|()| summary)

@@ -18,6 +18,8 @@ pub struct Summary {
     pub reconciled: u64,
     /// Calls of which no push told by which ids to ask for them: reconciliation will find them in their task's list.
     pub without_ids: u64,
+    /// Calls that were waited for long enough: they count as completed, though not all is known of them.
+    pub settled: u64,
     /// 1 where the platform refused the credentials, which ended the run.
     pub denied: u64,
     /// 1 where another run was under way, which ended this one at once.
@@ -42,6 +44,7 @@ impl Summary {
             failed,
             reconciled,
             without_ids,
+            settled,
             denied,
             overlapped,
             time_left_ms,
@@ -54,6 +57,7 @@ impl Summary {
             failed,
             reconciled,
             without_ids,
+            settled,
             denied,
             overlapped,
             time_left_ms,

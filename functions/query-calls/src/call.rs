@@ -22,6 +22,7 @@ pub(crate) async fn answer(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, P
     asked.check_accept()?;
     let store = &asked.visit.reader.store;
     let call = store.whole_call(key, Bodies::Left).await.map_err(problem)?.ok_or(Problem::NoSuchCall)?;
+    asked.mask_of(&call)?;
     let review = store.reviews(std::slice::from_ref(key)).await.map_err(problem)?.remove(key);
     let review = review.and_then(|review| serde_json::to_value(review).ok());
     let callee_id = |number: &str| asked.visit.callee_ids.id_of(number);
@@ -46,6 +47,7 @@ pub(crate) async fn vcon(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Pro
         .await
         .map_err(problem)?
         .ok_or(Problem::NoSuchCall)?;
+    asked.mask_of(&call)?;
     // As API Gateway was asked for, never as a header of the reader's has it.
     let host = asked.event.request_context.domain_name.as_deref();
     let is_https =

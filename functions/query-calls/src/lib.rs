@@ -25,6 +25,8 @@ use runtime::metrics::{Metrics, ReadCounts};
 use shared::access::{CalleeIds, Via};
 use shared::model::{CallId, CallKey, Instant, Provider};
 use shared::path_id::unescaped;
+use shared::view::Mask;
+use shared::whole_call::WholeCall;
 
 pub use openapi::description;
 use route::{Name, Route};
@@ -125,7 +127,10 @@ async fn answer(
         Name::Recording => recording::answer(&asked, &call_key(ids)?, &id("slot", ids, 2)?).await,
         Name::Recordings => recording::waiting(&asked).await,
         Name::Tasks => task::of_day(&asked).await,
-        Name::Task => task::answer(&asked, provider(ids)?, &id("task_id", ids, 1)?).await,
+        Name::Task => {
+            task::answer(&asked, provider(ids).map_err(|_| Problem::NoSuchTask)?, &id("task_id", ids, 1)?)
+                .await
+        }
     }
 }
 
@@ -147,6 +152,12 @@ impl Asked<'_> {
     fn check_accept(&self) -> Result<(), Problem> {
         let offers: Vec<_> = self.route.media_types.iter().map(|name| (*name, ())).collect();
         request::accepted(self.header("accept"), &offers)
+    }
+
+    /// What may be seen of a call's texts. A call whose id tells a number that is hidden is not there for who would try it.
+    fn mask_of(&self, call: &WholeCall) -> Result<Mask, Problem> {
+        let mask = self.visit.mask(call.callee_numbers());
+        if mask.may_show(call.key.call_id.as_str()) { Ok(mask) } else { Err(Problem::NoSuchCall) }
     }
 }
 

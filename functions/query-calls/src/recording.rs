@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use readers::file::unless_small;
 use readers::filter::problem;
 use readers::request::json_bytes;
 use readers::{Answer, Problem, parameter as of, recording};
@@ -19,12 +20,12 @@ pub(crate) async fn answer(asked: &Asked<'_>, key: &CallKey, slot: &str) -> Resu
     let visit = &asked.visit;
     let call = visit.reader.store.whole_call(key, Bodies::Left).await.map_err(problem)?;
     let call = call.ok_or(Problem::NoSuchCall)?;
+    let mask = asked.mask_of(&call)?;
     let found = call.recordings.iter().find(|recording| recording.slot == slot);
     let found = found.ok_or(Problem::NoSuchPart("recording"))?;
     if found.state != RecordingState::Archived {
         return Err(Problem::NotArchived(found.state.as_str()));
     }
-    let mask = visit.mask(call.callee_numbers());
     visit.record(What::recording(slot), Some(key)).await?;
     let expires = Duration::from_secs(expires);
     Ok(Answer::found(recording::signed_url(visit, key, found, &mask, expires).await?))
@@ -46,5 +47,5 @@ pub(crate) async fn waiting(asked: &Asked<'_>) -> Result<Answer, Problem> {
     if visit.sees_numbers() {
         visit.record(What::list(None), None).await?;
     }
-    Ok(Answer::of(200, "application/json", json_bytes(&body)))
+    unless_small(visit, Answer::of(200, "application/json", json_bytes(&body)), "recordings.json").await
 }

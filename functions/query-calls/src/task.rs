@@ -1,11 +1,13 @@
 //! Tasks: what is counted of their calls.
 
 use readers::counts::shown;
+use readers::file::unless_small;
 use readers::filter::problem;
 use readers::request::json_bytes;
 use readers::{Answer, Problem, parameter as of};
 use runtime::store::reading::TaskOfDay;
 use serde_json::{Value, json};
+use shared::masking::Hidden;
 use shared::model::Provider;
 use shared::reading::DayRange;
 
@@ -15,6 +17,10 @@ use crate::Asked;
 pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) -> Result<Answer, Problem> {
     asked.check_accept()?;
     let zone = asked.query.get(&of::ZONE)?.unwrap_or_default();
+    // What is hidden can't be tried.
+    if !asked.visit.sees_numbers() && Hidden::default().is_told_by(task) {
+        return Err(Problem::NoSuchTask);
+    }
     let counted = asked.visit.reader.store.count_task(provider, task, &zone).await.map_err(problem)?;
     if counted.counts.calls == 0 {
         return Err(Problem::NoSuchTask);
@@ -22,7 +28,12 @@ pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) ->
     let mut shown = shown(provider, Some(task), &counted.counts, &zone, asked.visit.sees_numbers());
     shown.insert("as_of".to_owned(), json!(asked.visit.now));
     shown.insert("complete".to_owned(), counted.complete.into());
-    Ok(Answer::of(200, "application/json", json_bytes(&Value::Object(shown))))
+    unless_small(
+        &asked.visit,
+        Answer::of(200, "application/json", json_bytes(&Value::Object(shown))),
+        "task.json",
+    )
+    .await
 }
 
 /// The tasks that had calls on a day, with what is counted of these.
@@ -45,5 +56,5 @@ pub(crate) async fn of_day(asked: &Asked<'_>) -> Result<Answer, Problem> {
         "day": day.to_string(), "zone": zone.name(), "tasks": tasks.collect::<Vec<_>>(),
         "as_of": asked.visit.now, "complete": counted.complete,
     });
-    Ok(Answer::of(200, "application/json", json_bytes(&body)))
+    unless_small(&asked.visit, Answer::of(200, "application/json", json_bytes(&body)), "tasks.json").await
 }

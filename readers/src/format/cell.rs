@@ -133,20 +133,38 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A text as a table of text has it, which a spreadsheet does not run: what would begin a formula has `'` before it. A number may begin
-/// with a sign.
+/// A text as a table of text has it, which a spreadsheet does not run: what would begin a formula has `'` before it, also behind what divides
+/// cells in other countries. A number may begin with a sign.
 ///
 /// <https://owasp.org/www-community/attacks/CSV_Injection>
 pub fn neutralized(text: &str) -> Cow<'_, str> {
+    let parts = || text.split_inclusive(DIVIDERS);
+    match parts().any(|part| matches!(of_a_cell(part), Cow::Owned(_))) {
+        true => Cow::Owned(parts().map(of_a_cell).collect()),
+        false => Cow::Borrowed(text),
+    }
+}
+
+/// What divides cells where the comma is part of numbers.
+const DIVIDERS: [char; 2] = [';', '\t'];
+
+/// What has no width.
+const UNSEEN: [char; 6] = ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{ad}'];
+
+fn of_a_cell(text: &str) -> Cow<'_, str> {
     let begins = |character: char| {
         matches!(character, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '|' | '＝' | '＋' | '－' | '＠')
     };
     let is_number = || {
-        let digits = text.strip_prefix(['+', '-']).unwrap_or_default();
+        let digits = text.strip_prefix(['+', '-']).unwrap_or_default().trim_end_matches(DIVIDERS);
         !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
     };
-    // White space before it does not keep a spreadsheet from running it.
-    let first = text.trim_start_matches(' ').chars().next();
+    // White space before it, and what is not seen, does not keep a spreadsheet from running it.
+    let is_unseen = |character: char| {
+        (character.is_whitespace() || character.is_control() || UNSEEN.contains(&character))
+            && !begins(character)
+    };
+    let first = text.trim_start_matches(is_unseen).chars().next();
     match first.is_some_and(begins) && !is_number() {
         true => Cow::Owned(format!("'{text}")),
         false => Cow::Borrowed(text),
@@ -165,11 +183,16 @@ mod tests {
             ("+86 1", "'+86 1"),
             ("-2+cmd|' /C calc'!A0", "'-2+cmd|' /C calc'!A0"),
             ("@SUM(A1)", "'@SUM(A1)"),
-            ("\t=1", "'\t=1"),
+            ("\t=1", "'\t'=1"),
             ("  =1", "'  =1"),
             ("＝1", "'＝1"),
             ("+8613900000001", "+8613900000001"),
             ("-5", "-5"),
+            ("a;=cmd|'/C calc'!A0;b", "a;'=cmd|'/C calc'!A0;b"),
+            ("a;b; c", "a;b; c"),
+            ("1;-2;+3", "1;-2;+3"),
+            ("\u{feff}=1", "'\u{feff}=1"),
+            ("\0\u{200b} =1", "'\0\u{200b} =1"),
             ("-", "'-"),
             ("a=1", "a=1"),
             ("139******78", "139******78"),

@@ -3,7 +3,7 @@
 //! - [`Store`] stores what pushes say, and `replay` reads it anew.
 //! - [`table`]: reading items, merging them by version, batches; how an item is written there is known to `attributes` alone.
 //! - [`access`]: who saw what.
-//! - [`job`], [`shards`], [`lease`], [`marks`], [`tombstones`]: what scheduled runs write.
+//! - [`job`], [`shards`], [`lease`], [`marks`], [`dirty`], [`tombstones`]: what scheduled runs write.
 //! - [`reading`]: lists of calls in order, one call whole, counts: for whoever asks.
 //! - [`due`], `listing`, `scan`: finding items. `replace`, `delete`: what only an erasure does. [`hashes`]: digests that are added later.
 //!
@@ -22,6 +22,7 @@ pub mod access;
 pub mod attributes;
 pub mod bucket;
 mod delete;
+pub mod dirty;
 pub mod due;
 mod envelope;
 pub mod hashes;
@@ -35,6 +36,7 @@ mod replace;
 mod replay;
 mod reviews;
 mod scan;
+mod settle;
 pub mod shards;
 pub mod table;
 pub mod tombstones;
@@ -143,8 +145,8 @@ impl Store {
     }
 
     /// When a call is to be asked for, as it is stored.
-    pub fn ask_at(&self, call: &Record) -> Option<Instant> {
-        missing::ask_at(call, self.config.conversation_delay_s.into())
+    pub fn ask_at(&self, key: &CallKey, call: &Record) -> Option<Instant> {
+        missing::ask_at(key.provider, call, self.config.waiting())
     }
 
     /// Notes that a call was asked for at `now`, for the time after `asked`, and gives back what is known of it by now. If
@@ -158,7 +160,7 @@ impl Store {
         let postponed = |stored: Option<Item>| {
             let stored = stored.filter(|item| !is_tombstone(item));
             let Some(mut record) = stored.map(item::record).transpose()? else { return Ok((None, None)) };
-            let due = self.ask_at(&record).is_some() && record.inquiry.asked == asked;
+            let due = self.ask_at(key, &record).is_some() && record.inquiry.asked == asked;
             record.inquiry = if due { record.inquiry.postponed(now) } else { record.inquiry };
             let item = due.then(|| self.call_item(key, record.clone())).transpose()?;
             Ok((item, Some(record)))
@@ -167,7 +169,7 @@ impl Store {
     }
 
     fn call_item(&self, key: &CallKey, record: Record) -> Result<NewItem, item::UnreadableItem> {
-        item::call_item(key, record, self.config.conversation_delay_s.into())
+        item::call_item(key, record, self.config.waiting())
     }
 
     /// Stores elements. The answer has a result for each, in their order: `Ok` means that all of it is durable, or that its call was

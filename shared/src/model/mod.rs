@@ -5,6 +5,7 @@
 mod call;
 mod conversation;
 mod fact;
+mod hour;
 mod instant;
 mod money;
 mod outcome;
@@ -15,6 +16,7 @@ mod review;
 
 pub use call::{CallFacts, CallId, CallKey, Tags};
 pub use conversation::{ConversationFacts, Speaker, Turn};
+pub use hour::{Hour, NotAnHour};
 pub use instant::Instant;
 pub(crate) use instant::{date_of, is_plainly_an_instant};
 pub use money::Money;

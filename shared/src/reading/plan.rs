@@ -203,7 +203,7 @@ mod tests {
             [stage("laaffic#7", 1, "2025-06-01T16:00:00.000Z", "2025-06-02T15:59:59.999Z")]
         );
         let callee = CallFilter { callee: CalleeSearch::read("13900000001"), ..task };
-        assert_eq!(stages(&callee, None), [stage("+8613900000001", 4, first, &last)]);
+        assert_eq!(stages(&callee, None), [stage("+13900000001", 5, first, &last)]);
         assert_eq!(Plan::of(&callee, at("2025-06-01T00:00:00Z"), None).index, CALLEE_INDEX);
     }
 

@@ -1,4 +1,4 @@
-//! How often a call was asked for, and what is known to be stored of it beside its record.
+//! How often a call was asked for, for how long it was waited for, and what is known to be stored of it beside its record.
 
 use serde_json::{Map, Value};
 
@@ -23,13 +23,15 @@ pub struct Inquiry {
     pub asked: u32,
     /// When to ask again; `None` before the first time.
     pub next_ask_at: Option<Instant>,
+    /// When it was settled that the call is not waited for any more, though not all is known of it; `None` of most calls.
+    pub settled_at: Option<Instant>,
 }
 
 impl Inquiry {
     /// The inquiry once it was made, in vain, at `now`: the next follows after a pause that grows each time.
     pub fn postponed(self, now: Instant) -> Self {
         let pause_s = (FIRST_PAUSE_S << self.asked.min(16)).min(LONGEST_PAUSE_S);
-        Self { asked: self.asked.saturating_add(1), next_ask_at: Some(now.plus_seconds(pause_s)) }
+        Self { asked: self.asked.saturating_add(1), next_ask_at: Some(now.plus_seconds(pause_s)), ..self }
     }
 }
 

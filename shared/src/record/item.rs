@@ -14,7 +14,7 @@ use crate::record::attribute_list::AttributeList;
 use crate::record::inquiry::Inquiry;
 use crate::record::keys;
 use crate::record::merge::{FOUND_BY, LARGE_KEY, Record, Source};
-use crate::record::missing;
+use crate::record::missing::{self, Waiting};
 
 /// An item of the table, as it is read.
 pub type Item = Map<String, Value>;
@@ -28,7 +28,7 @@ pub const ERASED_AT: &str = "erased_at";
 pub const VERSION: &str = "version";
 
 /// The attributes of a call's or a conversation's item that are no facts: keys, and the record's bookkeeping.
-const NO_FACTS: [&str; 19] = [
+const NO_FACTS: [&str; 20] = [
     keys::PK,
     keys::SK,
     keys::TTL,
@@ -42,6 +42,7 @@ const NO_FACTS: [&str; 19] = [
     "updated_at",
     "asked",
     "next_ask_at",
+    "settled_at",
     "task_key",
     "callee_key",
     "day",
@@ -72,17 +73,18 @@ struct Bookkeeping {
     #[serde(default)]
     asked: u32,
     next_ask_at: Option<Instant>,
+    settled_at: Option<Instant>,
 }
 
-/// The item of a call. One that is not complete `inquiry_delay_s` seconds after it was first heard of is due to be asked for then, where
-/// its platform can be asked.
-pub fn call_item(key: &CallKey, record: Record, inquiry_delay_s: i64) -> Result<NewItem, UnreadableItem> {
+/// The item of a call. One that is not complete some time after it was first heard of is due: to be asked for, where its platform can be
+/// asked, and to be settled.
+pub fn call_item(key: &CallKey, record: Record, waiting: Waiting) -> Result<NewItem, UnreadableItem> {
     let Listed { task_id, callee, call_at } = Listed::of(&record.facts)?;
     let call_at = call_at.map_or_else(|| record.first_received_at.to_text(), Cow::into_owned);
     let task_key = task_id.map(|task| keys::task_key(key.provider, task));
     let callee_key = callee.as_ref().and_then(keys::callee_key);
-    let ask_at =
-        if key.provider.platform().is_asked { missing::ask_at(&record, inquiry_delay_s) } else { None };
+    let ask_at = missing::ask_at(key.provider, &record, waiting);
+    let settle_at = missing::settle_at(key.provider, &record, waiting);
     let pk = keys::call_pk(key);
     let shard = keys::shard_of(&pk);
     let mut item = record_item(pk, keys::CALL, record, Receipt::InAttributes);
@@ -92,9 +94,15 @@ pub fn call_item(key: &CallKey, record: Record, inquiry_delay_s: i64) -> Result<
     item.push("call_at", call_at);
     item.push_some("task_key", task_key);
     item.push_some("callee_key", callee_key);
-    if let Some(ask_at) = ask_at {
-        item.push("due", keys::conversation_due_key(shard));
-        item.push("due_at", ask_at.to_text());
+    let due = match settle_at {
+        Some(settle_at) => {
+            Some((keys::conversation_due_key(shard), ask_at.unwrap_or(settle_at).min(settle_at)))
+        }
+        None => ask_at.map(|ask_at| (keys::settled_due_key(shard), ask_at)),
+    };
+    if let Some((due, due_at)) = due {
+        item.push("due", due);
+        item.push("due_at", due_at.to_text());
     }
     Ok(item)
 }
@@ -188,7 +196,7 @@ fn record_item(pk: String, sk: &str, record: Record, receipt: Receipt) -> NewIte
     const BESIDE: usize = 16;
     let Record { facts, extra, sources, inquiry, first_received_at: first, updated_at: last, erased: _ } =
         record;
-    let Inquiry { asked, next_ask_at } = inquiry;
+    let Inquiry { asked, next_ask_at, settled_at } = inquiry;
     let (short, first_received_at, updated_at) = match receipt {
         Receipt::InAttributes => (&[(FIRST, first), (LAST, last)][..], Some(first), Some(last)),
         Receipt::InSources => {
@@ -225,6 +233,7 @@ fn record_item(pk: String, sk: &str, record: Record, receipt: Receipt) -> NewIte
         item.push("asked", asked);
     }
     item.push_some("next_ask_at", next_ask_at.map(Instant::to_text));
+    item.push_some("settled_at", settled_at.map(Instant::to_text));
     item
 }
 
@@ -235,8 +244,16 @@ pub fn record(mut item: Item) -> Result<Record, UnreadableItem> {
     for name in NO_FACTS {
         bookkeeping.extend(item.remove(name).map(|value| (name.to_owned(), value)));
     }
-    let Bookkeeping { extra, sources, mut bodies, first_received_at, updated_at, asked, next_ask_at } =
-        typed(bookkeeping)?;
+    let Bookkeeping {
+        extra,
+        sources,
+        mut bodies,
+        first_received_at,
+        updated_at,
+        asked,
+        next_ask_at,
+        settled_at,
+    } = typed(bookkeeping)?;
     let sources = sources
         .into_iter()
         .map(|(function, line)| {
@@ -254,7 +271,7 @@ pub fn record(mut item: Item) -> Result<Record, UnreadableItem> {
     if let Some(large_key) = item.remove(TURNS_KEY) {
         item.insert(TURNS.to_owned(), Value::Object(Map::from_iter([(LARGE_KEY.to_owned(), large_key)])));
     }
-    let inquiry = Inquiry { asked, next_ask_at };
+    let inquiry = Inquiry { asked, next_ask_at, settled_at };
     Ok(Record { facts: item.into(), extra, sources, inquiry, first_received_at, updated_at, erased })
 }
 

@@ -85,6 +85,9 @@ pub fn call_of_review_pk(pk: &str) -> Option<CallKey> {
     Some(CallKey { provider: Provider::named(provider)?, call_id: CallId::new(call_id.to_owned())? })
 }
 
+/// The partition key of the marks of hours whose calls changed since analytics' files were written. Their sort keys are the hours.
+pub const DIRTY: &str = "dirty";
+
 /// The partition key of the name that people gave a task. It begins as reviews do: whoever may write these may name tasks.
 pub fn task_name_pk(provider: Provider, task_id: &str) -> String {
     ["review#task#", provider.as_str(), "#", task_id].concat()
@@ -148,6 +151,12 @@ pub fn conversation_due_key(shard: u8) -> String {
     format!("conversation#{shard}")
 }
 
+/// The partition of `by-due` for conversations to ask for, of calls of this shard that are settled: without keys to a platform's API nobody
+/// reads it.
+pub fn settled_due_key(shard: u8) -> String {
+    format!("settled#{shard}")
+}
+
 /// The partition of `by-due` for the tombstones of this shard that are to be looked at, of calls and of rejects.
 pub fn erased_due_key(shard: u8) -> String {
     format!("erased#{shard}")
@@ -182,6 +191,11 @@ pub fn erased_due_keys() -> impl Iterator<Item = String> {
 /// All partitions of `by-due` for conversations to ask for.
 pub fn conversation_due_keys() -> impl Iterator<Item = String> {
     (0..SHARDS).map(conversation_due_key)
+}
+
+/// All partitions of `by-due` for conversations to ask for of calls that are settled.
+pub fn settled_due_keys() -> impl Iterator<Item = String> {
+    (0..SHARDS).map(settled_due_key)
 }
 
 /// The partition key under which it is marked how far a provider's own lists of calls were read.

@@ -5,7 +5,8 @@
 
 use serde::Deserialize;
 
-use crate::model::{Instant, Outcome};
+use crate::model::{Instant, Outcome, Provider};
+use crate::reading::is_complete;
 use crate::record::inquiry::{HAS, HAS_CONVERSATION, HAS_RECORDING};
 use crate::record::merge::{NOTE, QUERY, Record};
 
@@ -50,12 +51,38 @@ fn has(record: &Record, what: &str) -> bool {
     record.facts.get(HAS).is_some_and(|stored| stored.get(what).is_some())
 }
 
-/// When a call is to be asked for; `None` where it is complete, or was pursued long enough. A first inquiry comes
-/// `delay_s` seconds after the call was first heard of, so that further pushes don't move it.
-pub fn ask_at(record: &Record, delay_s: i64) -> Option<Instant> {
+/// For how long calls are waited for that are not complete, in seconds from when they were first heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// After how long the platform is asked for what is missing.
+    pub inquiry_delay_s: i64,
+    /// After how long it is settled that the call counts as completed.
+    pub complete_after_s: i64,
+}
+
+/// As long as the settings' defaults say.
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { inquiry_delay_s: 300, complete_after_s: 3_600 }
+    }
+}
+
+/// When a call is to be asked for; `None` where its platform is not asked, it is complete, or was pursued long enough. A first inquiry comes
+/// some time after the call was first heard of; later pushes don't move it.
+pub fn ask_at(provider: Provider, record: &Record, waiting: Waiting) -> Option<Instant> {
+    if !provider.platform().is_asked {
+        return None;
+    }
     let first = record.first_received_at;
-    let at = record.inquiry.next_ask_at.unwrap_or_else(|| first.plus_seconds(delay_s));
+    let at = record.inquiry.next_ask_at.unwrap_or_else(|| first.plus_seconds(waiting.inquiry_delay_s));
     (at <= first.plus_seconds(PURSUIT_S) && !Missing::of(record).is_nothing()).then_some(at)
+}
+
+/// When a call is to be settled: to be told as completed, though not all is known of it. `None` where it is complete, erased, or settled
+/// already.
+pub fn settle_at(provider: Provider, record: &Record, waiting: Waiting) -> Option<Instant> {
+    let waits = !record.erased && record.inquiry.settled_at.is_none() && !is_complete(provider, record);
+    waits.then(|| record.first_received_at.plus_seconds(waiting.complete_after_s))
 }
 
 #[cfg(test)]
@@ -64,6 +91,8 @@ mod tests {
     use crate::record::inquiry::{Inquiry, LONGEST_PAUSE_S};
     use crate::record::merge::{CALL_WRITERS, Contribution, RECORD, REPORT, merge};
     use serde_json::{Map, Value, json};
+
+    const WAITING: Waiting = Waiting { inquiry_delay_s: 300, complete_after_s: 3_600 };
 
     fn at(second: i64) -> Instant {
         Instant::from_epoch_seconds(1_748_743_200 + second).unwrap()
@@ -103,7 +132,7 @@ mod tests {
             let in_order = order.map(|push| pushes()[push].clone());
             let later_ones =
                 in_order.clone().map(|one| Contribution { received_at: at(1).max(one.received_at), ..one });
-            let due = |count: usize| ask_at(&record(&later_ones[..count]), 300);
+            let due = |count: usize| ask_at(Provider::Alicom, &record(&later_ones[..count]), WAITING);
             let first = later_ones[0].received_at.min(later_ones[1].received_at);
             assert_eq!(due(1), Some(later_ones[0].received_at.plus_seconds(300)), "{order:?}");
             assert_eq!(due(2), Some(first.plus_seconds(300)), "{order:?}");
@@ -141,7 +170,7 @@ mod tests {
         let mut call = record(&pushes()[..1]);
         let mut pauses = Vec::new();
         let mut now = at(1);
-        while let Some(due_at) = ask_at(&call, 300) {
+        while let Some(due_at) = ask_at(Provider::Alicom, &call, WAITING) {
             pauses.push(due_at.seconds_since(now));
             now = due_at;
             call.inquiry = call.inquiry.postponed(now);
@@ -155,10 +184,26 @@ mod tests {
     #[test]
     fn a_push_after_the_pursuit_was_given_up_does_not_take_it_up_again() {
         let mut call = record(&pushes()[..1]);
-        call.inquiry = Inquiry { asked: 15, next_ask_at: Some(at(1).plus_seconds(PURSUIT_S + 1)) };
+        call.inquiry =
+            Inquiry { asked: 15, next_ask_at: Some(at(1).plus_seconds(PURSUIT_S + 1)), settled_at: None };
         let note = Contribution { received_at: at(PURSUIT_S), ..pushes()[2].clone() };
         let mut call = Some(call);
         assert!(merge(CALL_WRITERS, &mut call, note));
-        assert_eq!(ask_at(&call.unwrap(), 300), None);
+        assert_eq!(ask_at(Provider::Alicom, &call.unwrap(), WAITING), None);
+    }
+
+    #[test]
+    fn a_call_is_settled_once_it_was_waited_for_long_enough_with_or_without_a_platform_to_ask() {
+        let settle_at = |provider, record: &Record| settle_at(provider, record, WAITING);
+        let mut alone = record(&pushes()[..1]);
+        assert_eq!(settle_at(Provider::Alicom, &alone), Some(at(3_601)));
+        assert_eq!(settle_at(Provider::Alicom, &record(&pushes())), None, "it is complete");
+        assert_eq!(settle_at(Provider::AiVoice, &alone), None, "its outcome is all that is waited for");
+        let without_outcome = record(&[said("ai-voice-call-record", 1, json!({}))]);
+        assert_eq!(settle_at(Provider::AiVoice, &without_outcome), Some(at(3_601)));
+        assert_eq!(ask_at(Provider::AiVoice, &without_outcome, WAITING), None);
+        alone.inquiry.settled_at = Some(at(3_700));
+        assert_eq!(settle_at(Provider::Alicom, &alone), None);
+        assert!(ask_at(Provider::Alicom, &alone, WAITING).is_some(), "it may still be asked for");
     }
 }

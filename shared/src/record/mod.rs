@@ -3,6 +3,7 @@
 pub mod attribute_list;
 pub mod digests;
 pub mod erased_reject;
+pub mod history;
 pub mod inquiry;
 pub mod item;
 pub mod keys;

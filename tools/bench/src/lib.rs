@@ -4,7 +4,7 @@
 mod archive;
 pub mod billing;
 mod cold;
-mod cost;
+pub mod cost;
 pub mod memory;
 mod pushes;
 mod reads;

@@ -17,6 +17,7 @@ use runtime::store::table::MAX_BATCH;
 use serde_json::{Value, json};
 use shared::model::{CallId, CallKey, Instant, Provider};
 use shared::record::merge::Record;
+use shared::record::missing::Waiting;
 use shared::record::{item, keys};
 use tokio::net::TcpListener;
 
@@ -116,7 +117,7 @@ async fn seed(store: &Store, record: &Record, day: &str, count: usize) -> anyhow
         let mut record = record.clone();
         record.facts.insert("originated_at", json!(at));
         let key = CallKey { provider: Provider::Alicom, call_id };
-        let mut item = item::call_item(&key, record, 0)?;
+        let mut item = item::call_item(&key, record, Waiting::default())?;
         item.insert(item::VERSION, 1);
         Ok(item)
     };

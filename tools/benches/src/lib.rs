@@ -11,6 +11,7 @@ use shared::model::{CallKey, Instant};
 use shared::normalize::{Context, Normalized, PushType};
 use shared::record::item::{self, Item, NewItem};
 use shared::record::merge::{CALL_WRITERS, CONVERSATION_WRITERS};
+use shared::record::missing::Waiting;
 
 use shared::record::parts::{Element, MergeError, Parts, merged, parts, refreshed};
 
@@ -31,9 +32,6 @@ const PUSHES: [(&PushType, &str); 5] = [
 
 /// How many records the bodies hold.
 const BATCHES: [usize; 2] = [1, 100];
-
-/// After how many seconds an incomplete call of Alibaba's is asked for: the setting's default.
-const INQUIRY_DELAY_S: i64 = 300;
 
 /// A body of one push.
 #[derive(Debug)]
@@ -176,7 +174,7 @@ impl Case {
     /// # Errors
     /// If what is stored is no item of a call.
     pub fn call_item(&self, said: &Parts, stored: Option<Item>) -> Result<Option<NewItem>, MergeError> {
-        let to_item = |record| item::call_item(&said.push.key, record, INQUIRY_DELAY_S);
+        let to_item = |record| item::call_item(&said.push.key, record, Waiting::default());
         Ok(merged(stored, CALL_WRITERS, [said.call.clone()], to_item)?.item)
     }
 

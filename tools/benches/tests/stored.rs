@@ -22,11 +22,10 @@ use shared::normalize::{Context, PushType};
 use shared::record::item::{self, Asked, Item, NewItem};
 use shared::record::keys;
 use shared::record::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution};
+use shared::record::missing::Waiting;
 use shared::record::parts::{Element, Parts, announced_at, merged, parts, refreshed};
 use shared::record::tombstone::tombstone;
 
-/// After how many seconds an incomplete call of Alibaba's is asked for.
-const INQUIRY_DELAY_S: i64 = 300;
 /// How many calls are made up.
 const CALLS: u64 = 300;
 
@@ -111,7 +110,7 @@ impl Stored {
         let is_call = sk == keys::CALL;
         let writers = if is_call { CALL_WRITERS } else { CONVERSATION_WRITERS };
         let to_item = |record| match is_call {
-            true => item::call_item(key, record, INQUIRY_DELAY_S),
+            true => item::call_item(key, record, Waiting::default()),
             false => Ok(item::conversation_item(key, record)),
         };
         match merged(self.item(sk), writers, said, to_item) {
@@ -130,7 +129,7 @@ impl Stored {
             return;
         }
         let rebuilt = merge::rebuilt(CALL_WRITERS, &stored, said);
-        self.put(item::call_item(key, rebuilt, INQUIRY_DELAY_S).unwrap());
+        self.put(item::call_item(key, rebuilt, Waiting::default()).unwrap());
     }
 
     /// All of it, written in one way only.

@@ -43,6 +43,8 @@ enum Command {
     Erase(operator::EraseOptions),
     /// List calls, show one, follow them as they come.
     Calls(operator::CallsOptions),
+    /// Follow events as the bus takes them, try what listens to them, tell them again.
+    Events(operator::EventsOptions),
     /// Write calls for other programs, each as a vCon.
     Export(operator::ExportOptions),
     /// Tell how archiving is doing, what is wrong with it, and what to do.
@@ -88,6 +90,7 @@ async fn main() -> ExitCode {
         Command::Replay(options) => operator::replay(options).await,
         Command::Erase(options) => operator::erase(options).await,
         Command::Calls(options) => operator::calls(options).await,
+        Command::Events(options) => operator::events(options).await,
         Command::Export(options) => operator::export(options).await,
         Command::Doctor(options) => operator::doctor(options).await,
         Command::Archive(options) => operator::archive(options).await,

@@ -8,6 +8,7 @@ mod ai_voice;
 mod alibaba;
 mod call;
 mod element;
+mod events;
 mod laaffic;
 mod plan;
 mod report;
@@ -86,6 +87,9 @@ pub struct Options {
     /// Erase so many people while it is sent, and look that nothing is left of them.
     #[arg(long, value_name = "PEOPLE", default_value_t = 0, requires = "verify")]
     pub erase: usize,
+    /// Hold what was told against the truth as well: the local stack's bus.
+    #[arg(long, value_name = "URL", requires = "verify")]
+    pub bus: Option<Url>,
     /// Where the scheduled functions are run, by Lambda's Invoke operation. By default at --to, where the local stack has it.
     #[arg(long, value_name = "URL", requires = "verify")]
     pub invoke_at: Option<Url>,
@@ -101,6 +105,8 @@ pub struct Simulation {
     erasures: usize,
     /// Where functions are invoked, without a slash at its end.
     invoke_at: String,
+    /// The local stack's bus, where what was told is looked at.
+    bus: Option<Url>,
 }
 
 impl Simulation {
@@ -136,6 +142,7 @@ impl Simulation {
                 patience: options.patience.map(Duration::from_secs),
             },
             erasures: options.erase,
+            bus: options.bus.clone(),
             invoke_at: base(options.invoke_at.as_ref().unwrap_or(&options.to)),
         })
     }
@@ -152,13 +159,17 @@ impl Simulation {
         sender::send(&self.world, plan, &self.target, self.pace.time_scale, erasing).await
     }
 
-    /// Runs the scheduled functions until nothing is due, then holds the stores against the truth.
+    /// Runs the scheduled functions until nothing is due, then holds the stores against the truth, and what was told on the bus.
     ///
     /// # Errors
     /// When a function fails, or the stores can't be read. That they differ from the truth is no error.
     pub async fn verify(&self, store: &Store, sent: &Sent) -> anyhow::Result<Verification> {
         let archived = scheduled::run(&self.invoke_at).await?;
-        verify::verify(&self.world, self.pace.calls, store, sent, archived).await
+        let mut found = verify::verify(&self.world, self.pace.calls, store, sent, archived).await?;
+        if let Some(bus) = &self.bus {
+            found.add(events::verify_bus(&self.world, self.pace.calls, store, sent, bus).await?);
+        }
+        Ok(found)
     }
 }
 

@@ -7,7 +7,7 @@ use super::call::{Call, Platform};
 use super::element::{Element, Says};
 
 /// What stands in an item beside what was said: when it came, how often it was written, and what is still to be done.
-const BOOKKEEPING: [&str; 10] = [
+const BOOKKEEPING: [&str; 11] = [
     "version",
     "sources",
     "bodies",
@@ -15,6 +15,7 @@ const BOOKKEEPING: [&str; 10] = [
     "updated_at",
     "asked",
     "next_ask_at",
+    "settled_at",
     "due",
     "due_at",
     "ttl",

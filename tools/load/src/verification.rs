@@ -14,6 +14,8 @@ pub struct Verification {
     pub(super) recordings: u64,
     pub(super) archived: u64,
     pub(super) read: u64,
+    /// Events that were told of the calls.
+    pub(super) events: u64,
     pub(super) other_partitions: u64,
     pub(super) erased: u64,
     /// Of these calls, those that were erased before this run began: they are not judged.
@@ -64,6 +66,7 @@ impl Verification {
             recordings,
             archived,
             read,
+            events,
             other_partitions,
             erased,
             erased_before,
@@ -77,6 +80,7 @@ impl Verification {
         self.recordings += recordings;
         self.archived += archived;
         self.read += read;
+        self.events += events;
         self.other_partitions += other_partitions;
         self.erased += erased;
         self.erased_before += erased_before;
@@ -105,6 +109,9 @@ impl fmt::Display for Verification {
             self.read,
             self.other_partitions
         )?;
+        if self.events > 0 {
+            writeln!(f, "{} events told of them", self.events)?;
+        }
         if self.erased > 0 {
             writeln!(f, "{} of them erased, and nothing is left of these", self.erased)?;
         }

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Context;
 use lambda_http::{Body, RequestExt, Response};
+use publish_changes::Publisher;
 use query_calls::QueryCalls;
 use runtime::clock;
 use runtime::credentials::ProviderCredentials;
@@ -60,6 +61,9 @@ pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 3] = [
 /// For how long API Gateway waits for a function that answers readers.
 const READERS_WAIT: Duration = Duration::from_secs(29);
 
+/// How long a batch of changes may take, as in the template.
+const CHANGES_WAIT: Duration = Duration::from_secs(60);
+
 /// Why an invocation brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
@@ -78,29 +82,17 @@ pub enum InvokeError {
 
 /// The functions, with what they have at hand.
 pub struct Functions {
-    receiver: Receiver,
-    archiver: Archiver,
-    conversations: Conversations,
-    credentials: ProviderCredentials,
-    sweeper: Sweeper,
-    reader: QueryCalls,
-    console: Console,
+    pub(crate) receiver: Receiver,
+    pub(crate) archiver: Archiver,
+    pub(crate) conversations: Conversations,
+    pub(crate) credentials: ProviderCredentials,
+    pub(crate) sweeper: Sweeper,
+    pub(crate) reader: QueryCalls,
+    pub(crate) console: Console,
+    pub(crate) publisher: Publisher,
 }
 
 impl Functions {
-    /// The functions with these settings.
-    pub fn new(
-        receiver: Receiver,
-        archiver: Archiver,
-        conversations: Conversations,
-        credentials: ProviderCredentials,
-        sweeper: Sweeper,
-        reader: QueryCalls,
-        console: Console,
-    ) -> Self {
-        Self { receiver, archiver, conversations, credentials, sweeper, reader, console }
-    }
-
     /// Invokes a function with an event, and gives back what it answers.
     pub async fn invoke(self: Arc<Self>, name: &str, event: Value) -> Result<Value, InvokeError> {
         let push = PUSH_FUNCTIONS.into_iter().find(|function| function.push.function == name);
@@ -115,6 +107,9 @@ impl Functions {
             (None, None) if name == query_calls::FUNCTION => {
                 tokio::spawn(async move { self.read(event).await })
             }
+            (None, None) if name == publish_changes::FUNCTION => {
+                tokio::spawn(async move { self.publish(event).await })
+            }
             (None, None) if name == console::FUNCTION => tokio::spawn(async move { self.show(event).await }),
             (None, None) => return Err(InvokeError::NotFound(name.to_owned())),
         };
@@ -125,6 +120,13 @@ impl Functions {
         let event = serde_json::from_value(event)
             .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
         let answer = query_calls::handle(&self.reader, event, Deadline::after(READERS_WAIT)).await;
+        serde_json::to_value(answer).map_err(|error| failed("Runtime.Error", error.to_string()))
+    }
+
+    async fn publish(&self, event: Value) -> Result<Value, InvokeError> {
+        let batch = serde_json::from_value(event)
+            .map_err(|error| failed("Runtime.UnmarshalError", error.to_string()))?;
+        let answer = publish_changes::handle(&self.publisher, batch, Deadline::after(CHANGES_WAIT)).await;
         serde_json::to_value(answer).map_err(|error| failed("Runtime.Error", error.to_string()))
     }
 

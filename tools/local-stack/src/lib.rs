@@ -1,6 +1,7 @@
-//! The local stack: the functions behind an HTTP socket as API Gateway would call them, with embedded stores and a simulator of the
-//! platforms; and Lambda's Runtime API, for a function's own program.
+//! The local stack: the functions behind an HTTP socket as API Gateway would call them, with embedded stores, their stream, a bus, and a
+//! simulator of the platforms; and Lambda's Runtime API, for a function's own program.
 
+pub mod bus;
 mod demo;
 pub mod dynamodb;
 pub mod functions;
@@ -9,5 +10,6 @@ pub mod issuer;
 pub mod lambda;
 pub mod schema;
 mod stack;
+mod stream;
 
 pub use stack::{Options, ProviderOptions, Stack, serve, serve_provider};

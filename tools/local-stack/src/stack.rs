@@ -13,6 +13,7 @@ use clap::Args;
 use console::{Console, Served};
 use fetch_conversations::Conversations;
 use platforms::Provider;
+use publish_changes::Publisher;
 use query_calls::QueryCalls;
 use runtime::aws::{Account, Patience};
 use runtime::config::{Environment, StoreConfig, own_token};
@@ -27,15 +28,19 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
+use crate::bus::{self, Bus, Webhook};
 use crate::dynamodb::{self, DynamoDb};
 use crate::functions::{Functions, SCHEDULED_FUNCTIONS, ScheduledFunction};
 use crate::issuer::{self, Issuer};
+use crate::stream::{Stream, Streaming};
 use crate::{demo, gateway, schema};
 
 /// By what callees get ids here, where nothing else is set.
 const LOCAL_CALLEE_ID_KEY: &str = "the local stack's, which is no secret";
 /// The token of a stack on one's own machine.
 const LOCAL_TOKEN: &str = "local";
+/// The bus's name here.
+const LOCAL_BUS: &str = "callvault";
 /// The variable of the tokens' digests.
 const TOKENS: &str = "PUSH_TOKEN_SHA256";
 
@@ -60,6 +65,15 @@ pub struct Options {
     /// The port of the issuer of readers' tokens, on this machine alone.
     #[arg(long, default_value_t = 3002)]
     pub issuer_port: u16,
+    /// The bus's port.
+    #[arg(long, default_value_t = 4010)]
+    pub bus_port: u16,
+    /// Post every event to this URL, as an API destination would.
+    #[arg(long, value_name = "URL")]
+    pub webhook: Option<url::Url>,
+    /// A header to post it with: a token of the webhook's.
+    #[arg(long, value_name = "NAME=VALUE", requires = "webhook", value_parser = header)]
+    pub webhook_header: Option<(String, String)>,
     /// Where data is kept across restarts.
     #[arg(long, value_name = "DIR", default_value = ".callvault")]
     pub data: PathBuf,
@@ -96,6 +110,12 @@ pub struct Options {
     /// Fetch recordings from the simulator alone, whatever is set: nothing leaves this machine.
     #[arg(skip)]
     pub simulator_only: bool,
+    /// Make no events: nothing stands before the embedded DynamoDB then.
+    #[arg(long)]
+    pub no_events: bool,
+    /// How many of a hundred requests to the bus go wrong, on purpose.
+    #[arg(long, value_name = "PERCENT", hide = true, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=90))]
+    pub bus_faults: u32,
 }
 
 impl Options {
@@ -108,6 +128,9 @@ impl Options {
             s3_port: 0,
             provider_port: 0,
             issuer_port: 0,
+            bus_port: 0,
+            webhook: None,
+            webhook_header: None,
             data: PathBuf::new(),
             memory: true,
             token: LOCAL_TOKEN.to_owned(),
@@ -120,6 +143,8 @@ impl Options {
             s3_endpoint: None,
             demo: false,
             simulator_only: true,
+            no_events: false,
+            bus_faults: 0,
         }
     }
 }
@@ -146,6 +171,8 @@ pub struct Stack {
     schedule: JoinSet<()>,
     provider: Provider,
     issuer: Issuer,
+    bus: Bus,
+    streaming: Option<Streaming>,
     dynamodb: Option<DynamoDb>,
     s3: Option<S3>,
 }
@@ -163,13 +190,38 @@ impl Stack {
                 Some(s3_emulator::start(listener, data.map(|data| data.join("s3")).as_deref()).await?)
             }
         };
-        let dynamodb = match &options.dynamodb_endpoint {
-            Some(_) => None,
-            None => {
-                let listener = listen(options, options.dynamodb_port, "--dynamodb-port").await?;
-                Some(dynamodb::start(listener, data.map(|data| data.join("dynamodb")).as_deref()).await?)
+        let dynamodb_data = data.map(|data| data.join("dynamodb"));
+        let (dynamodb, mut dynamodb_address, mut stream) = (None, None, None);
+        let mut dynamodb: Option<DynamoDb> = dynamodb;
+        if options.dynamodb_endpoint.is_none() {
+            let listener = listen(options, options.dynamodb_port, "--dynamodb-port").await?;
+            dynamodb_address = Some(listener.local_addr()?);
+            // The stream's proxy stands before it. Others' DynamoDB has a stream of its own, or none.
+            let (inner, outer) = match options.no_events {
+                true => (listener, None),
+                false => (TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?, Some(listener)),
+            };
+            let embedded = dynamodb::start(inner, dynamodb_data.as_deref()).await?;
+            if let Some(listener) = outer {
+                let events = data.map(|data| data.join("events"));
+                let table = options.table.clone();
+                stream = Some(Stream::start(listener, embedded.endpoint(), table, events.as_deref())?);
             }
-        };
+            dynamodb = Some(embedded);
+        }
+        let webhook = options
+            .webhook
+            .as_ref()
+            .map(|url| Webhook { url: url.to_string(), header: options.webhook_header.clone() });
+        let bus_listener = listen(options, options.bus_port, "--bus-port").await?;
+        let events = data.map(|data| data.join("events"));
+        let bus = Bus::start(
+            bus_listener,
+            events.as_deref(),
+            webhook,
+            bus::Faults { percent: options.bus_faults },
+        )?;
+        let bus_endpoint = format!("http://{}", reachable(bus.address()));
         let endpoint =
             |address: Option<SocketAddr>| address.map(|address| format!("http://{}", reachable(address)));
         let listener = listen(options, options.provider_port, "--provider-port").await?;
@@ -180,13 +232,15 @@ impl Stack {
         // Whoever names an issuer of their own has settings of their own for it.
         let own_issuer = set("OIDC_ISSUER");
         let session_key = [runtime::random::name(), runtime::random::name()].concat();
-        let dynamodb_endpoint = endpoint(dynamodb.as_ref().map(DynamoDb::local_addr));
+        let dynamodb_endpoint = endpoint(dynamodb_address);
         let s3_endpoint = endpoint(s3.as_ref().map(S3::local_addr));
 
         // What is set goes on to the functions; what isn't has its local default.
         let look_up = |variable: &str| match variable {
             "DYNAMODB_ENDPOINT" => dynamodb_endpoint.clone().or_else(|| options.dynamodb_endpoint.clone()),
             "S3_ENDPOINT" => s3_endpoint.clone().or_else(|| options.s3_endpoint.clone()),
+            "EVENTBRIDGE_ENDPOINT" => Some(bus_endpoint.clone()),
+            "EVENT_BUS_NAME" => Some(LOCAL_BUS.to_owned()),
             "TABLE_NAME" => Some(options.table.clone()),
             "BUCKET_NAME" => Some(options.bucket.clone()),
             TOKENS => Some(set(variable).unwrap_or_else(|| token::digest(&options.token))),
@@ -236,9 +290,11 @@ impl Stack {
         let sweeper = Sweeper::new(&environment)?;
         let reader = QueryCalls::new(&environment)?;
         let console = Console::new(&environment, Served::OnLoopback)?;
+        let publisher = Publisher::new(&environment)?;
         let functions =
-            Functions::new(receiver, archiver, conversations, credentials, sweeper, reader, console);
+            Functions { receiver, archiver, conversations, credentials, sweeper, reader, console, publisher };
         let functions = Arc::new(functions);
+        let streaming = stream.map(|stream| stream.read_by(&functions));
         let address = api.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let read_timeout = Duration::from_secs(options.read_timeout);
@@ -261,6 +317,8 @@ impl Stack {
             schedule,
             provider,
             issuer,
+            bus,
+            streaming,
             dynamodb,
             s3,
         })
@@ -303,6 +361,11 @@ impl Stack {
         &self.provider
     }
 
+    /// The bus.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
     /// The issuer of readers' tokens.
     pub fn issuer(&self) -> &Issuer {
         &self.issuer
@@ -315,6 +378,10 @@ impl Stack {
         // A run that is broken off leaves claims that lapse, as it would in Lambda.
         self.schedule.shutdown().await;
         self.provider.stop().await;
+        if let Some(streaming) = self.streaming {
+            streaming.stop();
+        }
+        self.bus.stop();
         if let Some(s3) = self.s3 {
             s3.stop().await?;
         }
@@ -322,6 +389,16 @@ impl Stack {
             dynamodb.stop().await?;
         }
         Ok(())
+    }
+}
+
+/// A header and its value, as an option has them.
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("not NAME=VALUE")?;
+    match http::HeaderName::from_bytes(name.as_bytes()).is_ok() && http::HeaderValue::from_str(value).is_ok()
+    {
+        true => Ok((name.to_owned(), value.to_owned())),
+        false => Err("not a header's name and value".to_owned()),
     }
 }
 
@@ -450,6 +527,7 @@ fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     writeln!(out, "  DynamoDB  {}  table {}", endpoint(&stores.dynamodb_endpoint), stores.table_name)?;
     writeln!(out, "  S3        {}  bucket {}", endpoint(&stores.s3_endpoint), stores.bucket_name)?;
     writeln!(out, "  provider  {}  simulated", stack.provider().base_url())?;
+    writeln!(out, "  bus       http://{}  of events", reachable(stack.bus.address()))?;
     writeln!(out, "  issuer    {}  of readers' tokens", stack.issuer().url())?;
     match options.memory {
         true => writeln!(out, "  data      in memory")?,

@@ -49,7 +49,21 @@ impl Http {
 
     /// Posts JSON, and gives back the answer's status and body, if both are there in time.
     pub async fn post(&self, url: &str, json: String, timeout: Duration) -> Result<(u16, Vec<u8>), NoAnswer> {
-        self.send("POST", url, Some(("application/json;charset=UTF-8", json)), timeout).await
+        self.send("POST", url, Some(("application/json;charset=UTF-8", json)), None, timeout).await
+    }
+
+    /// Posts JSON with another header, and gives back the answer's status and body, if both are there in time.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn post_with(
+        &self,
+        url: &str,
+        json: String,
+        header: Option<(&str, &str)>,
+        timeout: Duration,
+    ) -> Result<(u16, Vec<u8>), NoAnswer> {
+        self.send("POST", url, Some(("application/json; charset=utf-8", json)), header, timeout).await
     }
 
     /// Posts a form, which is encoded already.
@@ -59,12 +73,15 @@ impl Http {
         form: String,
         timeout: Duration,
     ) -> Result<(u16, Vec<u8>), NoAnswer> {
-        self.send("POST", url, Some(("application/x-www-form-urlencoded", form)), timeout).await
+        self.send("POST", url, Some(("application/x-www-form-urlencoded", form)), None, timeout).await
     }
 
     /// Gets what is at a URL.
-    pub(crate) async fn get(&self, url: &str, timeout: Duration) -> Result<(u16, Vec<u8>), NoAnswer> {
-        self.send("GET", url, None, timeout).await
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn get(&self, url: &str, timeout: Duration) -> Result<(u16, Vec<u8>), NoAnswer> {
+        self.send("GET", url, None, None, timeout).await
     }
 
     async fn send(
@@ -72,6 +89,7 @@ impl Http {
         method: &str,
         url: &str,
         body: Option<(&'static str, String)>,
+        header: Option<(&str, &str)>,
         timeout: Duration,
     ) -> Result<(u16, Vec<u8>), NoAnswer> {
         let (kind, body) = body.unzip();
@@ -80,6 +98,9 @@ impl Http {
         request.set_uri(url).map_err(|_| NoAnswer::BadUrl)?;
         if let Some(kind) = kind {
             request.headers_mut().insert("content-type", kind);
+        }
+        if let Some((name, value)) = header {
+            request.headers_mut().insert(name.to_owned(), value.to_owned());
         }
         let answer = async {
             let response = self.0.call(request).await.map_err(|_| NoAnswer::Unreachable)?;

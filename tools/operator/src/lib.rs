@@ -10,6 +10,7 @@ mod complaint;
 mod compressed;
 mod doctor;
 mod erase;
+mod events;
 mod export;
 pub mod http;
 mod reach;
@@ -40,6 +41,7 @@ pub use calls::{CallsOptions, calls};
 pub use complaint::told;
 pub use doctor::{DoctorOptions, doctor};
 pub use erase::{EraseOptions, erase, erase_quietly};
+pub use events::{EventsOptions, SampleEvents, events, sample_events};
 pub use export::{ExportOptions, export};
 pub use reach::is_here;
 pub use redrive::{RedriveOptions, redrive};
@@ -60,11 +62,13 @@ pub struct Target {
 }
 
 /// Where the local stack has its stores unless it is told otherwise.
-const LOCAL: [(&str, &str); 4] = [
+const LOCAL: [(&str, &str); 6] = [
     ("DYNAMODB_ENDPOINT", "http://127.0.0.1:8000"),
     ("S3_ENDPOINT", "http://127.0.0.1:9000"),
     ("TABLE_NAME", "callvault"),
     ("BUCKET_NAME", "callvault"),
+    ("EVENT_BUS_NAME", "callvault"),
+    ("EVENTBRIDGE_ENDPOINT", "http://127.0.0.1:4010"),
 ];
 
 impl Target {

@@ -103,6 +103,10 @@ async fn redrive_one(receiver: &Receiver, key: &str, dry_run: bool) -> anyhow::R
     let bucket = receiver.store().bucket();
     let rejected: Rejected =
         serde_json::from_slice(&bucket.get(key).await?).context("not a reject of ours")?;
+    // What was set aside of the stream is no push: its item is to be mended.
+    if rejected.function == publish_changes::FUNCTION {
+        return Ok(Redriven::rejected("a change of the table, and no push"));
+    }
     let push = stored_type(&rejected.function);
     let push = push.with_context(|| format!("there is no function {}", rejected.function))?;
     let bytes = rejected.bytes().context("its base64 is damaged")?;

@@ -12,6 +12,7 @@ use shared::model::{CallKey, Recording, RecordingState};
 use shared::normalize::PushType;
 use shared::record::item::{self, Item};
 use shared::record::merge::{CALL_WRITERS, CONVERSATION_WRITERS};
+use shared::record::missing::Waiting;
 use shared::record::parts::{Element, Parts, merged, parts};
 use shared::vcon::{Options, Shown, Vcon, recording_path};
 use shared::whole_call::WholeCall;
@@ -84,7 +85,8 @@ fn vcons(push: &PushType, body: &[u8]) -> Vec<Value> {
 /// The items that a call comes to.
 fn items(key: &CallKey, parts: Vec<Parts>) -> Vec<Item> {
     let said: Vec<_> = parts.iter().map(|parts| parts.call.clone()).collect();
-    let call = merged(None, CALL_WRITERS, said, |record| item::call_item(key, record, 300)).unwrap();
+    let call =
+        merged(None, CALL_WRITERS, said, |record| item::call_item(key, record, Waiting::default())).unwrap();
     let said: Vec<_> = parts.iter().filter_map(|parts| parts.conversation.clone()).collect();
     let conversation =
         merged(None, CONVERSATION_WRITERS, said, |record| Ok(item::conversation_item(key, record))).unwrap();

@@ -12,6 +12,7 @@ mod calls;
 mod partition;
 mod recordings;
 mod reviews;
+mod states;
 mod tasks;
 mod walk;
 mod whole;

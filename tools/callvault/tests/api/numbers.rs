@@ -48,8 +48,6 @@ async fn no_form_of_no_answer_has_a_number_for_those_who_may_not_see_it() {
         (format!("{list}&download=true"), XLSX),
         (call.to_owned(), "application/json"),
         (format!("{call}/vcon"), "application/vcon+json"),
-        (format!("/api/calls/alicom/call-to-{NUMBER}"), "application/json"),
-        (format!("/api/calls/alicom/call-to-{NUMBER}/vcon"), "application/vcon+json"),
         ("/api/tasks?day=2025-06-01".to_owned(), "application/json"),
         ("/api/tasks/alicom/task-1".to_owned(), "application/json"),
         ("/api/recordings".to_owned(), "application/json"),
@@ -154,6 +152,47 @@ async fn a_cursor_that_ends_among_calls_of_one_time_shows_none_of_them() {
 }
 
 #[tokio::test]
+async fn what_is_hidden_in_an_id_or_a_name_can_be_neither_read_nor_tried() {
+    let rig = Rig::empty().await;
+    let (id, task) = (format!("call-to-{NUMBER}"), format!("T-{NUMBER}"));
+    let mut report = report(&id, "2025-06-01 10:00:00");
+    report[0]["taskId"] = Value::from(task.as_str());
+    rig.push("alicom-call-report", &report).await;
+    let tail = &NUMBER[7..];
+    let apart = format!("{}，{}，{tail}", &NUMBER[..3], &NUMBER[3..7]);
+    let note = serde_json::json!([{"callId": id, "majorIntent": tail, "outputTags": {"tel": [apart], "end": [tail]}}]);
+    rig.push("alicom-call-note", &note).await;
+    let (masked, whole) = (rig.machine(MASKED).await, rig.machine(ALL).await);
+    for path in ["/api/calls?day=2025-06-01".to_owned(), "/api/tasks?day=2025-06-01".to_owned()] {
+        let got = rig.get(&path, &masked).await;
+        assert_eq!((got.status, tells(&got.text())), (200, None), "{path}: {}", got.text());
+        assert!(!got.text().contains(tail), "{path}: {}", got.text());
+    }
+    for path in [
+        format!("/api/calls/alicom/{id}"),
+        format!("/api/calls/alicom/{id}/vcon"),
+        format!("/api/tasks/alicom/{task}"),
+    ] {
+        assert_eq!(rig.get(&path, &masked).await.status, 404, "{path}");
+        assert_eq!(rig.get(&path, &whole).await.status, 200, "{path}");
+    }
+    let apart = url::form_urlencoded::byte_serialize(
+        format!("tel:{}，{}，{tail}", &NUMBER[..3], &NUMBER[3..7]).as_bytes(),
+    )
+    .collect::<String>();
+    for filter in
+        [format!("intent={tail}"), format!("tag=end:{tail}"), format!("tag={apart}"), format!("task={task}")]
+    {
+        let path = format!("/api/calls?day=2025-06-01&{filter}");
+        let found =
+            |got: &crate::rig::Got| got.status == 200 && !got.json()["calls"].as_array().unwrap().is_empty();
+        assert!(!found(&rig.get(&path, &masked).await), "{path}");
+        assert!(found(&rig.get(&path, &whole).await), "{path}");
+    }
+    rig.stack.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_name_of_a_recordings_file_tells_no_number() {
     let rig = Rig::empty().await;
     let id = format!("to-{NUMBER}");
@@ -165,9 +204,14 @@ async fn the_name_of_a_recordings_file_tells_no_number() {
     for (scope, may) in [(MASKED, false), (ALL, true)] {
         let token = rig.machine(scope).await;
         let got = rig.get(&format!("/api/calls/alicom/{id}/recordings/main"), &token).await;
+        // The id tells the number: for whoever may not see it there is no such call.
+        assert_eq!(got.status, if may { 302 } else { 404 });
+        if !may {
+            continue;
+        }
         let audio = follow(got.header("location")).await;
         assert_eq!(audio.status, 200);
-        assert_eq!(tells(audio.header("content-disposition")).is_some(), may, "{audio:?}");
+        assert!(tells(audio.header("content-disposition")).is_some(), "{audio:?}");
         assert_eq!(audio.header("content-type"), "audio/wav");
     }
     let listed: Value = rig.get("/api/calls?day=2025-06-01", &rig.machine(MASKED).await).await.json();

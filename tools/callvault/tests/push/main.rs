@@ -10,6 +10,7 @@ mod calls;
 mod durability;
 mod erase;
 mod erasure;
+mod events;
 mod every_platform;
 mod export;
 mod faults;

@@ -340,7 +340,7 @@ async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_f
     let recordings = recordings().await;
     let hosts = recordings.address().to_string();
     let folder = tempfile::tempdir().unwrap();
-    let [api, dynamodb, s3] = [free_port(), free_port(), free_port()];
+    let [api, dynamodb, s3, bus] = [free_port(), free_port(), free_port(), free_port()];
     let endpoint = |port: &str| format!("http://127.0.0.1:{port}");
     let faulty = FaultyDynamoDb::start(&endpoint(&dynamodb), five_percent).await;
     let stores = [
@@ -351,6 +351,10 @@ async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_f
         &dynamodb,
         "--s3-port",
         &s3,
+        "--bus-port",
+        &bus,
+        "--bus-faults",
+        "5",
     ];
     let s3_endpoint = endpoint(&s3);
     let functions = [
@@ -379,6 +383,8 @@ async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_f
         &rate.to_string(),
         "--seed",
         "11",
+        "--bus",
+        &endpoint(&bus),
         "--verify",
         "--erase",
         &erasures.to_string(),

@@ -151,7 +151,8 @@ impl Served {
     /// Starts it with these options and settings, and waits until it is ready.
     pub(crate) fn start_with(options: &[&str], settings: &[(&str, &str)]) -> Self {
         let ports =
-            ["--port", "--dynamodb-port", "--s3-port", "--provider-port", "--issuer-port"].into_iter();
+            ["--port", "--dynamodb-port", "--s3-port", "--provider-port", "--bus-port", "--issuer-port"];
+        let ports = ports.into_iter();
         let free_ports = ports.filter(|port| !options.contains(port)).flat_map(|port| [port, "0"]);
         let token = ["--token", TOKEN].into_iter().filter(|_| !options.contains(&"--token"));
         let mut child = Command::new(env!("CARGO_BIN_EXE_callvault"))
@@ -197,6 +198,15 @@ impl Served {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// How much it has used of the processor, in milliseconds: Linux counts hundredths of a second.
+    pub(crate) fn cpu_ms(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks: Vec<u64> =
+            fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse().unwrap()).collect();
+        ticks.iter().sum::<u64>() * 10
     }
 
     /// Runs an operator's command on its stores, and gives back whether it succeeded, and what it said.

@@ -11,6 +11,7 @@ use shared::reading::{CallFilter, CalleeSearch, Order, Zone};
 use shared::record::item::{self, Item};
 use shared::record::keys;
 use shared::record::merge::{Record, Source};
+use shared::record::missing::Waiting;
 use shared::record::tombstone::tombstone;
 
 const TASKS: [&str; 3] = ["1", "2", "a#b/^"];
@@ -113,7 +114,7 @@ impl Call {
             updated_at: self.updated_at,
             erased: false,
         };
-        let mut item: Item = item::call_item(&self.key, record, 300).unwrap().into();
+        let mut item: Item = item::call_item(&self.key, record, Waiting::default()).unwrap().into();
         item.insert("version".to_owned(), 1.into());
         item
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "this is test code")]
 
 mod calls;
+mod events;
 mod expressions;
 mod metrics;
 mod names;

@@ -11,7 +11,7 @@ use runtime::clock;
 use runtime::config::Environment;
 use runtime::deadline::Deadline;
 use runtime::ingress::receive::Receiver;
-use runtime::metrics::{self, ConversationCounts, Metrics, ReadCounts, SweepCounts};
+use runtime::metrics::{self, ConversationCounts, Metrics, PublishCounts, ReadCounts, SweepCounts};
 use runtime::outbound::fetch::SystemResolver;
 use serde_json::{Value, json};
 use shared::record::keys::INDEXES;
@@ -24,11 +24,14 @@ use crate::template::{Template, read, read_json};
 type Watched = (String, BTreeSet<String>);
 
 /// The metrics that AWS's services emit and that are watched here, as their documents name them.
-const OF_AWS: [(&str, &[&str]); 4] = [
+const OF_AWS: [(&str, &[&str]); 5] = [
     // <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html>
     ("AWS/ApiGateway", &["4xx", "5xx", "Count", "Latency"]),
     // <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html>
-    ("AWS/Lambda", &["ConcurrentExecutions", "Duration", "Errors", "Invocations", "Throttles"]),
+    (
+        "AWS/Lambda",
+        &["ConcurrentExecutions", "Duration", "Errors", "Invocations", "IteratorAge", "Throttles"],
+    ),
     // <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html>
     (
         "AWS/DynamoDB",
@@ -39,6 +42,8 @@ const OF_AWS: [(&str, &[&str]); 4] = [
             "WriteThrottleEvents",
         ],
     ),
+    // <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html>
+    ("AWS/Events", &["FailedInvocations", "Invocations"]),
     // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>
     ("AWS/SQS", &["ApproximateNumberOfMessagesVisible"]),
 ];
@@ -180,6 +185,8 @@ async fn emitted() -> BTreeSet<Watched> {
     metrics.conversation_run(clock::now(), &ConversationCounts::default());
     metrics.secret_unreadable(clock::now());
     metrics.sweep_run(clock::now(), &SweepCounts::default());
+    metrics
+        .changes_published(clock::now(), &PublishCounts { delay_ms: Some(1.0), ..PublishCounts::default() });
     for denied in [None, Some("expired")] {
         let (function, at) = ("query-calls", clock::now());
         metrics.read_answered(&ReadCounts { function, at, denied, failed: false, latency_ms: 1.0 });

@@ -64,8 +64,8 @@ fn there_is_a_schedule_for_each_worker_of_the_archiver() {
 fn the_local_stack_has_every_function() {
     let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function.to_owned());
     let scheduled = SCHEDULED_FUNCTIONS.iter().map(|function| function.name.to_owned());
-    let readers = [query_calls::FUNCTION, console::FUNCTION].map(str::to_owned);
-    let local: BTreeSet<_> = pushes.chain(scheduled).chain(readers).collect();
+    let others = [query_calls::FUNCTION, console::FUNCTION, publish_changes::FUNCTION].map(str::to_owned);
+    let local: BTreeSet<_> = pushes.chain(scheduled).chain(others).collect();
     let folders = std::fs::read_dir(root().join("functions")).unwrap();
     let folders: BTreeSet<_> =
         folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

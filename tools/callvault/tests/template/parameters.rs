@@ -13,6 +13,7 @@ use local_stack::functions::SCHEDULED_FUNCTIONS;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::string::string_regex;
 use proptest::test_runner::TestRunner;
+use publish_changes::PublishConfig;
 use regex::Regex;
 use runtime::auth::callee_id::CalleeIdSource;
 use runtime::auth::config::AuthConfig;
@@ -26,21 +27,26 @@ use serde_json::{Value, json};
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 25] = [
+const NOT_READ: [&str; 35] = [
     "AlarmTopicArn",
     "ArchiveInterval",
     "ArchiveMemoryMb",
     "ArchiveWorkers",
     "CertificateArn",
     "DomainName",
+    "EventArchiveDays",
+    "EventParallelization",
     "FetchMemoryMb",
     "GlacierAfterDays",
     "KmsKeyArn",
     "LatencyAlarmMs",
+    "LeadIntents",
+    "LeadTopicArn",
     "LogRetentionDays",
     "MachineScopes",
     "ObjectLock",
     "OldestDueAlarmMinutes",
+    "PublishMemoryMb",
     "PushMemoryMb",
     "PushReservedConcurrency",
     "QueryMemoryMb",
@@ -52,6 +58,11 @@ const NOT_READ: [&str; 25] = [
     "SilenceHours",
     "ThrottlingBurstLimit",
     "ThrottlingRateLimit",
+    "WebhookDetailTypes",
+    "WebhookHeaderName",
+    "WebhookRequestsPerSecond",
+    "WebhookSecret",
+    "WebhookUrl",
 ];
 
 /// Parameters of which functions take whatever they are given.
@@ -59,7 +70,7 @@ const ANYTHING: [&str; 4] =
     ["CalleeIdSecretArn", "OidcClientSecretArn", "ProviderSecretArn", "SessionSecretArn"];
 
 /// Values that kept a function from starting, or would harm: neither template nor functions take them.
-const REFUSED: [(&str, &[&str]); 24] = [
+const REFUSED: [(&str, &[&str]); 28] = [
     ("PushTokenSha256", &["my-token", "25bf8e1a", "é"]),
     (
         "AllowedSourceCidrs",
@@ -115,6 +126,10 @@ const REFUSED: [(&str, &[&str]); 24] = [
         "RoleGroups",
         &["leads", "leads=", "=calls.read", "leads=calls.write", "leads=calls.read,", "leads=all"],
     ),
+    ("CompleteAfterSeconds", &["-1", "1.5"]),
+    ("EventTypes", &["call.complete", "all,call.intent", "call.completed,"]),
+    ("EventNumbers", &["whole", "true"]),
+    ("EventMaxAgeHours", &["-1", "1.5", "a day"]),
     ("AccessLogRetentionDays", &["0", "-1", "1.5", "36501"]),
 ];
 
@@ -142,7 +157,7 @@ impl<'a> Parameter<'a> {
         let bound = |name: &str| definition.get(name).map(|bound| number(&text(bound)).unwrap());
         let allowed = definition["AllowedValues"].as_array();
         let of_type = match definition["Type"].as_str().unwrap() {
-            "String" => true,
+            "String" | "CommaDelimitedList" => true,
             "Number" => number(value).is_some_and(|number| {
                 bound("MinValue").is_none_or(|least| number >= least)
                     && bound("MaxValue").is_none_or(|most| number <= most)
@@ -211,6 +226,11 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
             let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
             drop(CalleeIdSource::read(environment, &account)?);
         }
+        publish_changes::FUNCTION => {
+            PublishConfig::read(environment)?;
+            let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
+            drop(CalleeIdSource::read(environment, &account)?);
+        }
         console::FUNCTION => {
             AuthConfig::read(environment)?;
             AccessRetention::read(environment)?;
@@ -235,7 +255,8 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
 fn functions(template: &Template) -> BTreeMap<&'static str, BTreeMap<String, Value>> {
     let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function);
     let scheduled = SCHEDULED_FUNCTIONS.iter().map(|function| function.name);
-    let names = pushes.chain(scheduled).chain([query_calls::FUNCTION, console::FUNCTION]);
+    let others = [query_calls::FUNCTION, console::FUNCTION, publish_changes::FUNCTION];
+    let names = pushes.chain(scheduled).chain(others);
     names.map(|name| (name, template.environment(name))).collect()
 }
 
@@ -245,7 +266,7 @@ fn deployed(template: &Template, value: &Value, given: &BTreeMap<String, String>
         return deployed(template, &choice[2], given);
     }
     match value.get("Ref").and_then(Value::as_str) {
-        Some("Table" | "Bucket") => Some("callvault".to_owned()),
+        Some("Table" | "Bucket" | "EventBus") => Some("callvault".to_owned()),
         Some(name) if given.contains_key(name) => given.get(name).cloned(),
         _ => template.default(value),
     }

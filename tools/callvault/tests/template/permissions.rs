@@ -13,6 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use local_stack::issuer::MACHINE;
 use local_stack::{Options, Stack};
 use platforms::{Call as ProviderCall, Fault, Recording, Speaker, Turn};
+use publish_changes::Publisher;
 use query_calls::QueryCalls;
 use runtime::clock;
 use runtime::config::Environment;
@@ -30,6 +31,9 @@ use testkit::leaks;
 
 use crate::calls::{Call, Observed};
 use crate::template::{Template, list, read_json, target};
+
+/// The table's stream, which Lambda reads in a function's name.
+const STREAM: &str = "Table.StreamArn";
 
 /// What a role lets its function do: (condition, action, resource).
 fn grants(template: &Template, role: &str) -> BTreeSet<(Option<String>, String, String)> {
@@ -71,13 +75,14 @@ fn is_narrow(resource: &str) -> bool {
 /// Fails unless every call is let where, of all conditions, just these hold, and everything that is let there is called for.
 fn check_calls(template: &Template, role: &str, conditions: &[&str], calls: &BTreeSet<Call>) {
     let stores = |action: &str| action.starts_with("dynamodb:") || action.starts_with("s3:");
+    let is_stream = |resource: &str| resource == STREAM;
     let holds = |condition: &Option<String>| match condition {
         Some(condition) => conditions.contains(&condition.as_str()),
         None => true,
     };
     let granted: BTreeSet<_> = grants(template, role)
         .into_iter()
-        .filter(|(condition, action, _)| stores(action) && holds(condition))
+        .filter(|(condition, action, resource)| stores(action) && !is_stream(resource) && holds(condition))
         .collect();
     let covers = |(_, action, pattern): &(Option<String>, String, String), call: &Call| {
         let matches = match pattern.strip_suffix('*') {
@@ -364,6 +369,56 @@ async fn reading_calls_may_do_what_it_does_and_nothing_else() {
     check_calls(&template, &role(&template, query_calls::FUNCTION), &[], &calls);
 }
 
+/// The calls of publishing, of a change of each kind, and of one that can't be understood.
+async fn calls_of_publishing() -> BTreeSet<Call> {
+    leaks::watch();
+    let stack = Stack::start(&Options { no_events: true, ..Options::in_memory() }).await.unwrap();
+    let report = json!([{"callId": "call", "callee": "13900000000"}]).to_string();
+    let mut event = read_json("events/alicom-call-report.json");
+    event["body"] = report.into();
+    assert_eq!(stack.functions().invoke("alicom-call-report", event).await.unwrap()["statusCode"], 200);
+    let observed = Observed::stores_of(&stack).await;
+    let bus = format!("http://{}", stack.bus().address());
+    let look_up = |variable: &str| match variable {
+        "EVENT_BUS_NAME" => Some("callvault".to_owned()),
+        "EVENTBRIDGE_ENDPOINT" => Some(bus.clone()),
+        store => observed.setting(store),
+    };
+    let publisher = Publisher::new(&Environment::new(&look_up)).unwrap();
+    let mut batch = read_json("events/publish-changes.json");
+    let records = batch["Records"].as_array_mut().unwrap();
+    let mut beside = records[0].clone();
+    beside["dynamodb"]["Keys"] = json!({"pk": {"S": "call#alicom#call"}, "sk": {"S": "recording#main"}});
+    beside["dynamodb"]["NewImage"] = json!({"slot": {"S": "main"}, "state": {"S": "failed"},
+        "call_at": {"S": "2025-06-01T02:00:00.000Z"}, "first_received_at": {"S": "2025-06-01T02:00:00.000Z"}});
+    records.push(beside);
+    let mut poison = records[0].clone();
+    poison["dynamodb"]["NewImage"]["sources"] = json!({"N": "7"});
+    records.push(poison);
+    let answer = publish_changes::handle(
+        &publisher,
+        serde_json::from_value(batch).unwrap(),
+        Deadline::after(Duration::from_secs(60)),
+    )
+    .await;
+    assert_eq!(serde_json::to_value(answer).unwrap(), json!({"batchItemFailures": []}));
+    assert!(!stack.bus().events().unwrap().is_empty());
+    stack.stop().await.unwrap();
+    observed.calls()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishing_changes_may_do_what_it_does_and_nothing_else() {
+    let template = Template::read();
+    let role = role(&template, publish_changes::FUNCTION);
+    check_calls(&template, &role, &[], &calls_of_publishing().await);
+    let policy = &template.resource(&role)["Properties"]["Policies"][0]["PolicyDocument"];
+    let statements = list(&policy["Statement"]);
+    let marks = statements.iter().find(|statement| statement["Action"] == "dynamodb:UpdateItem").unwrap();
+    let keys = json!({"dynamodb:LeadingKeys": keys::DIRTY});
+    assert_eq!(marks["Condition"], json!({"ForAllValues:StringEquals": keys}));
+}
+
 #[test]
 fn nobody_else_may_delete() {
     let template = Template::read();
@@ -408,6 +463,11 @@ fn beside_the_stores_only_logs_keys_and_reports_of_failure_are_let() {
         }
         if function.definition["Properties"]["EventInvokeConfig"].is_object() {
             // Lambda reports failures in the function's name.
+            expected.push((None, "sqs:SendMessage", "DeadLetters"));
+        }
+        if template.environment(&name).contains_key("EVENT_BUS_NAME") {
+            // Events go to the bus, and what Lambda gives up of the stream to the dead letters.
+            expected.push((None, "events:PutEvents", "EventBus"));
             expected.push((None, "sqs:SendMessage", "DeadLetters"));
         }
         if template.environment(&name).contains_key("PROVIDER_SECRET_ARN") {

@@ -42,5 +42,6 @@ fn the_table_has_the_keys_and_indexes_that_the_code_has() {
         .collect();
     let keys = INDEXES.iter().flat_map(|index| [index.partition, index.sort]);
     assert_eq!(defined, keys.chain([PK, SK]).collect());
+    assert_eq!(table["StreamSpecification"], json!({"StreamViewType": "NEW_AND_OLD_IMAGES"}));
     assert_eq!(table["TimeToLiveSpecification"], json!({"AttributeName": TTL, "Enabled": true}));
 }

@@ -9,6 +9,7 @@ use catalog::token;
 use console::{Console, Served};
 use fetch_conversations::{Conversations, FetchConfig};
 use local_stack::functions::SCHEDULED_FUNCTIONS;
+use publish_changes::{PublishConfig, Publisher};
 use query_calls::QueryCalls;
 use runtime::auth::config::AuthConfig;
 use runtime::config::{Environment, PushConfig};
@@ -32,6 +33,7 @@ async fn read_by(function: &str) -> BTreeSet<String> {
             "PUSH_TOKEN_SHA256" => Some(token::digest("local")),
             "TABLE_NAME" | "BUCKET_NAME" => Some("callvault".to_owned()),
             "DYNAMODB_ENDPOINT" | "S3_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
+            "EVENT_BUS_NAME" => Some("callvault".to_owned()),
             _ => None,
         }
     };
@@ -44,6 +46,7 @@ async fn read_by(function: &str) -> BTreeSet<String> {
         }
         sweep_erased::FUNCTION => drop(Sweeper::new(&environment).unwrap()),
         query_calls::FUNCTION => drop(QueryCalls::new(&environment).unwrap()),
+        publish_changes::FUNCTION => drop(Publisher::new(&environment).unwrap()),
         console::FUNCTION => drop(Console::new(&environment, Served::OverHttps).unwrap()),
         push => {
             let push = PUSH_FUNCTIONS.iter().find(|function| function.push.function == push);
@@ -59,7 +62,8 @@ async fn a_function_is_given_what_it_reads_and_nothing_else() {
     let template = Template::read();
     let pushes = PUSH_FUNCTIONS.iter().map(|function| function.push.function);
     let scheduled = SCHEDULED_FUNCTIONS.iter().map(|function| function.name);
-    for name in pushes.chain(scheduled).chain([query_calls::FUNCTION, console::FUNCTION]) {
+    let others = [query_calls::FUNCTION, console::FUNCTION, publish_changes::FUNCTION];
+    for name in pushes.chain(scheduled).chain(others) {
         let read = read_by(name).await;
         assert!(read.contains("TABLE_NAME"), "{name}: {read:?}");
         assert_eq!(template.environment(name).into_keys().collect::<BTreeSet<_>>(), read, "{name}");
@@ -75,7 +79,11 @@ fn check_defaults(function: &str, read: impl Fn(&Environment<'_>) -> String) {
         .filter_map(|(variable, value)| Some((variable, template.default(&value)?)))
         .collect();
     assert!(defaults.len() > 3, "{defaults:?}");
-    let token = |variable: &str| (variable == "PUSH_TOKEN_SHA256").then(|| token::digest("local"));
+    let token = |variable: &str| match variable {
+        "PUSH_TOKEN_SHA256" => Some(token::digest("local")),
+        "EVENT_BUS_NAME" => Some("callvault".to_owned()),
+        _ => None,
+    };
     let given = |variable: &str| token(variable).or_else(|| defaults.get(variable).cloned());
     assert_eq!(read(&Environment::new(&given)), read(&Environment::new(&token)), "{function}");
 }
@@ -106,6 +114,8 @@ fn the_defaults_of_the_template_are_those_of_the_code() {
         format!("{settings:?} {:?}", AccessRetention::read(environment).unwrap())
     };
     check_defaults(query_calls::FUNCTION, read);
+    let read = |environment: &Environment<'_>| format!("{:?}", PublishConfig::read(environment).unwrap());
+    check_defaults(publish_changes::FUNCTION, read);
     check_defaults(console::FUNCTION, |environment| console::scope(environment).unwrap());
 }
 

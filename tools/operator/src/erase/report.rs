@@ -188,6 +188,16 @@ impl Report {
             "  - the table's point-in-time backups, which forget it after their retention (35 days at most)"
         )?;
         writeln!(out, "  - calls whose number the provider masked, or never told")?;
+        let events = [("the table's stream", 1), ("dead letters of events", 14)];
+        let events = events.map(|(what, days)| {
+            format!("{what} (until {})", runtime::clock::now().plus_seconds(days * 86_400).date())
+        });
+        writeln!(
+            out,
+            "  - events: {}, the bus's archive as long as EventArchiveDays says, and whatever was delivered; numbers in them are masked \
+             unless EVENT_NUMBERS is full",
+            events.join(", ")
+        )?;
         writeln!(out, "  - what readers have read or fetched; callvault audit tells who")?;
         writeln!(out, "  - what came while this ran: where pushes come all the time, repeat it")?;
         writeln!(out, "  - what the provider itself keeps, and may push again under other calls' ids")?;

@@ -87,8 +87,11 @@ impl Checkout {
         self.check_resource(name, &resource, &mut has);
         let lib = self.text(&format!("functions/{name}/src/lib.rs"));
         let is_read_by = self.integrations().any(|of| of.contains(&format!("{resource}.Arn")));
+        let mappings = self.template.resources_of_type("AWS::Lambda::EventSourceMapping");
+        let reads_stream = mappings.iter().any(|mapping| references(mapping.definition).contains(&resource));
         match (lib.contains("pub const PUSH: PushType"), is_read_by) {
             (true, _) => self.check_push_function(name, &krate, &resource, &lib, &mut has),
+            (false, _) if reads_stream => self.check_stream_function(&krate, &resource, &mut has),
             (false, true) => self.check_readers_function(&krate, &resource, &mut has),
             (false, false) => self.check_scheduled_function(&krate, &resource, &mut has),
         }
@@ -242,6 +245,17 @@ impl Checkout {
         has(permitted, "the permission of its API to invoke it, template.yaml");
         let shown = self.dashboard.get("Reads").is_some_and(|shown| shown.contains(&krate.replace('_', "-")));
         has(shown, "its requests on the dashboard, template.yaml");
+        let local = self.text("tools/local-stack/src/functions.rs");
+        has(local.contains(&format!("{krate}::FUNCTION")), "its row in tools/local-stack/src/functions.rs");
+    }
+
+    /// What reads the table's stream.
+    fn check_stream_function(&self, krate: &str, resource: &str, has: &mut impl FnMut(bool, &str)) {
+        let late = self.alarms.get("IteratorAge").is_some_and(|watched| watched.contains(resource));
+        has(late, "an alarm of its being late, template.yaml");
+        let shown = self.dashboard.get("IteratorAge");
+        let shown = shown.is_some_and(|shown| shown.contains(&format!("${{{resource}}}")));
+        has(shown, "its IteratorAge on the dashboard, template.yaml");
         let local = self.text("tools/local-stack/src/functions.rs");
         has(local.contains(&format!("{krate}::FUNCTION")), "its row in tools/local-stack/src/functions.rs");
     }

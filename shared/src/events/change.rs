@@ -1,0 +1,357 @@
+//! Which events a change of one item makes.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::detail::{Event, Parts};
+use super::id::{basis, digest, id};
+use super::{EventSettings, EventType};
+use crate::model::{CallKey, Instant, Recording};
+use crate::reading::is_complete;
+use crate::record::history::{has_been_before, has_ever_been};
+use crate::record::item::{self, Item, TURNS, TURNS_KEY, UnreadableItem, VERSION, is_tombstone};
+use crate::record::keys;
+use crate::record::merge::{CALL_WRITERS, Record};
+use crate::view::{self, Mask, Object, Shown};
+
+/// What of a shown call is no fact of it: where it is to be had, and when it was heard of.
+const NO_FACTS: [&str; 5] = ["provider", "call_id", "href", "first_received_at", "updated_at"];
+/// The name, among what changed, of whether all is known.
+const COMPLETE: &str = "complete";
+
+/// Which item of a call changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemKind {
+    /// The call itself.
+    Call,
+    /// What was said.
+    Conversation,
+    /// One of its recordings.
+    Recording,
+}
+
+impl ItemKind {
+    /// The kind of the item under this sort key; `None` where its changes tell nothing: verbatim pushes.
+    pub fn of_sk(sk: &str) -> Option<Self> {
+        match sk {
+            keys::CALL => Some(Self::Call),
+            keys::CONVERSATION => Some(Self::Conversation),
+            _ => sk.starts_with(&keys::recording_sk("")).then_some(Self::Recording),
+        }
+    }
+}
+
+/// A change of one item, as the table's stream tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The call that the item is of.
+    pub key: CallKey,
+    /// Which of its items it is.
+    pub kind: ItemKind,
+    /// When it was changed.
+    pub at: Instant,
+    /// The item as it was; `None` where there was none.
+    pub old: Option<Item>,
+    /// The item as it is; `None` where it was removed.
+    pub new: Option<Item>,
+}
+
+/// What is known of a call beside a change of another item of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallState {
+    /// Its record.
+    pub record: Record,
+    /// The version of its item.
+    pub version: u64,
+}
+
+impl CallState {
+    /// Reads a call's item.
+    ///
+    /// # Errors
+    /// Where it is not what any release has written.
+    pub fn read(item: Item) -> Result<Self, UnreadableItem> {
+        let version = version(&item);
+        Ok(Self { record: item::record(item)?, version })
+    }
+
+    /// Whether it is a tombstone.
+    pub fn is_erased(&self) -> bool {
+        self.record.erased
+    }
+
+    /// The time by which lists are sorted.
+    pub fn call_at(&self) -> Instant {
+        view::call_at(&self.record)
+    }
+}
+
+fn version(item: &Item) -> u64 {
+    item.get(VERSION).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// The events that a change makes, as it is to be shown. `call` is the call's item as it is known, where another item of it changed; the
+/// change of a call tells it itself.
+///
+/// # Errors
+/// Where an image is not what any release has written.
+pub fn events_of(
+    change: Change,
+    call: Option<&CallState>,
+    settings: &EventSettings,
+    shown: &Shown<'_>,
+) -> Result<Vec<Event>, UnreadableItem> {
+    let Change { key, kind, at, old, new } = change;
+    let teller = Teller { key: &key, at, settings, shown };
+    let events = match kind {
+        ItemKind::Call => {
+            let old = old.map(CallState::read).transpose()?;
+            let new = new.map(CallState::read).transpose()?;
+            teller.of_call(old.as_ref(), new.as_ref())
+        }
+        ItemKind::Conversation => match (new, is_erased(call)) {
+            (Some(new), false) => teller.of_conversation(old.as_ref(), &new, call),
+            (_, _) => Vec::new(),
+        },
+        ItemKind::Recording => match (new, is_erased(call)) {
+            (Some(new), false) => {
+                let old = old.map(item::typed::<Recording>).transpose()?;
+                teller.of_recording(old.as_ref(), &item::typed(new)?, call)
+            }
+            (_, _) => Vec::new(),
+        },
+    };
+    Ok(events.into_iter().filter(|event| settings.types.contains(event.event_type)).collect())
+}
+
+fn is_erased(call: Option<&CallState>) -> bool {
+    call.is_some_and(CallState::is_erased)
+}
+
+/// The events that tell an item as it is to somebody who may have missed what was told of it, with the ids that were told then. A call that
+/// was completed before it changed last is told as completed and as corrected.
+///
+/// # Errors
+/// Where the item is not what any release has written.
+pub fn events_again(
+    key: CallKey,
+    kind: ItemKind,
+    at: Instant,
+    item: Item,
+    call: Option<&CallState>,
+    settings: &EventSettings,
+    shown: &Shown<'_>,
+) -> Result<Vec<Event>, UnreadableItem> {
+    let settings = EventSettings { max_age_s: None, ..settings.clone() };
+    let correction = match kind {
+        ItemKind::Call => {
+            let state = CallState::read(item.clone())?;
+            let teller = Teller { key: &key, at, settings: &settings, shown };
+            let image = teller.image(&state);
+            let was_done = !state.is_erased()
+                && has_been_before(CALL_WRITERS, &state.record, |record| is_complete(key.provider, record));
+            was_done.then(|| {
+                let names = image.facts.keys().cloned().collect();
+                teller.event(EventType::CallCorrected, &facts_digest(&image), &image, names)
+            })
+        }
+        ItemKind::Conversation | ItemKind::Recording => None,
+    };
+    let change = Change { key, kind, at, old: None, new: Some(item) };
+    let mut events = events_of(change, call, &settings, shown)?;
+    events.extend(correction.filter(|event| settings.types.contains(event.event_type)));
+    Ok(events)
+}
+
+/// What events are made by.
+struct Teller<'a> {
+    key: &'a CallKey,
+    at: Instant,
+    settings: &'a EventSettings,
+    shown: &'a Shown<'a>,
+}
+
+/// A call's image, as events show it.
+struct Image<'a> {
+    state: &'a CallState,
+    call: Object,
+    facts: Object,
+    /// Whether all is known that the platform tells.
+    complete: bool,
+    /// Whether nothing more was waited for.
+    settled: bool,
+}
+
+impl Image<'_> {
+    /// Whether the call counts as completed.
+    fn is_done(&self) -> bool {
+        self.complete || self.settled
+    }
+}
+
+impl Teller<'_> {
+    fn image<'s>(&self, state: &'s CallState) -> Image<'s> {
+        let call = view::listed(self.key, &state.record, self.shown);
+        let mut facts = call.clone();
+        NO_FACTS.iter().for_each(|name| drop(facts.remove(*name)));
+        Image {
+            state,
+            call,
+            facts,
+            complete: is_complete(self.key.provider, &state.record),
+            settled: state.record.inquiry.settled_at.is_some(),
+        }
+    }
+
+    fn mask(&self, call: Option<&CallState>) -> Mask {
+        match (self.shown.numbers, call) {
+            (true, _) => Mask::none(),
+            (false, Some(call)) => Mask::of(call.record.callee_numbers()),
+            (false, None) => Mask::of([]),
+        }
+    }
+
+    fn is_recent(&self, call: &CallState) -> bool {
+        self.settings.max_age_s.is_none_or(|max_age_s| self.at.seconds_since(call.call_at()) <= max_age_s)
+    }
+
+    fn of_call(&self, old: Option<&CallState>, new: Option<&CallState>) -> Vec<Event> {
+        // An item that is removed (by its time, by hand, by a smoke test) says nothing of the call.
+        let Some(new) = new else { return Vec::new() };
+        if new.is_erased() {
+            return match old.is_some_and(CallState::is_erased) {
+                true => Vec::new(),
+                false => vec![self.erased(old, new)],
+            };
+        }
+        let old = old.filter(|old| !old.is_erased());
+        let (old, new) = (old.map(|old| self.image(old)), self.image(new));
+        let changed = changed(old.as_ref(), &new);
+        let was_done = old.as_ref().is_some_and(Image::is_done);
+        let mut events = Vec::new();
+        let mut tell = |event_type: EventType, more: &str, changed: &[String]| {
+            let recent = !event_type.needs_a_recent_call() || self.is_recent(new.state);
+            // What is not published need not be made.
+            if recent && self.settings.types.contains(event_type) {
+                events.push(self.event(event_type, more, &new, changed.to_vec()));
+            }
+        };
+        if !was_done && new.is_done() {
+            tell(EventType::CallCompleted, "", &changed);
+        }
+        let intent = intent(&new.facts);
+        if let Some(intent) = &intent
+            && old.as_ref().and_then(|old| self::intent(&old.facts)).as_ref() != Some(intent)
+        {
+            tell(EventType::CallIntent, &digest(intent), &changed);
+        }
+        if !changed.is_empty() {
+            let facts = facts_digest(&new);
+            let has_been_done = old.as_ref().is_some_and(|old| old.is_done() || self.has_been_done(old));
+            if has_been_done {
+                tell(EventType::CallCorrected, &facts, &changed);
+            }
+            tell(EventType::CallUpdated, &facts, &changed);
+        }
+        events
+    }
+
+    /// Whether a call that is not complete was it once: a later body took back what an earlier one of the same function said. Receivers
+    /// that know the call as completed have to be told what changes.
+    fn has_been_done(&self, image: &Image<'_>) -> bool {
+        has_ever_been(CALL_WRITERS, &image.state.record, |record| is_complete(self.key.provider, record))
+    }
+
+    fn event(&self, event_type: EventType, more: &str, image: &Image<'_>, changed: Vec<String>) -> Event {
+        let mask = self.mask(Some(image.state));
+        let basis = basis(self.key, &mask, image.state.record.first_received_at);
+        let parts = Parts {
+            call: Some(image.call.clone()),
+            complete: Some(image.complete),
+            changed: Some(changed),
+            recording: None,
+        };
+        let id = id(event_type, &basis, more);
+        Event::new(event_type, id, self.at, self.key, image.state.version, &mask, parts)
+    }
+
+    /// It says nothing of the call. What was known of it only serves to hide a number in its id.
+    fn erased(&self, old: Option<&CallState>, stone: &CallState) -> Event {
+        let mask = self.mask(Some(old.unwrap_or(stone)));
+        let basis = basis(self.key, &mask, old.unwrap_or(stone).record.first_received_at);
+        let id = id(EventType::CallErased, &basis, "");
+        Event::new(EventType::CallErased, id, self.at, self.key, stone.version, &mask, Parts::default())
+    }
+
+    fn of_conversation(&self, old: Option<&Item>, new: &Item, call: Option<&CallState>) -> Vec<Event> {
+        let has_turns = |item: &Item| item.contains_key(TURNS) || item.contains_key(TURNS_KEY);
+        if old.is_some_and(has_turns) || !has_turns(new) || is_tombstone(new) {
+            return Vec::new();
+        }
+        vec![self.beside(EventType::ConversationReady, "", call, None)]
+    }
+
+    fn of_recording(&self, old: Option<&Recording>, new: &Recording, call: Option<&CallState>) -> Vec<Event> {
+        let Some(event_type) = EventType::of_recording(new.state) else { return Vec::new() };
+        if old.is_some_and(|old| old.state == new.state) {
+            return Vec::new();
+        }
+        let mask = self.mask(call);
+        let recording = view::recording(self.key, new, self.shown, &mask);
+        vec![self.beside(event_type, &mask.id(&new.slot), call, Some(recording))]
+    }
+
+    /// An event of what lies beside the call's own item.
+    fn beside(
+        &self,
+        event_type: EventType,
+        more: &str,
+        call: Option<&CallState>,
+        recording: Option<Object>,
+    ) -> Event {
+        let mask = self.mask(call);
+        let first = call.map_or(self.at, |call| call.record.first_received_at);
+        let id = id(event_type, &basis(self.key, &mask, first), more);
+        let parts = Parts {
+            call: call.map(|call| view::listed(self.key, &call.record, self.shown)),
+            complete: call.map(|call| is_complete(self.key.provider, &call.record)),
+            recording,
+            changed: None,
+        };
+        let revision = call.map_or(0, |call| call.version);
+        Event::new(event_type, id, self.at, self.key, revision, &mask, parts)
+    }
+}
+
+/// The digest of all that a correction may be about.
+fn facts_digest(image: &Image<'_>) -> String {
+    let mut facts = image.facts.clone();
+    facts.insert(COMPLETE.to_owned(), image.complete.into());
+    digest(&facts)
+}
+
+/// The names of the facts that are not as they were, as they are shown. That all became known is one only where a call was given up waiting
+/// for: else it is told by the event itself.
+fn changed(old: Option<&Image<'_>>, new: &Image<'_>) -> Vec<String> {
+    let nothing = Object::new();
+    let before = old.map_or(&nothing, |old| &old.facts);
+    let names: BTreeSet<_> = before.keys().chain(new.facts.keys()).collect();
+    let differs = |name: &&String| before.get(*name) != new.facts.get(*name);
+    let mut changed: Vec<_> = names.into_iter().filter(differs).cloned().collect();
+    if old.is_some_and(|old| old.is_done() && old.complete != new.complete) {
+        changed.push(COMPLETE.to_owned());
+    }
+    changed
+}
+
+/// What is known of the callee's intent, if anything.
+fn intent(facts: &Object) -> Option<Object> {
+    let known = ["intent_code", "intent_name"].into_iter().filter_map(|name| {
+        let value = facts.get(name).and_then(|value| String::deserialize(value).ok())?;
+        (!value.trim().is_empty()).then(|| (name.to_owned(), Value::String(value)))
+    });
+    let known: Object = known.collect();
+    (!known.is_empty()).then_some(known)
+}
