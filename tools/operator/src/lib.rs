@@ -87,6 +87,12 @@ impl Target {
         }
     }
 
+    /// [`Target::look_up`] for what needs no bucket: where none is named, a name that no bucket has.
+    fn look_up_without_bucket(&self, variable: &str) -> Option<String> {
+        let found = self.look_up(variable);
+        found.or_else(|| (variable == "BUCKET_NAME").then(|| "bucket-name-is-not-set".to_owned()))
+    }
+
     /// What gives callees their ids, where a key is set: `CALLEE_ID_KEY`, or the secret `CALLEE_ID_SECRET_ARN`.
     pub(crate) async fn callee_ids(&self) -> anyhow::Result<CalleeIds> {
         let look_up = |variable: &str| self.look_up(variable);
@@ -123,18 +129,13 @@ impl Target {
     /// # Errors
     /// As those of [`Target::receiver`], for the table.
     pub(crate) async fn stores(&self) -> anyhow::Result<(Store, Option<String>)> {
-        let bucket_name = self.look_up("BUCKET_NAME");
-        // A name that no bucket has.
-        let look_up = |variable: &str| match variable {
-            "BUCKET_NAME" => Some(bucket_name.clone().unwrap_or_else(|| "bucket-name-is-not-set".to_owned())),
-            _ => self.look_up(variable),
-        };
+        let look_up = |variable: &str| self.look_up_without_bucket(variable);
         let environment = Environment::new(&look_up);
         let (stores, account) = stores_and_account(&environment).await?;
         let region = account.region.clone();
         let store = Store::new(stores.clone(), account, Patience::Nobody);
         reach::reach_table(&store, &stores, &region).await?;
-        let bucket = match bucket_name {
+        let bucket = match self.look_up("BUCKET_NAME") {
             Some(_) => {
                 reach::reach_bucket(&store, &stores, &region).await.err().map(|error| error.to_string())
             }
@@ -145,7 +146,7 @@ impl Target {
 
     /// Why the secret that `PROVIDER_SECRET_ARN` names can't be read; `None` where it can, or the variable is not set.
     pub(crate) async fn unreadable_secret(&self) -> anyhow::Result<Option<String>> {
-        let look_up = |variable: &str| self.look_up(variable);
+        let look_up = |variable: &str| self.look_up_without_bucket(variable);
         let environment = Environment::new(&look_up);
         if environment.get("PROVIDER_SECRET_ARN").is_none() {
             return Ok(None);
