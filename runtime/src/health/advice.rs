@@ -129,13 +129,13 @@ const CAUSES: [Cause; 21] = [
         todo: "raise MaxRecordingBytes, deploy, then `callvault archive --call`",
     },
     Cause {
-        words: &["not a URL", "carries credentials", "the scheme "],
-        cause: "what the platform pushed is no URL that can be fetched",
+        words: &["redirects to what", "not a URL", "carries credentials", "the scheme "],
+        cause: "the platform's URL, or its redirect, can never be fetched",
         todo: "only http and https are fetched, without a user's name and password; have the platform push the call again with another URL: that revives the recording; \
                `callvault calls show` tells which call it is",
     },
     Cause {
-        words: &["redirected more than", "redirects to"],
+        words: &["redirected more than"],
         cause: "the source redirects, and gets nowhere",
         todo: "follow it by `curl -vL` on the URL; three redirects are followed; have the platform push the URL at which the file lies",
     },
@@ -246,8 +246,8 @@ mod tests {
             ("6 runs of the archiver died while they had it in hand", "the archiver dies over it"),
             ("the source answered with status 500", "the source fails"),
             ("markup or JSON came in place of audio", "what the source sends is no whole recording"),
-            ("not a URL", "what the platform pushed is no URL that can be fetched"),
-            ("the scheme ftp is not fetched", "what the platform pushed is no URL that can be fetched"),
+            ("not a URL", "the platform's URL, or its redirect, can never be fetched"),
+            ("the scheme ftp is not fetched", "the platform's URL, or its redirect, can never be fetched"),
             ("redirected more than 3 times, at last to a.example", "the source redirects, and gets nowhere"),
             ("something new", "another reason"),
         ] {

@@ -121,7 +121,7 @@ fn of_stores(seen: &Seen) -> Vec<Finding> {
     if let Some(first) = seen.unreadable.first() {
         let more = match seen.unreadable.len() {
             1 => String::new(),
-            count => format!(", and {} others", count - 1),
+            count => format!(", and {} more", count - 1),
         };
         found.push(finding(
             format!("{first}{more}: stored, but no recording that this version can read"),
@@ -522,7 +522,7 @@ mod tests {
             "AccessDeniedException: no URL is renewed",
             "the bucket b can't be reached",
             "the table takes no writes: InternalServerError",
-            "alicom/5 recording#main, and 1 others: stored, but no recording",
+            "alicom/5 recording#main, and 1 more: stored, but no recording",
         ] {
             assert!(told.contains(part), "{part}: {told}");
         }

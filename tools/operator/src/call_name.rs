@@ -51,7 +51,7 @@ fn parts(text: &str) -> Option<(String, String)> {
     let name = match path.split_once(CALLS) {
         Some((before, name)) if is_link && matches!(before, "" | "/api") => name,
         _ if is_link => return None,
-        _ => &path,
+        _ => path.as_str(),
     };
     let (provider, id) = name.split_once('/')?;
     let id = if is_link { id.split('/').next()? } else { id };

@@ -116,7 +116,7 @@ impl Seen {
         let versions = news.iter().chain(&known).map(|call| (call.key.clone(), call.version));
         match is_whole {
             true => self.0 = versions.collect(),
-            false => self.0.extend(versions.collect::<Vec<_>>()),
+            false => self.0.extend(versions),
         }
         news
     }
