@@ -121,7 +121,8 @@ impl Target {
     /// # Errors
     /// As those of [`Target::receiver`].
     pub(crate) async fn table(&self) -> anyhow::Result<Table> {
-        Ok(self.stores().await?.0.table().clone())
+        let (store, ..) = self.store_of_table().await?;
+        Ok(store.table().clone())
     }
 
     /// The stores, of which the table is there; and why the bucket can't be reached, if so, or is not named.
@@ -129,12 +130,7 @@ impl Target {
     /// # Errors
     /// As those of [`Target::receiver`], for the table.
     pub(crate) async fn stores(&self) -> anyhow::Result<(Store, Option<String>)> {
-        let look_up = |variable: &str| self.look_up_without_bucket(variable);
-        let environment = Environment::new(&look_up);
-        let (stores, account) = stores_and_account(&environment).await?;
-        let region = account.region.clone();
-        let store = Store::new(stores.clone(), account, Patience::Nobody);
-        reach::reach_table(&store, &stores, &region).await?;
+        let (store, stores, region) = self.store_of_table().await?;
         let bucket = match self.look_up("BUCKET_NAME") {
             Some(_) => {
                 reach::reach_bucket(&store, &stores, &region).await.err().map(|error| error.to_string())
@@ -142,6 +138,17 @@ impl Target {
             None => Some("BUCKET_NAME is not set: whether the bucket is there is not known".to_owned()),
         };
         Ok((store, bucket))
+    }
+
+    /// The stores, of which the table is there, their settings, and the region.
+    async fn store_of_table(&self) -> anyhow::Result<(Store, StoreConfig, String)> {
+        let look_up = |variable: &str| self.look_up_without_bucket(variable);
+        let environment = Environment::new(&look_up);
+        let (stores, account) = stores_and_account(&environment).await?;
+        let region = account.region.clone();
+        let store = Store::new(stores.clone(), account, Patience::Nobody);
+        reach::reach_table(&store, &stores, &region).await?;
+        Ok((store, stores, region))
     }
 
     /// Why the secret that `PROVIDER_SECRET_ARN` names can't be read; `None` where it can, or the variable is not set.
