@@ -4,12 +4,13 @@ import copy
 import hashlib
 import json
 import os
+import re
 import secrets
 import subprocess
 import time
 
 import works
-from stage import CALLVAULT, TABLE, TEMPLATE, access_token, aws, invoke, item, objects, physical, push, read, seen
+from stage import CALLVAULT, TABLE, TEMPLATE, access_token, aws, browse, invoke, item, objects, physical, push, read, seen, session
 
 # What a permission is for, where that is told apart: (role, action, part of the store), and the probe that fails without it. Of any other
 # some probe has to fail.
@@ -47,7 +48,11 @@ UNSEEN = {
 }
 
 # Which conditions hold of the stack as it is deployed here.
-CONDITIONS = {"HasWebhook": False, "HasTwoWorkers": False, "HasProviderSecret": True, "HasKmsKey": False, "HasRecordingLock": False, "HasCalleeIdSecret": True}
+CONDITIONS = {
+    "HasWebhook": False,
+    "HasTwoWorkers": False, "HasProviderSecret": True, "HasKmsKey": False, "HasRecordingLock": False, "HasCalleeIdSecret": True,
+    "HasSessionSecret": False, "MakesSessionSecret": True, "HasClientSecret": False,
+}
 
 
 def of_push(token):
@@ -197,6 +202,36 @@ def of_publishing(token):
     return {"left": len(told.get("batchItemFailures", ["?"])), "aside": len(objects("rejected/publish-changes/")) - before}
 
 
+def of_console(token):
+    """How the console's pages and forms end, by their status."""
+    fresh("Console")
+    mark = secrets.token_hex(6)
+    call = {"callId": f"seen-{mark}", "taskId": f"seen-{mark}", "callee": "13900000000", "unknown": secrets.token_hex(300_000)}
+    assert push("alicom-call-report", json.dumps([call]), token)[0] == 200
+    push("alicom-call-report", f"not JSON {mark}", token)
+    works.announce(token, f"played-{mark}")
+    assert not invoke("ArchiveRecordings")[0]
+    cookie = session("calls.read calls.pii recordings.listen calls.review operations.read")
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    asked = {
+        "by day": (f"/calls?day={today}&zone=UTC", None),
+        "by task": (f"/calls?provider=alicom&task=seen-{mark}", None),
+        "by callee": ("/calls", {"number": "13900000000"}),
+        "operations": ("/operations", None),
+        "whole": (f"/calls/alicom/seen-{mark}", None),
+        "review": (f"/calls/alicom/seen-{mark}/review", {"verdict": "good"}),
+        "recording": (f"/calls/alicom/played-{mark}/recordings/main", None),
+        "download": (f"/calls.csv?provider=alicom&task=seen-{mark}", None),
+    }
+    ended, pages = {}, {}
+    for name, (path, form) in asked.items():
+        status, headers, pages[name] = browse(path, cookie, form)
+        ended[name] = [status, read(headers["location"])[0]] if status == 302 else status
+    # A push that is too large for an item lies in the bucket.
+    told = re.findall(rb'href="(/calls/[^"]*/pushes/[^"]*)"', pages["whole"])
+    return {"push": browse(told[0].decode(), cookie)[0] if told else None, **ended}
+
+
 def fresh(name):
     """Has the next invocation start another process of a function."""
     marked = {"Variables": aws("lambda").get_function_configuration(FunctionName=physical(name))["Environment"]["Variables"]}
@@ -244,6 +279,7 @@ def of_exporting(token):
 ROUNDS = {
     "ExportCallsRole": of_exporting,
     "QueryCallsRole": of_reading,
+    "ConsoleRole": of_console,
     "PushRole": of_push,
     "ArchiveRecordingsRole": of_archiving,
     "FetchConversationsRole": of_fetching,

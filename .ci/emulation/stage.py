@@ -1,20 +1,24 @@
 """What the check works with: the emulator and what runs beside it, the documentation's commands, the stack and its stores."""
 
 import base64
+import hmac
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
 import boto3
 import yaml
 from botocore.config import Config
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 sys.path.insert(0, str(Path(__file__).parent))
 from docs import Page
@@ -227,6 +231,32 @@ def read(path, token=None):
         return error.code, error.headers, error.read()
 
 
+def session(permissions):
+    """The cookie of somebody who is signed in to the console with these permissions: sealed as the console seals it, by the stack's own key."""
+    secret = json.loads(aws("secretsmanager").get_secret_value(SecretId=physical("SessionSecret"))["SecretString"])
+    key = hmac.digest(secret["session_key"].encode(), b"callvault: the console's sessions, 1", "sha256")
+    settings = aws("lambda").get_function_configuration(FunctionName=physical("Console"))["Environment"]["Variables"]
+    told = {
+        "iss": settings["OIDC_ISSUER"], "client": settings["OIDC_CLIENT_ID"], "sub": "round", "name": "round",
+        "permissions": permissions, "ends_ms": int(time.time() * 1000) + 3_600_000, "form": "00" * 16,
+    }
+    nonce = secrets.token_bytes(12)
+    sealed = nonce + AESGCM(key).encrypt(nonce, json.dumps(told).encode(), b"session")
+    return "__Host-callvault=" + base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+def browse(path, cookie, form=None):
+    """(status, headers, page) of the console, for somebody with that cookie; of what a form asks for, where one is sent."""
+    # What a form carries of that session: a pad of zeros, and its secret.
+    body = urllib.parse.urlencode({"form": "0" * 64, **form}).encode() if form is not None else None
+    request = urllib.request.Request(outputs()["ReadersUrl"] + path, data=body, headers={"Cookie": cookie})
+    try:
+        with NO_REDIRECTS.open(request, timeout=60) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
 class Unredirected(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_):
         return None
@@ -260,7 +290,8 @@ def items():
         page = aws("dynamodb").scan(TableName=TABLE["name"], ConsistentRead=True, **page)
         found += page["Items"]
         if "LastEvaluatedKey" not in page:
-            return found
+            # But for the marks of hours that changed, which are set whenever the stream is read.
+            return [item for item in found if item["pk"]["S"] != "dirty"]
 
 
 TABLE = {}

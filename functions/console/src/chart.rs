@@ -23,8 +23,10 @@ pub(crate) fn hours(frame: &Frame<'_>, counts: &[u64]) -> Markup {
                 line.axis x1="0" x2=(WIDTH) y1=(HEIGHT - FOOT) y2=(HEIGHT - FOOT) {}
                 @for (hour, count) in (0..).zip(counts.iter().copied()) {
                     @let tall = height(count);
-                    rect.bar x=(hour * step + 2) width=(step - 4) y=(HEIGHT - FOOT - tall) height=(tall) rx="1.5" {
-                        title { (format!("{hour:02}:00 · {}", grouped(count))) }
+                    @if tall > 0 {
+                        rect.bar x=(hour * step + 2) width=(step - 4) y=(HEIGHT - FOOT - tall) height=(tall) rx="1.5" {
+                            title { (format!("{hour:02}:00 · {}", grouped(count))) }
+                        }
                     }
                     @if count == most && count > 0 {
                         text.value x=(hour * step + step / 2) y=(HEIGHT - FOOT - tall - 3) { (grouped(count)) }

@@ -144,7 +144,9 @@ async fn answer(
     let frame = frame_of(console, event, session.as_ref(), now);
     let found = route::find(&event.request_context.http.method, path);
     told.route = found.as_ref().map(|found| found.route.name);
-    let is_json = found.as_ref().is_some_and(|found| found.form != Form::Html);
+    // What the API has no route for comes here, and is its readers' all the same.
+    let is_of_api = path == "/api" || path.starts_with("/api/");
+    let is_json = is_of_api || found.as_ref().is_some_and(|found| found.form != Form::Html);
     let result = match found {
         Some(found) => with_route(console, event, deadline, &frame, &found, sealer, told).await,
         None => Err(Problem::NoSuchPath),

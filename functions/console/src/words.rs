@@ -266,7 +266,8 @@ words! {
     findings: "What is wrong, and what to do", "问题与处理建议";
     problems: "Findings", "问题数";
     findings_none: "Nothing is wrong with archiving.", "归档运行正常。";
-    runs: "Archiver's shards", "归档分片";
+    runs: "Last runs", "最近运行记录";
+    function: "Function", "函数";
     shard: "Shard", "分片";
     last_run: "Last run", "最近运行";
     running: "at work", "运行中";

@@ -66,6 +66,25 @@ impl<'a> Lease<'a> {
     }
 }
 
+impl Table {
+    /// Until when the last run of each of these functions held its lease, as far as it is known: a run that is over gave it back at its end.
+    ///
+    /// # Errors
+    /// [`TableError`], when the table fails.
+    pub async fn last_leases(&self, functions: &[&str]) -> Result<Vec<(String, Instant)>, TableError> {
+        let keys: Vec<_> =
+            functions.iter().map(|function| (format!("run#{function}"), LEASE.to_owned())).collect();
+        let items = self.get_all(&keys).await?;
+        let runs = items.iter().filter_map(|item| {
+            let text = |name: &str| item.get(name).and_then(Value::as_str);
+            Some((text(keys::PK)?.strip_prefix("run#")?.to_owned(), text(UNTIL)?.parse().ok()?))
+        });
+        let mut runs: Vec<_> = runs.collect();
+        runs.sort();
+        Ok(runs)
+    }
+}
+
 fn is_owner(stored: &Item, owner: &str) -> bool {
     stored.get(OWNER).and_then(Value::as_str) == Some(owner)
 }

@@ -79,7 +79,7 @@ impl Table {
     /// [`TableError`], when DynamoDB fails.
     pub async fn remove_review(&self, key: &CallKey) -> Result<bool, TableError> {
         let pk = keys::review_pk(key);
-        let is_there = self.get(&pk, keys::REVIEW).await?.is_some();
+        let is_there = !self.query(&pk).await?.is_empty();
         if is_there {
             self.delete(&pk, keys::REVIEW).await?;
         }

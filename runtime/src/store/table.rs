@@ -94,6 +94,16 @@ pub enum TableError {
     /// A stored item is not what this program writes.
     #[error(transparent)]
     Unreadable(#[from] UnreadableItem),
+    /// An entry of an index is not what this program writes.
+    #[error("an entry of the index can't be read")]
+    UnreadableEntry {
+        /// Its item's partition key.
+        pk: String,
+        /// Its item's sort key.
+        sk: String,
+        /// What is wrong with it.
+        source: UnreadableItem,
+    },
 }
 
 impl From<MergeError> for TableError {

@@ -111,11 +111,18 @@ async fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads what is told has read enough of it: `… | head`.
+        Err(error) if is_of_the_reader(&error) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether standard output is closed: a store's broken connection stands deeper in the error.
+fn is_of_the_reader(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// One line, causes included, none of them twice.

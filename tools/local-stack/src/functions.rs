@@ -90,33 +90,18 @@ pub enum InvokeError {
 
 /// The functions, with what they have at hand.
 pub struct Functions {
-    receiver: Receiver,
-    archiver: Archiver,
-    conversations: Conversations,
-    credentials: ProviderCredentials,
-    sweeper: Sweeper,
-    exporter: Exporter,
-    reader: QueryCalls,
-    console: Console,
-    publisher: Publisher,
+    pub(crate) receiver: Receiver,
+    pub(crate) archiver: Archiver,
+    pub(crate) conversations: Conversations,
+    pub(crate) credentials: ProviderCredentials,
+    pub(crate) sweeper: Sweeper,
+    pub(crate) exporter: Exporter,
+    pub(crate) reader: QueryCalls,
+    pub(crate) console: Console,
+    pub(crate) publisher: Publisher,
 }
 
 impl Functions {
-    /// The functions with these settings.
-    pub fn new(
-        receiver: Receiver,
-        archiver: Archiver,
-        conversations: Conversations,
-        credentials: ProviderCredentials,
-        sweeper: Sweeper,
-        exporter: Exporter,
-        reader: QueryCalls,
-        console: Console,
-        publisher: Publisher,
-    ) -> Self {
-        Self { receiver, archiver, conversations, credentials, sweeper, exporter, reader, console, publisher }
-    }
-
     /// Invokes a function with an event, and gives back what it answers.
     pub async fn invoke(self: Arc<Self>, name: &str, event: Value) -> Result<Value, InvokeError> {
         let push = PUSH_FUNCTIONS.into_iter().find(|function| function.push.function == name);

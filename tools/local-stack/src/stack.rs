@@ -305,7 +305,7 @@ impl Stack {
         let reader = QueryCalls::new(&environment)?;
         let console = Console::new(&environment, Served::OnLoopback)?;
         let publisher = Publisher::new(&environment)?;
-        let functions = Functions::new(
+        let functions = Functions {
             receiver,
             archiver,
             conversations,
@@ -315,7 +315,7 @@ impl Stack {
             reader,
             console,
             publisher,
-        );
+        };
         let functions = Arc::new(functions);
         let streaming = stream.map(|stream| stream.read_by(&functions));
         let address = api.local_addr()?;
@@ -544,8 +544,11 @@ fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     writeln!(out, "              GET /, by {}: sign in as whomever you like", console::FUNCTION)?;
     for function in SCHEDULED_FUNCTIONS {
         let minutes = function.every.as_secs() / 60;
-        let when =
-            if options.no_schedule { "on invocation".to_owned() } else { format!("every {minutes} minutes") };
+        let when = match minutes {
+            _ if options.no_schedule => "on invocation".to_owned(),
+            1 => "every minute".to_owned(),
+            _ => format!("every {minutes} minutes"),
+        };
         writeln!(out, "              {} {when}", function.name)?;
     }
     writeln!(out, "  DynamoDB  {}  table {}", endpoint(&stores.dynamodb_endpoint), stores.table_name)?;

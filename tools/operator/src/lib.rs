@@ -5,6 +5,7 @@ mod analytics;
 mod archive;
 mod audit;
 mod backfill_hashes;
+mod call_name;
 mod calls;
 mod complaint;
 mod compressed;
@@ -26,10 +27,12 @@ use aws_credential_types::provider::error::CredentialsError;
 use clap::Args;
 use export_calls::Exporter;
 use runtime::auth::callee_id::CalleeIdSource;
-use runtime::aws::{self, Account};
+use runtime::aws::{self, Account, Patience};
 use runtime::config::{Environment, StoreConfig};
 use runtime::credentials::KeySource;
 use runtime::ingress::receive::Receiver;
+use runtime::store::Store;
+use runtime::store::table::Table;
 use shared::access::CalleeIds;
 
 pub use access_token::{AccessTokenOptions, access_token};
@@ -88,6 +91,12 @@ impl Target {
         }
     }
 
+    /// [`Target::look_up`] for what needs no bucket: where none is named, a name that no bucket has.
+    fn look_up_without_bucket(&self, variable: &str) -> Option<String> {
+        let found = self.look_up(variable);
+        found.or_else(|| (variable == "BUCKET_NAME").then(|| "bucket-name-is-not-set".to_owned()))
+    }
+
     /// What gives callees their ids, where a key is set: `CALLEE_ID_KEY`, or the secret `CALLEE_ID_SECRET_ARN`.
     pub(crate) async fn callee_ids(&self) -> anyhow::Result<CalleeIds> {
         let look_up = |variable: &str| self.look_up(variable);
@@ -125,9 +134,44 @@ impl Target {
         Ok(exporter)
     }
 
+    /// The table alone, which is there: what has nothing to do with the bucket needs none.
+    ///
+    /// # Errors
+    /// As those of [`Target::receiver`].
+    pub(crate) async fn table(&self) -> anyhow::Result<Table> {
+        let (store, ..) = self.store_of_table().await?;
+        Ok(store.table().clone())
+    }
+
+    /// The stores, of which the table is there; and why the bucket can't be reached, if so, or is not named.
+    ///
+    /// # Errors
+    /// As those of [`Target::receiver`], for the table.
+    pub(crate) async fn stores(&self) -> anyhow::Result<(Store, Option<String>)> {
+        let (store, stores, region) = self.store_of_table().await?;
+        let bucket = match self.look_up("BUCKET_NAME") {
+            Some(_) => {
+                reach::reach_bucket(&store, &stores, &region).await.err().map(|error| error.to_string())
+            }
+            None => Some("BUCKET_NAME is not set: whether the bucket is there is not known".to_owned()),
+        };
+        Ok((store, bucket))
+    }
+
+    /// The stores, of which the table is there, their settings, and the region.
+    async fn store_of_table(&self) -> anyhow::Result<(Store, StoreConfig, String)> {
+        let look_up = |variable: &str| self.look_up_without_bucket(variable);
+        let environment = Environment::new(&look_up);
+        let (stores, account) = stores_and_account(&environment).await?;
+        let region = account.region.clone();
+        let store = Store::new(stores.clone(), account, Patience::Nobody);
+        reach::reach_table(&store, &stores, &region).await?;
+        Ok((store, stores, region))
+    }
+
     /// Why the secret that `PROVIDER_SECRET_ARN` names can't be read; `None` where it can, or the variable is not set.
     pub(crate) async fn unreadable_secret(&self) -> anyhow::Result<Option<String>> {
-        let look_up = |variable: &str| self.look_up(variable);
+        let look_up = |variable: &str| self.look_up_without_bucket(variable);
         let environment = Environment::new(&look_up);
         if environment.get("PROVIDER_SECRET_ARN").is_none() {
             return Ok(None);

@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 use readers::filter::problem;
 use readers::{Answer, Problem, recording};
-use runtime::store::reading::Bodies;
 use serde_json::{Value, json};
 use shared::access::{AccessEntry, Permission, What};
 use shared::model::{CallKey, RecordingState};
@@ -19,6 +18,7 @@ use crate::pages::calls::{intent, outcome_badge};
 use crate::pages::player::{badge, details, player, slot};
 use crate::pages::review;
 use crate::pages::transcript::Transcript;
+use crate::pages::whole_call;
 
 /// The longest text of a fact that is shown, in characters.
 const MAX_FACT_CHARACTERS: usize = 300;
@@ -43,7 +43,7 @@ pub(crate) async fn reveal(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, P
 async fn shown(asked: &Asked<'_>, key: &CallKey, numbers: bool) -> Result<Answer, Problem> {
     let visit = &asked.visit;
     let store = &visit.reader.store;
-    let call = store.whole_call(key, Bodies::Left).await.map_err(problem)?.ok_or(Problem::NoSuchCall)?;
+    let call = whole_call(asked, key).await?;
     let review = store.review(key).await.map_err(problem)?;
     let review = review.and_then(|review| serde_json::to_value(review).ok());
     let looks = match asked.may(Permission::ReadOperations) {

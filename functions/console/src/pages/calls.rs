@@ -16,7 +16,7 @@ use shared::view;
 use std::collections::HashMap;
 
 use crate::Asked;
-use crate::frame::{Frame, Page, Place, brief, grouped, instant, lasted, number, text};
+use crate::frame::{Frame, Page, Place, brief, grouped, instant, lasted, number, text, visible};
 use crate::link::Filters;
 use crate::pages::call::console_path;
 use crate::route::Form;
@@ -201,7 +201,7 @@ fn number_search(frame: &Frame<'_>) -> Markup {
 
 fn filter_form(frame: &Frame<'_>, filters: &Filters) -> Markup {
     let w = frame.words;
-    let value = |name: &str| filters.get(name).unwrap_or_default().to_owned();
+    let value = |name: &str| visible(filters.get(name).unwrap_or_default()).into_owned();
     let days = filters.get("day").unwrap_or_default();
     // Without a day or a task it is today.
     let today = frame.zone.date(frame.now).to_string();

@@ -12,12 +12,28 @@ mod tasks;
 mod today;
 mod transcript;
 
+use readers::filter::problem;
 use readers::{Answer, Problem};
+use runtime::store::reading::Bodies;
+use shared::access::Permission;
 use shared::model::{CallId, CallKey, Provider};
 use shared::path_id::unescaped;
+use shared::view::Mask;
+use shared::whole_call::WholeCall;
 
 use crate::Asked;
 use crate::route::Name;
+
+/// All that is stored of a call. One whose id tells its callee's number is there for those alone who may see numbers.
+async fn whole_call(asked: &Asked<'_>, key: &CallKey) -> Result<WholeCall, Problem> {
+    let call = asked.visit.reader.store.whole_call(key, Bodies::Left).await.map_err(problem)?;
+    let call = call.ok_or(Problem::NoSuchCall)?;
+    let mask = Mask::of(call.callee_numbers());
+    match asked.may(Permission::SeeNumbers) || mask.may_show(key.call_id.as_str()) {
+        true => Ok(call),
+        false => Err(Problem::NoSuchCall),
+    }
+}
 
 /// The answer to a request of somebody who may make it.
 pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {

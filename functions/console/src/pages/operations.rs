@@ -17,6 +17,8 @@ use crate::pages::player::{badge, details};
 
 /// How many recordings of a state are shown.
 const SHOWN: usize = 20;
+/// The functions that run one at a time, and note that they do, beside the archiver.
+const SCHEDULED: [&str; 1] = ["fetch-conversations"];
 /// How many rejects are shown, and of how many days.
 const REJECTS: usize = 20;
 const REJECT_DAYS: i64 = 3;
@@ -31,7 +33,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
         let shown = recording::waiting(visit, &page).await?;
         Ok::<_, Problem>(json!({"recordings": shown, "more": page.next.is_some()}))
     };
-    let seen = health::see(store.table(), now).await.map_err(table)?;
+    let seen = health::see(store.table(), now, health::Depth::PAGE).await.map_err(table)?;
     let findings: Vec<_> = health::findings(&seen, now)
         .into_iter()
         .map(|finding| {
@@ -43,7 +45,16 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
         .collect();
     let rejects = store.recent_rejects(now, REJECT_DAYS, REJECTS).await;
     let rejects = rejects.map_err(|error| Problem::unavailable("The bucket", &error))?;
+    let runs = store.table().last_leases(&SCHEDULED).await.map_err(table)?;
+    let runs: Vec<_> = SCHEDULED
+        .iter()
+        .map(|name| {
+            let until = runs.iter().find(|(known, _)| known == name).map(|(_, until)| *until);
+            json!({"function": name, "running": until.is_some_and(|until| until > now), "last_run_at": until.filter(|until| *until <= now)})
+        })
+        .collect();
     let data = json!({
+        "runs": runs,
         "as_of": now,
         "findings": findings,
         "pending": of(RecordingState::Pending).await?,
@@ -131,22 +142,31 @@ fn body(frame: &Frame<'_>, data: &Value) -> Markup {
                 h2 { (w.runs) }
                 table.data {
                     caption.hidden { (w.runs) }
-                    thead { tr { th scope="col" { (w.shard) } th scope="col" { (w.last_run) } } }
+                    thead { tr { th scope="col" { (w.function) } th scope="col" { (w.last_run) } } }
                     tbody {
+                        @for run in data["runs"].as_array().unwrap_or(&none) {
+                            tr { th scope="row" { code { (text(run, "function").unwrap_or_default()) } } td { (last_run(frame, run)) } }
+                        }
                         @for shard in data["shards"].as_array().unwrap_or(&none) {
                             tr {
-                                th scope="row" { (shard["shard"]) }
-                                td {
-                                    @if shard["running"] == true { span.badge.wait { (w.running) } }
-                                    @else if let Some(at) = instant(shard.get("last_run_at")) { (frame.when(at)) }
-                                    @else { span.quiet { (w.never_ran) } }
-                                }
+                                th scope="row" { code { "archive-recordings" } " " (w.shard) " " (shard["shard"]) }
+                                td { (last_run(frame, shard)) }
                             }
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// When something ran last, or that it is at work.
+fn last_run(frame: &Frame<'_>, run: &Value) -> Markup {
+    let w = frame.words;
+    html! {
+        @if run["running"] == true { span.badge.wait { (w.running) } }
+        @else if let Some(at) = instant(run.get("last_run_at")) { (frame.when(at)) }
+        @else { span.quiet { (w.never_ran) } }
     }
 }
 

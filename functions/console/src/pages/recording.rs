@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-use readers::filter::problem;
 use readers::parameter::DEFAULT_EXPIRY_S;
 use readers::{Answer, Problem, recording};
-use runtime::store::reading::Bodies;
 use shared::access::What;
 use shared::model::{CallKey, RecordingState};
 
 use crate::Asked;
+use crate::pages::whole_call;
 
 /// Leads to a recording. It is asked for again where the URL that this gives has died.
 pub(crate) async fn answer(asked: &Asked<'_>, key: &CallKey, slot: &str) -> Result<Answer, Problem> {
     let visit = &asked.visit;
-    let call = visit.reader.store.whole_call(key, Bodies::Left).await.map_err(problem)?;
-    let call = call.ok_or(Problem::NoSuchCall)?;
+    let call = whole_call(asked, key).await?;
     let found = call.recordings.iter().find(|recording| recording.slot == slot);
     let found = found.ok_or(Problem::NoSuchPart("recording"))?;
     if found.state != RecordingState::Archived {

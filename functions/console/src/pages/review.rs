@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use readers::filter::problem;
 use readers::{Answer, Problem};
-use runtime::store::reading::{Bodies, ListedRecord};
+use runtime::store::reading::ListedRecord;
 use serde_json::Value;
 use shared::access::Permission;
 use shared::model::{CallId, CallKey, Provider};
@@ -16,6 +16,7 @@ use crate::Asked;
 use crate::frame::{Frame, Page, Place, brief, text, visible};
 use crate::pages::call::console_path;
 use crate::pages::calls::filter_of;
+use crate::pages::whole_call;
 use crate::sign_in::own_path;
 
 /// The verdicts that there are, each with the key that gives it.
@@ -88,7 +89,7 @@ fn position(after: &str) -> Option<Position> {
 pub(crate) async fn save(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Problem> {
     let visit = &asked.visit;
     let store = &visit.reader.store;
-    let call = store.whole_call(key, Bodies::Left).await.map_err(problem)?.ok_or(Problem::NoSuchCall)?;
+    let call = whole_call(asked, key).await?;
     let mut review = store.review(key).await.map_err(problem)?.unwrap_or_default();
     let verdict = asked.field("verdict").filter(|verdict| VERDICTS.iter().any(|(known, _)| known == verdict));
     let note = asked.field("note").map(str::trim).unwrap_or_default();

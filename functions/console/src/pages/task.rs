@@ -27,7 +27,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) ->
     let zone = &asked.frame.zone;
     let store = &asked.visit.reader.store;
     let counted = store.count_task(provider, task, zone).await.map_err(problem)?;
-    if counted.counts.calls == 0 {
+    let tells_a_number = !asked.may(Permission::SeeNumbers) && Hidden::default().is_told_by(task);
+    if counted.counts.calls == 0 || tells_a_number {
         return Err(Problem::NoSuchTask);
     }
     let names = store.task_names([(provider, task.to_owned())]).await;

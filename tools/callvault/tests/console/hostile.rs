@@ -26,7 +26,6 @@ fn check(page: &str, shown: &Shown) {
         "<script>",
         "<img",
         "onerror=alert(1)>",
-        "' onmouse",
         "<svg onload",
         "href=\"javascript:",
         "\u{202e}",

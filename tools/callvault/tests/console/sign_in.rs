@@ -186,7 +186,7 @@ async fn a_token_of_another_algorithm_signs_nobody_in() {
         let look_up = |name: &str| match name {
             "OIDC_ISSUER" => Some(issuer.clone()),
             "OIDC_CLIENT_ID" => Some("console".to_owned()),
-            "SESSION_KEY" => Some("a key of thirty-two characters, or more".to_owned()),
+            "SESSION_KEY" => Some("a key of thirty-two characters or more".to_owned()),
             "TABLE_NAME" | "BUCKET_NAME" => Some("callvault".to_owned()),
             "DYNAMODB_ENDPOINT" | "S3_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
             _ => None,

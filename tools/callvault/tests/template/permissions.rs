@@ -6,6 +6,7 @@ use std::time::Duration;
 use archive_recordings::Archiver;
 use bytes::Bytes;
 use catalog::PUSH_FUNCTIONS;
+use console::{Console, Served};
 use export_calls::Exporter;
 use fetch_conversations::Conversations;
 use http_body_util::{BodyExt, Full};
@@ -16,12 +17,14 @@ use local_stack::{Options, Stack};
 use platforms::{Call as ProviderCall, Fault, Recording, Speaker, Turn};
 use publish_changes::Publisher;
 use query_calls::QueryCalls;
+use runtime::auth::session::Sealer;
 use runtime::clock;
 use runtime::config::Environment;
 use runtime::deadline::Deadline;
 use runtime::ingress::receive::Receiver;
 use runtime::outbound::fetch::SystemResolver;
 use serde_json::{Value, json};
+use shared::access::Permissions;
 use shared::model::{CallId, CallKey, Provider};
 use shared::record::erased_reject;
 use shared::record::keys::{self, INDEXES};
@@ -307,8 +310,8 @@ async fn ask(request: http::request::Builder, body: String) -> (u16, Bytes) {
     (status, answer.into_body().collect().await.unwrap().to_bytes())
 }
 
-/// The calls of readers' requests, each of them, with what lies in the bucket, and those that the URLs come to which are answered.
-async fn calls_of_reading() -> BTreeSet<Call> {
+/// A stack with a call that has everything, what is large of it in the bucket; and the digest of its push.
+async fn stack_with_a_call() -> (Stack, String) {
     leaks::watch();
     let stack = Stack::start(&Options::in_memory()).await.unwrap();
     let call = json!({
@@ -325,7 +328,13 @@ async fn calls_of_reading() -> BTreeSet<Call> {
     let items = stack.store().table().query("call#alicom#call").await.unwrap();
     let sort_keys = items.iter().filter_map(|item| item["sk"].as_str());
     let push = sort_keys.filter_map(|sk| sk.strip_prefix("push#alicom-call-report#")).next().unwrap();
+    let push = push.to_owned();
+    (stack, push)
+}
 
+/// The calls of readers' requests, each of them, with what lies in the bucket, and those that the URLs come to which are answered.
+async fn calls_of_reading() -> BTreeSet<Call> {
+    let (stack, push) = stack_with_a_call().await;
     let observed = Observed::stores_of(&stack).await;
     let look_up = |variable: &str| match variable {
         "OIDC_ISSUER" => Some(stack.issuer().url().to_owned()),
@@ -421,6 +430,70 @@ async fn publishing_changes_may_do_what_it_does_and_nothing_else() {
     assert_eq!(marks["Condition"], json!({"ForAllValues:StringEquals": keys}));
 }
 
+/// The calls of the console's pages and forms.
+async fn calls_of_console() -> BTreeSet<Call> {
+    const KEY: &str = "a key of thirty-two characters or more";
+    let (stack, push) = stack_with_a_call().await;
+    // Something that was rejected.
+    let mut event = read_json("events/alicom-call-report.json");
+    event["body"] = r#"[{"no": "id"}]"#.into();
+    stack.functions().invoke("alicom-call-report", event).await.unwrap();
+    let observed = Observed::stores_of(&stack).await;
+    let look_up = |variable: &str| match variable {
+        "OIDC_ISSUER" => Some(stack.issuer().url().to_owned()),
+        "OIDC_CLIENT_ID" => Some("console".to_owned()),
+        "SESSION_KEY" => Some(KEY.to_owned()),
+        store => observed.setting(store),
+    };
+    let console = Console::new(&Environment::new(&look_up), Served::OnLoopback).unwrap();
+    let session = json!({
+        "iss": stack.issuer().url(), "client": "console", "sub": "somebody", "name": "somebody",
+        "permissions": Permissions::all().to_string(), "ends_ms": clock::now().epoch_millis() + 600_000, "form": "00".repeat(16),
+    });
+    let cookie =
+        format!("callvault={}", Sealer::new([KEY]).unwrap().seal("session", session.to_string().as_bytes()));
+    let form = format!("form={}", "0".repeat(64));
+    let today = clock::now().date();
+    for (method, path, query, fields, expected) in [
+        ("GET", "/", &*format!("day={today}&zone=UTC"), "", 200),
+        ("GET", "/calls", &format!("day={today}&zone=UTC"), "", 200),
+        ("GET", "/calls", "provider=alicom&task=task", "", 200),
+        ("POST", "/calls", "", "&number=13900000000", 200),
+        ("GET", "/calls.xlsx", "provider=alicom&task=task", "", 302),
+        ("GET", "/calls/next", "task=task", "", 303),
+        ("GET", "/calls/alicom/call", "", "", 200),
+        ("POST", "/calls/alicom/call/reveal", "", "", 200),
+        ("POST", "/calls/alicom/call/review", "", "&verdict=good", 303),
+        ("GET", "/calls/alicom/call/recordings/main", "", "", 302),
+        ("GET", &format!("/calls/alicom/call/pushes/alicom-call-report/{push}"), "", "", 200),
+        ("GET", "/tasks", &format!("day={today}&zone=UTC"), "", 200),
+        ("GET", "/tasks/alicom/task", "", "", 200),
+        ("POST", "/tasks/alicom/task/name", "", "&name=x", 303),
+        ("GET", "/operations", "", "", 200),
+    ] {
+        let event = json!({
+            "rawPath": path, "rawQueryString": query, "cookies": [cookie],
+            "requestContext": {"http": {"method": method}, "domainName": "127.0.0.1"},
+            "body": (method == "POST").then(|| format!("{form}{fields}")),
+        });
+        let event = serde_json::from_value(event).unwrap();
+        let answer = console::handle(&console, event, Deadline::after(Duration::from_secs(29))).await;
+        assert_eq!(answer.status_code, expected, "{path}?{query}: {}", answer.body);
+        if let Some(place) = answer.headers.get("location").filter(|_| expected == 302) {
+            assert_eq!(ask(http::Request::get(place), String::new()).await.0, 200, "{path}");
+        }
+    }
+    stack.stop().await.unwrap();
+    observed.calls()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_may_do_what_it_does_and_nothing_else() {
+    let template = Template::read();
+    let calls = calls_of_console().await;
+    check_calls(&template, &role(&template, console::FUNCTION), &[], &calls);
+}
+
 #[test]
 fn nobody_else_may_delete() {
     let template = Template::read();
@@ -512,24 +585,28 @@ async fn the_exporter_may_do_what_it_does_and_nothing_else() {
     check_calls(&template, &role(&template, export_calls::FUNCTION), &[], &calls);
 }
 
-/// Whoever reads writes nothing but who looked.
+/// Whoever reads writes nothing but who looked; by the console, also what people think of calls.
 #[test]
-fn readers_put_items_of_the_access_log_alone() {
+fn readers_put_items_of_their_own_alone() {
     let template = Template::read();
-    let policy = &template.resource("QueryCallsRole")["Properties"]["Policies"][0]["PolicyDocument"];
-    let writes = |statement: &Value| {
-        let actions = list(&statement["Action"]);
-        let actions =
-            actions.iter().filter_map(Value::as_str).filter(|action| action.starts_with("dynamodb:"));
-        actions
-            .into_iter()
-            .any(|action| !["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"].contains(&action))
-    };
-    let writing: Vec<_> = list(&policy["Statement"]).into_iter().filter(writes).collect();
-    let [put] = &writing[..] else { panic!("{writing:?}") };
-    assert_eq!(put["Action"], "dynamodb:PutItem");
-    let keys = json!({"dynamodb:LeadingKeys": format!("{}*", keys::ACCESS_PREFIX)});
-    assert_eq!(put["Condition"], json!({"ForAllValues:StringLike": keys}));
+    for (role, expected) in [
+        ("QueryCallsRole", json!(format!("{}*", keys::ACCESS_PREFIX))),
+        ("ConsoleRole", json!([format!("{}*", keys::ACCESS_PREFIX), "review#*"])),
+    ] {
+        let policy = &template.resource(role)["Properties"]["Policies"][0]["PolicyDocument"];
+        let reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"];
+        let writes = |statement: &Value| {
+            let actions = list(&statement["Action"]);
+            let mut actions =
+                actions.iter().filter_map(Value::as_str).filter(|action| action.starts_with("dynamodb:"));
+            actions.any(|action| !reads.contains(&action))
+        };
+        let writing: Vec<_> = list(&policy["Statement"]).into_iter().filter(writes).collect();
+        let [put] = &writing[..] else { panic!("{role}: {writing:?}") };
+        assert_eq!(put["Action"], "dynamodb:PutItem", "{role}");
+        let keys = json!({"dynamodb:LeadingKeys": expected});
+        assert_eq!(put["Condition"], json!({"ForAllValues:StringLike": keys}), "{role}");
+    }
 }
 
 /// What is granted beside the stores: nothing of it shows on the local stack, so it is told here with its reason.
