@@ -64,6 +64,8 @@ impl HourSummary {
         }
         let task = self.tasks.entry(task).or_insert_with(TaskOfHour::new);
         task.counts.add(key, call_at, record);
+        // Which hour of the day it is, the quarters tell, and the zone of whoever asks.
+        task.counts.hours = [0; 24];
         let quarter = call_at.epoch_millis().div_euclid(QUARTER_MS).rem_euclid(4);
         if let Some(calls) = usize::try_from(quarter).ok().and_then(|quarter| task.quarters.get_mut(quarter))
         {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use runtime::clock;
 use runtime::deadline::Deadline;
+use runtime::store::dirty::minute_of;
 use runtime::store::lease::Lease;
 use serde_json::json;
 use shared::model::{Hour, Instant, Provider};
@@ -25,24 +26,24 @@ fn at(text: &str) -> Instant {
 async fn a_mark_is_taken_once_the_indexes_have_caught_up_and_goes_if_it_is_as_it_was() {
     let rig = Rig::new().await;
     rig.push("alicom-call-report", &report("1", "2025-06-01 10:00:00")).await;
-    rig.mark(&[HOUR], at("2026-01-01T00:00:10Z")).await;
-    rig.mark(&[HOUR], at("2026-01-01T00:00:50Z")).await;
-    let early = rig.run_at(at("2026-01-01T00:01:59Z")).await.unwrap();
+    assert_eq!(rig.settle().await, 2, "no turns, no recordings");
+    // Later than whatever the stack marks.
+    let begin = minute_of(clock::now()).plus_seconds(86_400);
+    let at = |second: i64| begin.plus_seconds(second);
+    rig.mark(&[HOUR], at(10)).await;
+    rig.mark(&[HOUR], at(50)).await;
+    let early = rig.run_at(at(119)).await.unwrap();
     assert_eq!((early.hours, rig.store().dirty_hours().await.unwrap().len()), (0, 1));
-    let run = rig.run_at(at("2026-01-01T00:02:00Z")).await.unwrap();
-    assert_eq!((run.hours, run.put), (1, 2), "no turns, no recordings");
+    let run = rig.run_at(at(120)).await.unwrap();
+    assert_eq!((run.hours, run.put), (1, 0), "its bytes are the same");
     assert_eq!(rig.store().dirty_hours().await.unwrap(), []);
     // A mark that is set again in the meantime stays, and so does one whose last minute is too young.
-    rig.mark(&[HOUR], at("2026-01-01T01:00:00Z")).await;
-    rig.mark(&[HOUR], at("2026-01-01T01:03:00Z")).await;
-    let run = rig.run_at(at("2026-01-01T01:03:30Z")).await.unwrap();
-    assert_eq!((run.hours, run.put), (1, 0), "its bytes are the same");
+    rig.mark(&[HOUR], at(3_600)).await;
+    rig.mark(&[HOUR], at(3_780)).await;
+    assert_eq!(rig.run_at(at(3_810)).await.unwrap().hours, 1);
     let marks = rig.store().dirty_hours().await.unwrap();
-    assert_eq!(
-        (marks[0].marked_at, marks[0].since),
-        (at("2026-01-01T01:03:00Z"), at("2026-01-01T01:02:00Z"))
-    );
-    let run = rig.run_at(at("2026-01-01T01:05:00Z")).await.unwrap();
+    assert_eq!((marks[0].marked_at, marks[0].since), (at(3_780), at(3_720)));
+    let run = rig.run_at(at(3_900)).await.unwrap();
     assert_eq!((run.hours, rig.store().dirty_hours().await.unwrap().len()), (1, 0));
     rig.stack.stop().await.unwrap();
 }
@@ -50,11 +51,10 @@ async fn a_mark_is_taken_once_the_indexes_have_caught_up_and_goes_if_it_is_as_it
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hour_that_changes_all_the_time_is_written_all_the_same() {
     let rig = Rig::new().await;
-    let begin = at("2026-01-01T00:00:00Z");
+    let begin = minute_of(clock::now());
     let (mut runs, mut last) = (0, 0);
     for minute in 0..12_i64 {
         let now = begin.plus_seconds(60 * minute);
-        rig.push("alicom-call-report", &report(&minute.to_string(), "2025-06-01 10:00:00")).await;
         rig.mark(&[HOUR], now).await;
         if minute % 2 == 1 {
             let run = rig.run_at(now.plus_seconds(30)).await.unwrap();
@@ -62,7 +62,7 @@ async fn an_hour_that_changes_all_the_time_is_written_all_the_same() {
             last = if run.hours > 0 { minute } else { last };
         }
     }
-    assert!(runs >= 4 && last == 11, "{runs} runs, the last in minute {last}");
+    assert!((4..=5).contains(&runs) && last == 11, "{runs} runs, the last in minute {last}");
     rig.stack.stop().await.unwrap();
 }
 

@@ -89,6 +89,25 @@ impl Rig {
         Arc::new(Receiver::for_operator(&environment, account).unwrap())
     }
 
+    /// Waits until the stack's own publisher has marked what was pushed, and has it written: then nothing is dirty. What the runs put.
+    pub(crate) async fn settle(&self) -> u64 {
+        let (mut put, mut quiet) = (0, 0);
+        for _ in 0..300 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if self.store().dirty_hours().await.unwrap().is_empty() {
+                quiet += 1;
+            } else {
+                put += self.run_at(clock::now().plus_seconds(180)).await.unwrap().put;
+                quiet = 0;
+            }
+            // A second in which nothing came.
+            if quiet == 10 && put > 0 {
+                return put;
+            }
+        }
+        panic!("nothing was marked, or marks never end");
+    }
+
     /// Marks hours, and has them written.
     pub(crate) async fn export(&self, hours: &[&str]) -> Summary {
         let now = clock::now();
