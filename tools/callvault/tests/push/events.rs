@@ -103,7 +103,8 @@ async fn take(State(hook): State<Hook>, headers: HeaderMap, body: Bytes) -> Stat
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_told_as_it_becomes_known_and_a_repeat_tells_nothing() {
-    let stack = Stack::start(&Options { dynamodb_endpoint: None, no_events: false, ..options() }).await.unwrap();
+    let stack =
+        Stack::start(&Options { dynamodb_endpoint: None, no_events: false, ..options() }).await.unwrap();
     push(&stack, "alicom-call-report", report("1")).await;
     push(&stack, "alicom-call-note", note("1")).await;
     let recording = json!([{"callId": "2", "recordFile": stack.provider().recording_url("canary.wav")}]);
@@ -171,7 +172,8 @@ async fn no_event_of_any_fixture_shows_a_number_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erased_call_tells_that_and_nothing_else() {
-    let stack = Stack::start(&Options { dynamodb_endpoint: None, no_events: false, ..options() }).await.unwrap();
+    let stack =
+        Stack::start(&Options { dynamodb_endpoint: None, no_events: false, ..options() }).await.unwrap();
     push(&stack, "alicom-call-report", report("1")).await;
     let remover = sweep_erased::Remover {
         table: stack.store().table(),
@@ -270,7 +272,8 @@ async fn after_a_kill_everything_arrives() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_cannot_be_understood_is_set_aside_and_holds_up_no_other() {
-    let stack = Stack::start(&Options { dynamodb_endpoint: None, no_events: false, ..options() }).await.unwrap();
+    let stack =
+        Stack::start(&Options { dynamodb_endpoint: None, no_events: false, ..options() }).await.unwrap();
     push(&stack, "alicom-call-report", report("0")).await;
     for poison in 0..5 {
         let item =
