@@ -67,9 +67,8 @@ impl ArchiveConfig {
         let lease_s = environment.number("ARCHIVE_LEASE_SECONDS", 60, 2..=110)?;
         Ok(Self {
             fetch: FetchSettings {
-                total_timeout: Duration::from_secs(timeout_s),
                 max_bytes,
-                ..FetchSettings::new(hosts)
+                ..FetchSettings::new(hosts).with_total_timeout(Duration::from_secs(timeout_s))
             },
             budget_bytes: 1024
                 * 1024
