@@ -77,7 +77,7 @@ def main():
     processes = []
     with tempfile.TemporaryDirectory() as work:
         said = Path(work) / "stack"
-        ports = ["--port", "0", "--dynamodb-port", "0", "--s3-port", "0", "--provider-port", "0", "--issuer-port", "0"]
+        ports = ["--port", "0", "--dynamodb-port", "0", "--s3-port", "0", "--provider-port", "0", "--bus-port", "0", "--issuer-port", "0"]
         stack = subprocess.Popen([CALLVAULT, "serve", *ports, "--memory", "--no-schedule"], stdout=said.open("w"))
         processes.append(stack)
         try:

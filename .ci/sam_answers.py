@@ -13,6 +13,9 @@ import boto3
 SCHEDULED = {
     "archive-recordings": {"archived", "retried", "expired", "failed", "bytes", "time_left_ms"},
     "fetch-conversations": {"fetched", "unchanged", "throttled", "failed", "reconciled", "time_left_ms"},
+    "export-calls": {
+        "other_run", "hours", "calls", "unreadable", "put", "bytes", "removed", "marked", "failed", "left", "oldest_minutes", "time_left_ms",
+    },
     "sweep-erased": {"looked_at", "items", "versions", "kept", "failed", "left", "time_left_ms"},
 }
 

@@ -47,6 +47,9 @@ def check(token):
     topic = aws("sns").create_topic(Name="leads")["TopicArn"]
     queue = aws("sqs").create_queue(QueueName="leads")["QueueUrl"]
     arn = aws("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    lets = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [lets]})
+    aws("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     parameters(
         WebhookUrl="https://{}:{}/callvault".format(*WEBHOOK), WebhookSecret=SECRET, LeadIntents="A,B", LeadTopicArn=topic,
@@ -76,7 +79,7 @@ def check(token):
         return next((text for text in texts if "told" in text), None)
 
     text = within(60, "the topic", lead)
-    assert json.loads(text).startswith("Lead A: 139******78") if text.startswith('"') else text.startswith("Lead A: 139******78"), text
+    assert text.strip('"').startswith("Lead A: 139******78"), text
     assert not [event for _, event in Hook.got if event["detail-type"] == "call.intent"], "the webhook takes what it was said to"
     seen(f"the topic of leads was told: {text}")
     before = len(Hook.got)

@@ -194,6 +194,14 @@ def upgrade(token):
     assert set(before[1]) <= set(objects("")), "no object is gone"
 
 
+def remove_analytics_buckets():
+    """Each stack that there was has left one."""
+    names = [bucket["Name"] for bucket in aws("s3").list_buckets()["Buckets"] if "analytics" in bucket["Name"]]
+    assert names, "they outlive the stack"
+    for name in names:
+        tell(DEPLOYING.block("Removing", "ANALYTICS_BUCKET_NAME").replace("$ANALYTICS_BUCKET_NAME", name))
+
+
 def take_over(token):
     before = snapshot()
     known_stores()
@@ -201,6 +209,7 @@ def take_over(token):
     left = [summary["StackName"] for summary in aws("cloudformation").list_stacks()["StackSummaries"] if summary["StackStatus"] != "DELETE_COMPLETE"]
     assert STACK not in left, left
     assert snapshot() == before, "table and bucket outlive the stack with all that they hold"
+    remove_analytics_buckets()
     tell(DEPLOYING.block("Taking over table and bucket", "IMPORT"))
     assert (physical("Table"), physical("Bucket")) == (TABLE["name"], TABLE["bucket"])
     assert snapshot() == before, "taking over changes nothing that is stored"
@@ -210,6 +219,7 @@ def take_over(token):
     # And for good: the commands that delete both.
     known_stores()
     tell(DEPLOYING.block("Removing", "sam delete"))
+    remove_analytics_buckets()
     for version in aws("s3").list_object_versions(Bucket=TABLE["bucket"]).get("Versions", []):
         aws("s3").delete_object(Bucket=TABLE["bucket"], Key=version["Key"], VersionId=version["VersionId"])
     tell(DEPLOYING.block("Removing", "delete-table"))

@@ -76,8 +76,11 @@ pub fn filtered_by(
 /// What is told where something can't be read.
 pub fn problem(error: ReadError) -> Problem {
     match error {
-        ReadError::Table(TableError::Unreadable(_)) => Problem::Unreadable { why: error.to_string() },
+        ReadError::Table(TableError::Unreadable(_) | TableError::UnreadableEntry { .. }) => {
+            Problem::Unreadable { why: error.to_string() }
+        }
         ReadError::Table(_) => Problem::unavailable("The table", &error),
         ReadError::Bucket(_) => Problem::unavailable("The bucket", &error),
+        ReadError::Analytics(_) => Problem::unavailable("The bucket of what was counted", &error),
     }
 }

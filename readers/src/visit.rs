@@ -2,7 +2,7 @@
 
 use runtime::auth::callee_id::CalleeIdSource;
 use runtime::aws::{Account, Patience};
-use runtime::config::{ConfigError, Environment, StoreConfig};
+use runtime::config::{ConfigError, Environment, StoreConfig, analytics_bucket_name};
 use runtime::deadline::Deadline;
 use runtime::metrics::Metrics;
 use runtime::store::Store;
@@ -40,7 +40,8 @@ impl Reader {
         let account = Account::of_function(environment, &stores)?;
         let reader = Self {
             callee_ids: CalleeIdSource::read(environment, &account)?,
-            store: Store::new(stores, account.clone(), Patience::Nobody),
+            store: Store::new(stores, account.clone(), Patience::Nobody)
+                .with_analytics(analytics_bucket_name(environment)?),
             retention: AccessRetention::read(environment)?,
             metrics: Metrics::read(environment)?,
         };

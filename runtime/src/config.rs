@@ -171,6 +171,16 @@ impl StoreConfig {
     }
 }
 
+/// `ANALYTICS_BUCKET_NAME`: the bucket of analytics' files, for whoever writes or reads these; `None` where it is not set.
+///
+/// # Errors
+/// [`ConfigError`], which names the variable.
+pub fn analytics_bucket_name(environment: &Environment<'_>) -> Result<Option<String>, ConfigError> {
+    environment.parse("ANALYTICS_BUCKET_NAME", None, |name| {
+        bucket_name(name).map(|()| Some(name.to_owned())).map_err(str::to_owned)
+    })
+}
+
 /// Reads another endpoint than AWS's: an `http` or `https` URL. What else the SDK would be given, it would show with its requests.
 ///
 /// # Errors

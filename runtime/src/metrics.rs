@@ -88,6 +88,14 @@ pub const CHANGES_FAILED: Metric = count("ChangesFailed");
 pub const CHANGES_SET_ASIDE: Metric = count("ChangesSetAside");
 /// How old the oldest change of a batch was once its events were published.
 pub const EVENT_DELAY: Metric = Metric { name: "EventDelay", unit: "Milliseconds" };
+/// Hours whose calls were read for analytics' files.
+pub const HOURS_EXPORTED: Metric = count("HoursExported");
+/// Objects of analytics' files that were put.
+pub const FILES_PUT: Metric = count("FilesPut");
+/// Calls that are in no file, since they can't be read.
+pub const CALLS_UNREADABLE: Metric = count("CallsUnreadable");
+/// For how many minutes an hour has been ready to be written that could not be, or that there was no time for; 0 where there is none.
+pub const OLDEST_HOUR_MINUTES: Metric = Metric { name: "OldestHourMinutes", unit: "None" };
 
 /// Requests of readers that were answered; also by function.
 pub const READS: Metric = count("Reads");
@@ -99,7 +107,7 @@ pub const READS_FAILED: Metric = count("ReadsFailed");
 pub const READ_LATENCY: Metric = Metric { name: "ReadLatency", unit: "Milliseconds" };
 
 /// Every metric.
-pub const ALL: [Metric; 33] = [
+pub const ALL: [Metric; 37] = [
     PUSHES,
     ELEMENTS,
     STORED,
@@ -129,6 +137,10 @@ pub const ALL: [Metric; 33] = [
     CHANGES_FAILED,
     CHANGES_SET_ASIDE,
     EVENT_DELAY,
+    HOURS_EXPORTED,
+    FILES_PUT,
+    CALLS_UNREADABLE,
+    OLDEST_HOUR_MINUTES,
     READS,
     READS_DENIED,
     READS_FAILED,
@@ -229,6 +241,19 @@ pub struct PublishCounts {
     pub set_aside: u64,
     /// How old the oldest change was in the end, in milliseconds; `None` where there was none.
     pub delay_ms: Option<f64>,
+}
+
+/// What is counted of a run of `export-calls`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExportCounts {
+    /// Hours that were read.
+    pub hours: u64,
+    /// Objects that were put.
+    pub put: u64,
+    /// Calls that can't be read.
+    pub unreadable: u64,
+    /// For how many minutes an hour has been ready that is not written.
+    pub oldest_minutes: i64,
 }
 
 /// What is counted of a reader's request.
@@ -353,6 +378,18 @@ impl Metrics {
             (CHANGES_SET_ASIDE, large_number(set_aside)),
         ];
         values.extend(delay_ms.map(|ms| (EVENT_DELAY, ms)));
+        self.emit(at, &[], &values, &[]);
+    }
+
+    /// Emits what is counted of a run of `export-calls` that began `at`.
+    pub fn export_run(&self, at: Instant, counts: &ExportCounts) {
+        let ExportCounts { hours, put, unreadable, oldest_minutes } = *counts;
+        let values = [
+            (HOURS_EXPORTED, large_number(hours)),
+            (FILES_PUT, large_number(put)),
+            (CALLS_UNREADABLE, large_number(unreadable)),
+            (OLDEST_HOUR_MINUTES, large_number(oldest_minutes.max(0).unsigned_abs())),
+        ];
         self.emit(at, &[], &values, &[]);
     }
 

@@ -67,9 +67,8 @@ impl ArchiveConfig {
         let lease_s = environment.number("ARCHIVE_LEASE_SECONDS", 60, 2..=110)?;
         Ok(Self {
             fetch: FetchSettings {
-                total_timeout: Duration::from_secs(timeout_s),
                 max_bytes,
-                ..FetchSettings::new(hosts)
+                ..FetchSettings::new(hosts).with_total_timeout(Duration::from_secs(timeout_s))
             },
             budget_bytes: 1024
                 * 1024
@@ -195,6 +194,11 @@ mod tests {
         ] {
             let error = read(&[(variable, value)]).unwrap_err();
             assert!(error.starts_with(variable), "{error}");
+        }
+        // The longer a recording may take, the longer its source may think about it.
+        for (total, response_s) in [("900", 90), ("600", 60), ("30", 20)] {
+            let fetch = read(&[("RECORDING_TIMEOUT_SECONDS", total)]).unwrap().fetch;
+            assert_eq!(fetch.response_timeout, Duration::from_secs(response_s));
         }
         assert!(read(&[("ARCHIVE_LEASE_SECONDS", "110"), ("MIN_RECORDING_BYTES", "536870912")]).is_ok());
     }

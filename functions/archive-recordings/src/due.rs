@@ -7,6 +7,8 @@ use runtime::store::table::{Table, TableError};
 use shared::model::Instant;
 use shared::record::keys;
 
+use crate::FUNCTION;
+
 /// The most entries that are looked at in a shard: far more than a run can copy, and a few MB of memory.
 const MAX_PER_SHARD: usize = 5_000;
 
@@ -38,7 +40,11 @@ async fn entries_of_shard(
         match recordings.next().await {
             Some(Ok(entry)) if due_at.is_some_and(|due_at| entry.due_at > due_at) => break,
             Some(Ok(entry)) => entries.push(entry),
-            Some(Err(TableError::Unreadable(error))) => tracing::error!(error = %error, "unreadable_entry"),
+            Some(Err(TableError::UnreadableEntry { pk, .. })) => {
+                // By the hash of its call, as in `not_archived`; the doctor names the call.
+                let call = keys::element_digest(&pk);
+                tracing::error!(function = FUNCTION, call, "unreadable_entry");
+            }
             Some(Err(error)) => return Err(error),
             None => break,
         }

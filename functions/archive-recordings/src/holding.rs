@@ -106,6 +106,14 @@ impl Holding {
         self.held().iter().filter(|(_, held)| !held.in_hand.is_empty()).map(|(shard, _)| *shard).collect()
     }
 
+    /// The shards whose runs died. Somebody has to take them over, also where nothing of them is due: what such a run had in hand stays
+    /// named until then.
+    pub(crate) async fn of_dead_runs(&self) -> Result<Vec<u8>, TableError> {
+        let now = self.clock.now();
+        let leases = self.table.shard_leases().await?;
+        Ok(leases.iter().filter(|lease| lease.is_of_a_dead_run(now)).map(|lease| lease.shard).collect())
+    }
+
     /// Takes shards that nobody holds, of those that are wanted, as long as the run has less than its share.
     pub(crate) async fn take_share(&self, wanted: &[u8]) -> Result<(), TableError> {
         let mut wanted: Vec<_> = wanted.iter().copied().filter(|shard| !self.is_held(*shard)).collect();

@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
         let mut ledger = Ledger::new(now, &due, &waiting);
         let mut queue = Queue::default();
         due.into_iter().for_each(|entry| queue.add(0, entry));
-        let worked = match self.holding.take_share(&queue.shards()).await {
+        let worked = match self.take_shards(&queue).await {
             Ok(()) => {
                 self.work(&mut queue, &mut ledger).await;
                 Ok(ledger)
@@ -126,6 +126,14 @@ impl<'a> Run<'a> {
             tracing::warn!(error = %error, "leases_not_given_back");
         }
         worked
+    }
+
+    /// Takes this run's share of the shards that have something due, and, where there is room, those whose runs died: of these nothing need
+    /// be due.
+    async fn take_shards(&self, queue: &Queue) -> Result<(), TableError> {
+        self.holding.take_share(&queue.shards()).await?;
+        let dead = self.holding.of_dead_runs().await?;
+        self.holding.take_share(&dead).await
     }
 
     async fn work(&self, queue: &mut Queue, ledger: &mut Ledger) {
@@ -247,7 +255,12 @@ impl<'a> Run<'a> {
                 }
                 Ok(Some(job)) => by_shard.entry(job.shard()).or_default().push((entry, job)),
                 Ok(None) => batch.ended.push((entry, Ok(Outcome::Elsewhere))),
-                Err(error) => batch.ended.push((entry, Err(error))),
+                Err(error) => {
+                    // All others are archived all the same.
+                    let call = keys::element_digest(&entry.pk);
+                    tracing::error!(function = FUNCTION, call, "unreadable_recording");
+                    batch.ended.push((entry, Err(error)));
+                }
             }
         }
         let named = by_shard.into_iter().map(async |(shard, jobs)| {

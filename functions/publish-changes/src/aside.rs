@@ -1,13 +1,16 @@
-//! Setting aside a change that can't be understood: it is kept in the bucket, among what was rejected.
+//! Setting aside a change that can't be understood: which it was is kept in the bucket, among what was rejected.
+//!
+//! The item itself is in the table. What it says is not copied: it may be of somebody who was erased, or is to be.
 
 use runtime::store::Store;
 use runtime::store::bucket::BucketError;
+use serde_json::Value;
 use shared::model::Instant;
 use shared::record::rejected::Rejected;
 
 use crate::{Batch, FUNCTION};
 
-/// Keeps a record as it came. An erasure finds it there.
+/// Keeps a record, with the names of its images' attributes in their place.
 pub(crate) async fn set_aside(
     store: &Store,
     batch: &Batch,
@@ -16,7 +19,34 @@ pub(crate) async fn set_aside(
     now: Instant,
 ) -> Result<(), BucketError> {
     let Some(record) = batch.records.get(position) else { return Ok(()) };
-    let reject = Rejected::new(FUNCTION, now, reason.to_owned(), None, record.to_string().as_bytes());
+    let reject = Rejected::new(FUNCTION, now, reason.to_owned(), None, named(record).to_string().as_bytes());
     let json = serde_json::to_vec(&reject).unwrap_or_default();
     store.bucket().put_json_if_absent(&reject.key(), json).await
+}
+
+/// A record without what its images say.
+fn named(record: &Value) -> Value {
+    let mut record = record.clone();
+    for image in ["OldImage", "NewImage"] {
+        if let Some(image) = record.pointer_mut(&format!("/dynamodb/{image}")) {
+            *image = match image.as_object() {
+                Some(attributes) => attributes.keys().cloned().collect(),
+                None => Value::Null,
+            };
+        }
+    }
+    record
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_set_aside_says_which_item_it_is_and_nothing_that_the_item_says() {
+        let record = json!({"dynamodb": {"Keys": {"pk": {"S": "call#alicom#1"}}, "NewImage": {"callee": {"S": "canary"}}, "OldImage": 7}});
+        let kept = json!({"dynamodb": {"Keys": {"pk": {"S": "call#alicom#1"}}, "NewImage": ["callee"], "OldImage": null}});
+        assert_eq!(named(&record), kept);
+    }
 }

@@ -26,7 +26,7 @@ pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) ->
         return Err(Problem::NoSuchTask);
     }
     let mut shown = shown(provider, Some(task), &counted.counts, &zone, asked.visit.sees_numbers());
-    shown.insert("as_of".to_owned(), json!(asked.visit.now));
+    shown.insert("as_of".to_owned(), json!(counted.as_of));
     shown.insert("complete".to_owned(), counted.complete.into());
     unless_small(
         &asked.visit,
@@ -54,7 +54,7 @@ pub(crate) async fn of_day(asked: &Asked<'_>) -> Result<Answer, Problem> {
     });
     let body = json!({
         "day": day.to_string(), "zone": zone.name(), "tasks": tasks.collect::<Vec<_>>(),
-        "as_of": asked.visit.now, "complete": counted.complete,
+        "as_of": counted.as_of, "complete": counted.complete,
     });
     unless_small(&asked.visit, Answer::of(200, "application/json", json_bytes(&body)), "tasks.json").await
 }

@@ -58,13 +58,23 @@ pub struct FetchSettings {
     pub max_redirects: usize,
 }
 
+/// The least that the head of a response may take.
+const LEAST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
+
 impl FetchSettings {
+    /// The same bounds, where everything may take so long: the head of a response may take a tenth of it, and 20 seconds at least.
+    #[must_use]
+    pub fn with_total_timeout(self, total_timeout: Duration) -> Self {
+        let response_timeout = (total_timeout / 10).max(LEAST_RESPONSE_TIMEOUT);
+        Self { total_timeout, response_timeout, ..self }
+    }
+
     /// Gives the bounds that fit recordings of calls: five minutes and 512 MiB each.
     pub fn new(allowed_hosts: AllowedHosts) -> Self {
         Self {
             allowed_hosts,
             connect_timeout: Duration::from_secs(5),
-            response_timeout: Duration::from_secs(20),
+            response_timeout: LEAST_RESPONSE_TIMEOUT,
             idle_timeout: Duration::from_secs(20),
             total_timeout: Duration::from_secs(300),
             max_bytes: 512 * 1024 * 1024,

@@ -15,10 +15,14 @@ use super::Store;
 use super::table::TableError;
 use super::update::{Update, instant, text};
 use shared::model::{Hour, Instant};
-use shared::record::{item, keys};
+use shared::record::item::{self, NewItem};
+use shared::record::keys;
 
 /// The attribute that tells the minute in which a mark was set last.
 const MARKED_AT: &str = "marked_at";
+/// The sort key of the note that the index's counts were compared, and when that was.
+const COMPARED: &str = "compared";
+const COMPARED_AT: &str = "compared_at";
 /// How long a minute is, in milliseconds.
 const MINUTE_MS: i64 = 60_000;
 /// How long after its beginning the changes of a minute are read, in seconds: the minute itself, and another in which the indexes catch
@@ -105,6 +109,27 @@ impl Store {
             returned: ReturnValue::None,
         };
         self.table.change(update).await.map(|_| false)
+    }
+
+    /// When the index's counts were compared with the files' last; `None` where they never were.
+    ///
+    /// # Errors
+    /// [`TableError::Get`], when DynamoDB fails.
+    pub async fn compared_at(&self) -> Result<Option<Instant>, TableError> {
+        let note = self.table.get(keys::EXPORT_RUNS, COMPARED).await?;
+        Ok(note.and_then(|note| note.get(COMPARED_AT)?.as_str()?.parse().ok()))
+    }
+
+    /// Notes that they were compared.
+    ///
+    /// # Errors
+    /// [`TableError`], when DynamoDB fails.
+    pub async fn note_compared(&self, at: Instant) -> Result<(), TableError> {
+        let mut note = NewItem::new();
+        note.push(keys::PK, keys::EXPORT_RUNS);
+        note.push(keys::SK, COMPARED);
+        note.push(COMPARED_AT, at.to_text());
+        self.table.put(note).await
     }
 
     /// Removes a mark, if it is as it was read. Whether it is gone: it is not where the hour was marked anew.

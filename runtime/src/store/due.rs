@@ -73,7 +73,7 @@ impl Table {
     /// are read as they are asked for.
     ///
     /// # Errors
-    /// Each is [`TableError::Unreadable`] where an entry is not what this program writes, after which others follow; or
+    /// Each is [`TableError::UnreadableEntry`] where an entry is not what this program writes, after which others follow; or
     /// [`TableError::Query`], when DynamoDB fails.
     pub fn due_recordings(&self, shard: u8) -> BoxStream<'static, Result<DueRecording, TableError>> {
         entries(self.query_due(keys::archive_due_key(shard)))
@@ -123,9 +123,11 @@ fn entries<T: DeserializeOwned + 'static>(
     let items = query.into_paginator().items().send();
     let entries = futures_util::stream::unfold(items, |mut items| async {
         let item = items.next().await?;
-        let entry = item
-            .map_err(|error| TableError::Query(Box::new(error)))
-            .and_then(|item| Ok(item::typed(from_attributes(item))?));
+        let entry = item.map_err(|error| TableError::Query(Box::new(error))).and_then(|item| {
+            let item = from_attributes(item);
+            let [pk, sk] = [keys::PK, keys::SK].map(|name| super::scan::text(&item, name));
+            item::typed(item).map_err(|source| TableError::UnreadableEntry { pk, sk, source })
+        });
         Some((entry, items))
     });
     entries.boxed()

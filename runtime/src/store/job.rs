@@ -231,29 +231,41 @@ impl Table {
         self.change(update).await.map(|_| ())
     }
 
-    /// Makes a recording due at `now` whatever was planned for it, and whether or not it was given up. `false` where it is archived, or gone.
+    /// Makes a recording due at `now` whatever was planned for it, and whether or not it was given up. What is due already stays due since
+    /// when it was: that time tells for how long no run has come to it. `false` where it is archived, or gone.
     ///
     /// # Errors
     /// [`TableError`], when the table fails.
     pub async fn make_due(&self, pk: &str, sk: &str, now: Instant) -> Result<bool, TableError> {
-        let update = Update {
-            pk,
-            sk,
-            change: "SET #state = :pending, #due = :due, #due_at = :now, #next_attempt_at = :now, #version = #version + :one \
-                     REMOVE #lost_at, #deaths, #lease_until, #lease_owner"
-                .to_owned(),
-            condition: "attribute_exists(#pk) AND #state <> :archived",
-            values: vec![
+        let update = |set: &str, remove: &str, condition, mut values: Vec<_>| {
+            values.extend([
                 (":pending", state(RecordingState::Pending)),
-                (":archived", state(RecordingState::Archived)),
-                (":due", text(&keys::archive_due_key(keys::shard_of(pk)))),
                 (":now", instant(now)),
                 (":one", number(1)),
-            ],
-            aliases: Vec::new(),
-            returned: ReturnValue::None,
+            ]);
+            Update {
+                pk,
+                sk,
+                change: format!(
+                    "SET {set}#version = #version + :one REMOVE {remove}#deaths, #lease_until, #lease_owner"
+                ),
+                condition,
+                values,
+                aliases: Vec::new(),
+                returned: ReturnValue::None,
+            }
         };
-        Ok(self.change(update).await?.is_done())
+        let is_due = "attribute_exists(#pk) AND #state = :pending AND #next_attempt_at <= :now";
+        if self.change(update("", "", is_due, Vec::new())).await?.is_done() {
+            return Ok(true);
+        }
+        let make_due = "#state = :pending, #due = :due, #due_at = :now, #next_attempt_at = :now, ";
+        let values = vec![
+            (":archived", state(RecordingState::Archived)),
+            (":due", text(&keys::archive_due_key(keys::shard_of(pk)))),
+        ];
+        let condition = "attribute_exists(#pk) AND #state <> :archived";
+        Ok(self.change(update(make_due, "#lost_at, ", condition, values)).await?.is_done())
     }
 
     /// Writes what was learnt of the recording as it was read.

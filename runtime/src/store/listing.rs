@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use futures_util::stream::{self, BoxStream, StreamExt};
 
 use super::table::{Table, TableError};
-use shared::model::Instant;
+use shared::model::{Hour, Instant};
 use shared::record::keys::{self, BY_CALLEE, BY_DAY, CALL_AT};
 
 /// A call as an index lists it.
@@ -73,6 +73,43 @@ impl Table {
             Ok::<_, TableError>(calls)
         });
         Ok(try_join_all(shards).await?.into_iter().flatten().collect())
+    }
+
+    /// How many calls the index `by-day` has in each hour of a date in UTC, `2025-06-01`. However many there are, they are only counted.
+    ///
+    /// # Errors
+    /// [`TableError::Query`], when DynamoDB fails.
+    pub async fn count_by_hour(&self, date: &str) -> Result<[u64; 24], TableError> {
+        let shards = keys::day_keys(date).map(async |day| {
+            let mut pages = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .index_name(BY_DAY)
+                .key_condition_expression("#day = :day")
+                .projection_expression("#call_at")
+                .expression_attribute_names("#day", "day")
+                .expression_attribute_names("#call_at", CALL_AT)
+                .expression_attribute_values(":day", AttributeValue::S(day))
+                .into_paginator()
+                .items()
+                .send();
+            let mut counts = [0_u64; 24];
+            while let Some(item) = pages.next().await {
+                let item = item.map_err(|error| TableError::Query(Box::new(error)))?;
+                let at = item.get(CALL_AT).and_then(|at| at.as_s().ok()?.parse::<Instant>().ok());
+                let hour = at.map(|at| usize::from(Hour::of(at).of_day()));
+                if let Some(count) = hour.and_then(|hour| counts.get_mut(hour)) {
+                    *count += 1;
+                }
+            }
+            Ok::<_, TableError>(counts)
+        });
+        let mut all = [0_u64; 24];
+        for counts in try_join_all(shards).await? {
+            all.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
+        }
+        Ok(all)
     }
 
     /// All calls that the index `by-day` has, which is those that were not erased, in no order.

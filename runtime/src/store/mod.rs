@@ -2,7 +2,7 @@
 //!
 //! - [`Store`] stores what pushes say, and `replay` reads it anew.
 //! - [`table`]: reading items, merging them by version, batches; how an item is written there is known to `attributes` alone.
-//! - [`access`]: who saw what.
+//! - [`access`]: who saw what. [`analytics`]: the bucket of analytics' files.
 //! - [`job`], [`shards`], [`lease`], [`marks`], [`dirty`], [`tombstones`]: what scheduled runs write.
 //! - [`reading`]: lists of calls in order, one call whole, counts: for whoever asks.
 //! - [`due`], `listing`, `scan`: finding items. `replace`, `delete`: what only an erasure does. [`hashes`]: digests that are added later.
@@ -19,6 +19,7 @@
 //! it, as of its first receipt.
 
 pub mod access;
+pub mod analytics;
 pub mod attributes;
 pub mod bucket;
 mod delete;
@@ -55,6 +56,7 @@ use tokio::time::timeout;
 use crate::aws::{self, Account, Patience};
 use crate::clock;
 use crate::config::StoreConfig;
+use crate::store::analytics::AnalyticsBucket;
 use crate::store::bucket::{Bucket, BucketError};
 use crate::store::table::{MAX_BATCH, Table, TableError};
 use shared::model::{CallKey, Instant, RecordingSource};
@@ -94,6 +96,8 @@ pub struct Store {
     patience: Patience,
     // Most pushes never need the bucket: its client is made when the first one does.
     bucket: OnceLock<Bucket>,
+    analytics_bucket_name: Option<String>,
+    analytics: OnceLock<AnalyticsBucket>,
 }
 
 /// What became of an element that is durable, or has to be so no more.
@@ -115,7 +119,20 @@ impl Store {
     /// The stores that the settings name.
     pub fn new(config: StoreConfig, account: Account, patience: Patience) -> Self {
         let table = Table::new(&account, &config, patience);
-        Self { table, account, config, patience, bucket: OnceLock::new() }
+        Self {
+            table,
+            account,
+            config,
+            patience,
+            bucket: OnceLock::new(),
+            analytics_bucket_name: None,
+            analytics: OnceLock::new(),
+        }
+    }
+
+    /// The same with the bucket of analytics' files, where one is named: for whoever writes these, or counts by them.
+    pub fn with_analytics(self, bucket_name: Option<String>) -> Self {
+        Self { analytics_bucket_name: bucket_name, ..self }
     }
 
     /// The table.
@@ -129,6 +146,13 @@ impl Store {
             client: aws::s3(&self.account, &self.config, aws::http_client(), self.patience),
             name: self.config.bucket_name.clone(),
         })
+    }
+
+    /// The bucket of analytics' files; `None` where none is named.
+    pub fn analytics(&self) -> Option<&AnalyticsBucket> {
+        let name = self.analytics_bucket_name.as_ref()?;
+        let new = || AnalyticsBucket(Bucket { name: name.clone(), ..self.bucket().clone() });
+        Some(self.analytics.get_or_init(new))
     }
 
     /// What is stored of calls; those that are not are left out. Of an erased call nothing is known but that it was erased.

@@ -54,6 +54,9 @@ pub struct ShardLease {
     /// Until when that run waits.
     #[serde(default)]
     pub asked_until: Option<Instant>,
+    /// Whether the item is not what this program writes: then nothing else of it is known, and whoever takes the lease writes it anew.
+    #[serde(skip)]
+    pub unreadable: bool,
 }
 
 impl ShardLease {
@@ -61,6 +64,12 @@ impl ShardLease {
     #[must_use]
     pub fn holder(&self, now: Instant) -> Option<&str> {
         self.lease_owner.as_deref().filter(|_| self.lease_until.is_some_and(|until| until > now))
+    }
+
+    /// Whether the run that held the lease died: it has lapsed at `now`, and was not given back.
+    #[must_use]
+    pub fn is_of_a_dead_run(&self, now: Instant) -> bool {
+        self.lease_owner.is_some() && self.lease_until.is_none_or(|until| until <= now)
     }
 
     /// The run that waits for it at `now`.
@@ -89,8 +98,15 @@ impl Table {
         let mut leases: Vec<_> =
             (0..keys::SHARDS).map(|shard| ShardLease { shard, ..ShardLease::default() }).collect();
         for item in self.query(keys::ARCHIVE_RUNS).await? {
-            let lease: ShardLease = item::typed(item)?;
-            if let Some(known) = leases.get_mut(usize::from(lease.shard)) {
+            let sk = item.get(keys::SK).and_then(|sk| sk.as_str()).unwrap_or_default();
+            let Some(shard) = (0..keys::SHARDS).find(|shard| keys::shard_sk(*shard) == sk) else { continue };
+            // One value that can't be read must not stop all shards.
+            let lease = item::typed(item).unwrap_or_else(|_| ShardLease {
+                shard,
+                unreadable: true,
+                ..ShardLease::default()
+            });
+            if let Some(known) = leases.get_mut(usize::from(shard)) {
                 *known = lease;
             }
         }
@@ -137,7 +153,8 @@ impl ShardLeases {
         };
         match self.table.change(update).await? {
             Updated::Done(stored) => {
-                Ok(Some(item::typed::<ShardLease>(stored).map_err(TableError::from)?.in_hand))
+                // What a lease that can't be read had in hand is not known. The next `name` writes it anew.
+                Ok(Some(item::typed::<ShardLease>(stored).map(|lease| lease.in_hand).unwrap_or_default()))
             }
             Updated::Refused(_) => Ok(None),
         }

@@ -94,6 +94,16 @@ pub enum TableError {
     /// A stored item is not what this program writes.
     #[error(transparent)]
     Unreadable(#[from] UnreadableItem),
+    /// An entry of an index is not what this program writes.
+    #[error("an entry of the index can't be read")]
+    UnreadableEntry {
+        /// Its item's partition key.
+        pk: String,
+        /// Its item's sort key.
+        sk: String,
+        /// What is wrong with it.
+        source: UnreadableItem,
+    },
 }
 
 impl From<MergeError> for TableError {
@@ -212,6 +222,26 @@ impl Table {
             let batches = chunks.iter().map(|keys| async {
                 self.get_batch_whole(projected(wanted(keys, consistent)?, attributes)).await
             });
+            items.extend(try_join_all(batches).await?.into_iter().flatten());
+        }
+        Ok(items)
+    }
+
+    /// Reads items with different keys whole, in any order, those that are there. What was written a moment ago may be missing where the
+    /// read is not `consistent`, which costs half.
+    ///
+    /// # Errors
+    /// [`TableError`], when DynamoDB fails.
+    pub(super) async fn read_whole(
+        &self,
+        keys: &[(String, String)],
+        consistent: bool,
+    ) -> Result<Vec<Item>, TableError> {
+        let chunks: Vec<_> = keys.chunks(MAX_BATCH_GET).collect();
+        let mut items = Vec::new();
+        for chunks in chunks.chunks(MAX_GLANCES) {
+            let batches =
+                chunks.iter().map(async |keys| self.get_batch_whole(wanted(keys, consistent)?).await);
             items.extend(try_join_all(batches).await?.into_iter().flatten());
         }
         Ok(items)

@@ -19,18 +19,24 @@ const MAX_NAME_BYTES: usize = 256;
 /// How often each name was met.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
-    counts: BTreeMap<String, u64>,
-    others: u64,
+    pub(super) counts: BTreeMap<String, u64>,
+    pub(super) others: u64,
 }
 
 impl Names {
-    fn add(&mut self, name: &str) {
+    /// Counts a name that was met so many times.
+    fn add(&mut self, name: &str, times: u64) {
         let is_told =
             name.len() <= MAX_NAME_BYTES && (self.counts.len() < MAX_NAMES || self.counts.contains_key(name));
         match is_told {
-            true => *self.counts.entry(name.to_owned()).or_default() += 1,
-            false => self.others += 1,
+            true => *self.counts.entry(name.to_owned()).or_default() += times,
+            false => self.others += times,
         }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        other.counts.iter().for_each(|(name, times)| self.add(name, *times));
+        self.others += other.others;
     }
 
     /// How often each was, by name.
@@ -48,12 +54,13 @@ impl Names {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
     /// How many calls lasted so many seconds.
-    counts: BTreeMap<u64, u64>,
+    pub(super) counts: BTreeMap<u64, u64>,
 }
 
 impl Durations {
-    fn add(&mut self, seconds: u64) {
-        *self.counts.entry(seconds).or_default() += 1;
+    /// Counts so many calls that lasted so long.
+    fn add(&mut self, seconds: u64, calls: u64) {
+        *self.counts.entry(seconds).or_default() += calls;
     }
 
     /// How many calls there are whose duration is known.
@@ -81,7 +88,7 @@ impl Durations {
 /// What is counted of calls: of a task's, usually.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskCounts {
-    zone: Zone,
+    pub(super) zone: Zone,
     /// How many calls there are.
     pub calls: u64,
     /// How many were answered: [`is_answered`].
@@ -148,33 +155,58 @@ impl TaskCounts {
         // Nobody's number is a name in what is counted, whoever reads it.
         let mask = Mask::of(record.callee_numbers());
         if let Some(intent) = record.facts.get("intent_code").and_then(|intent| intent.as_str()) {
-            self.intents.add(&mask.text(intent));
+            self.intents.add(&mask.text(intent), 1);
         }
         // Each once a call, however often it stands there.
         let tags: BTreeSet<_> = tags_of(record, &mask).into_iter().collect();
-        tags.iter().for_each(|tag| self.tags.add(tag));
+        tags.iter().for_each(|tag| self.tags.add(tag, 1));
         if let Some(hour) = self.hours.get_mut(usize::from(self.zone.hour(call_at))) {
             *hour += 1;
         }
         if let Some(seconds) = number("duration_s").filter(|_| connected) {
-            self.durations.add(seconds);
+            self.durations.add(seconds, 1);
         }
         self.billed_s = self.billed_s.saturating_add(number("billed_s").unwrap_or_default());
         if let Some(cost) = record.facts.get("cost").and_then(|cost| Money::deserialize(cost).ok()) {
-            self.add_cost(cost);
+            self.add_cost(cost.amount, &mask.text(&cost.currency));
         }
         self.first_call_at = Some(self.first_call_at.map_or(call_at, |first| first.min(call_at)));
         self.last_call_at = Some(self.last_call_at.map_or(call_at, |last| last.max(call_at)));
     }
 
-    fn add_cost(&mut self, Money { amount, currency }: Money) {
-        let sum = match self.cost.get(&currency) {
+    /// Counts the calls that others counted; but for the hours of the day, which theirs may be others.
+    pub(super) fn merge_without_hours(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.answered += other.answered;
+        self.connected += other.connected;
+        self.complete += other.complete;
+        for (outcome, calls) in &other.outcomes {
+            *self.outcomes.entry(outcome).or_default() += calls;
+        }
+        self.intents.merge(&other.intents);
+        self.tags.merge(&other.tags);
+        other.durations.counts.iter().for_each(|(seconds, calls)| self.durations.add(*seconds, *calls));
+        self.billed_s = self.billed_s.saturating_add(other.billed_s);
+        other.cost.iter().for_each(|(currency, sum)| self.add_cost(*sum, currency));
+        self.costs_left_out += other.costs_left_out;
+        self.first_call_at = self.first_call_at.into_iter().chain(other.first_call_at).min();
+        self.last_call_at = self.last_call_at.into_iter().chain(other.last_call_at).max();
+    }
+
+    /// Counts the calls that others counted in the same zone.
+    pub fn merge(&mut self, other: &Self) {
+        self.merge_without_hours(other);
+        self.hours.iter_mut().zip(other.hours).for_each(|(hour, calls)| *hour += calls);
+    }
+
+    fn add_cost(&mut self, amount: Decimal, currency: &str) {
+        let sum = match self.cost.get(currency) {
             Some(sum) => sum.checked_add(amount),
             None => Some(amount).filter(|_| self.cost.len() < MAX_NAMES && currency.len() <= MAX_NAME_BYTES),
         };
         match sum {
             Some(sum) => {
-                self.cost.insert(currency, sum);
+                self.cost.insert(currency.to_owned(), sum);
             }
             None => self.costs_left_out += 1,
         }
@@ -273,7 +305,7 @@ mod tests {
         #[test]
         fn a_percentile_is_the_nearest_rank(mut seconds in prop::collection::vec(0_u64..100, 1..50), percent in 0_u64..=100) {
             let mut durations = Durations::default();
-            seconds.iter().for_each(|seconds| durations.add(*seconds));
+            seconds.iter().for_each(|seconds| durations.add(*seconds, 1));
             seconds.sort_unstable();
             let rank = (seconds.len() * usize::try_from(percent).unwrap()).div_ceil(100).max(1);
             prop_assert_eq!(durations.percentile_s(percent), Some(seconds[rank - 1]));

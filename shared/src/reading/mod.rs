@@ -4,13 +4,14 @@
 //! - [`Cursor`]: where a walk over pages goes on.
 //! - [`Zone`], [`DayRange`]: days as people have them, and the time in UTC that they span.
 //! - [`is_answered`], [`is_connected`], [`is_complete`]: what these words mean, everywhere.
-//! - [`TaskCounts`]: what is counted of a task's calls.
+//! - [`TaskCounts`]: what is counted of a task's calls. [`HourSummary`]: the same of one hour of UTC, by task, as it is kept.
 
 mod callee;
 mod counts;
 mod cursor;
 mod filter;
 mod plan;
+mod summary;
 mod terms;
 mod zone;
 
@@ -19,6 +20,7 @@ pub use counts::{Durations, Names, TaskCounts};
 pub use cursor::{Cursor, CursorError, Position};
 pub use filter::{CallFilter, CalleeIdOf, tags_of};
 pub use plan::{Plan, Stage};
+pub use summary::{HourSummary, TaskOfHour};
 pub use terms::{is_announced, is_answered, is_complete, is_connected};
 pub use zone::{DayRange, DayRangeError, Span, Zone};
 

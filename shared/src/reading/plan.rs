@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 
 use super::{CallFilter, DayRange, Order, Span, Zone};
-use crate::model::{Instant, Provider};
+use crate::model::{Hour, Instant, Provider};
 use crate::record::keys::{self, CALLEE_INDEX, DAY_INDEX, Index, TASK_INDEX};
 
 /// How far back the calls of a `callee_id` are looked for where neither a day nor a task is told: the platforms have no older ones. (An
@@ -83,6 +83,22 @@ impl Plan {
     pub fn over(index: Index, partitions: impl IntoIterator<Item = String>, order: Order) -> Self {
         let partitions = Partitions::Of(partitions.into_iter().collect());
         Self { index, partitions, span: Some(Span::all()), order, today: None }
+    }
+
+    /// All calls of an hour, the oldest first.
+    pub fn of_hour(hour: Hour) -> Self {
+        let span = Span::new(hour.start(), hour.last());
+        Self { index: DAY_INDEX, partitions: Partitions::OfDays, span, order: Order::Ascending, today: None }
+    }
+
+    /// The same, but for what is outside of a time.
+    pub fn within(self, span: Span) -> Self {
+        Self { span: self.span.and_then(|asked| asked.and(span)), ..self }
+    }
+
+    /// The time that is asked for; `None` where there is none.
+    pub fn span(&self) -> Option<Span> {
+        self.span
     }
 
     /// The day that "today" is, where no day was asked for.
@@ -178,6 +194,31 @@ mod tests {
         assert_eq!(stages(&day, Some("2025-05-01T00:00:00Z")), []);
         let utc = CallFilter { zone: Zone::named("UTC").unwrap(), ..day };
         assert_eq!(stages(&utc, None).len(), 1);
+    }
+
+    #[test]
+    fn an_hour_is_in_one_day() {
+        let hour = |hour: &str| {
+            let plan = Plan::of_hour(hour.parse().unwrap());
+            let stages: Vec<_> = plan.stages(None).collect();
+            assert_eq!((stages.len(), stages[0].partitions.len(), plan.order()), (1, 8, Order::Ascending));
+            (
+                stages[0].partitions[0].clone(),
+                stages[0].span.first().to_string(),
+                stages[0].span.last().to_string(),
+            )
+        };
+        let of = |day: &str, first: &str, last: &str| (day.to_owned(), first.to_owned(), last.to_owned());
+        assert_eq!(
+            hour("2025-06-01T23"),
+            of("2025-06-01#0", "2025-06-01T23:00:00.000Z", "2025-06-01T23:59:59.999Z")
+        );
+        let day = CallFilter { days: "2025-06-02".parse().ok(), ..CallFilter::default() };
+        let day = Plan::of(&day, at("2025-06-01T17:00:00Z"), None);
+        let part = Span::new(at("2025-06-01T15:00:00Z"), at("2025-06-01T17:00:00Z")).unwrap();
+        let part = day.within(part).span().unwrap();
+        assert_eq!(part.first(), at("2025-06-01T16:00:00Z"));
+        assert_eq!(part.last(), at("2025-06-01T17:00:00Z"));
     }
 
     #[test]

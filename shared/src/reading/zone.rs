@@ -28,6 +28,11 @@ impl Zone {
         Some(Self { name, rules: TimeZone::tzif(name, rules).ok()? })
     }
 
+    /// UTC.
+    pub fn utc() -> Self {
+        Self { name: "UTC", rules: TimeZone::UTC }
+    }
+
     /// Its name, as the database writes it.
     pub fn name(&self) -> &'static str {
         self.name

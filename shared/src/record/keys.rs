@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-use crate::model::{CallId, CallKey, Instant, PhoneNumber, Provider};
+use crate::model::{CallId, CallKey, Hour, Instant, PhoneNumber, Provider};
 
 /// The partition key.
 pub const PK: &str = "pk";
@@ -101,6 +101,8 @@ pub fn task_of_name_pk(pk: &str) -> Option<(Provider, String)> {
 
 /// The sort key of a task's name.
 pub const TASK_NAME: &str = "name";
+/// The partition key of what runs of analytics' exporter note: their lease, and when the index's counts were compared last.
+pub const EXPORT_RUNS: &str = "run#export-calls";
 
 /// The sort key of a review.
 pub const REVIEW: &str = "review";
@@ -313,6 +315,16 @@ pub const DOWNLOADS: &str = "downloads/";
 /// Where a file for a reader lies: found by nobody who was not given its URL. `random` tells it from others, `name` ends it.
 pub fn download_key(at: Instant, random: &str, name: &str) -> String {
     format!("{DOWNLOADS}{}/{random}/{name}", at.date())
+}
+
+/// Where analytics' file of a data set and an hour lies, in a bucket of its own: as partitions are written that others know by themselves.
+pub fn analytics_key(data_set: &str, hour: Hour) -> String {
+    format!("{data_set}/day={}/{:02}.parquet", hour.date(), hour.of_day())
+}
+
+/// Where in the same bucket lies what is counted of an hour.
+pub fn summary_key(hour: Hour) -> String {
+    format!("summaries/day={}/{:02}.json", hour.date(), hour.of_day())
 }
 
 /// Kept as they are in an object's key: what needs no escape in a URL.

@@ -32,7 +32,7 @@ pub(super) async fn run(function: &str) -> anyhow::Result<Section> {
     let sample = Arc::new(Sample::of(function)?);
     let (asked, recorded) = warm::asked_of(&sample, 1).await?;
     let asked = Arc::new(asked);
-    let stack = Stack::start(&Options::in_memory()).await?;
+    let stack = Stack::start(&Options { no_events: true, ..Options::in_memory() }).await?;
     let url = format!("{}/push/{function}/{TOKEN}", stack.url());
     let dynamodb = stack.stores().dynamodb_endpoint.clone().unwrap_or_default();
     let (mut ours, mut bare) = (Rates::default(), Rates::default());

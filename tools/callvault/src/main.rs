@@ -47,6 +47,8 @@ enum Command {
     Events(operator::EventsOptions),
     /// Write calls for other programs, each as a vCon.
     Export(operator::ExportOptions),
+    /// Have analytics' files written anew, and compare them with what is stored.
+    Analytics(operator::AnalyticsOptions),
     /// Tell how archiving is doing, what is wrong with it, and what to do.
     Doctor(operator::DoctorOptions),
     /// Have a call's recordings archived now, whatever was planned for them.
@@ -92,6 +94,7 @@ async fn main() -> ExitCode {
         Command::Calls(options) => operator::calls(options).await,
         Command::Events(options) => operator::events(options).await,
         Command::Export(options) => operator::export(options).await,
+        Command::Analytics(options) => operator::analytics(options).await,
         Command::Doctor(options) => operator::doctor(options).await,
         Command::Archive(options) => operator::archive(options).await,
         Command::BackfillHashes(options) => operator::backfill_hashes(options).await,
@@ -108,11 +111,18 @@ async fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads what is told has read enough of it: `… | head`.
+        Err(error) if is_of_the_reader(&error) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether standard output is closed: a store's broken connection stands deeper in the error.
+fn is_of_the_reader(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// One line, causes included, none of them twice.

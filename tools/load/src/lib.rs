@@ -15,6 +15,7 @@ mod report;
 mod scheduled;
 mod sender;
 mod truth;
+mod truths;
 mod verification;
 mod verify;
 
@@ -28,6 +29,7 @@ use jiff::civil::Date;
 use operator::{Target as Stores, is_here};
 use runtime::ingress::receive::Receiver;
 use runtime::store::Store;
+use serde_json::{Map, Value};
 use tokio::net::TcpStream;
 use url::Url;
 
@@ -170,6 +172,16 @@ impl Simulation {
             found.add(events::verify_bus(&self.world, self.pace.calls, store, sent, bus).await?);
         }
         Ok(found)
+    }
+}
+
+impl Simulation {
+    /// The truth of each call of which something is stored, and that was not erased, as an object.
+    ///
+    /// # Errors
+    /// When the stores can't be read.
+    pub async fn truths(&self, store: &Store, sent: &Sent) -> anyhow::Result<Vec<Map<String, Value>>> {
+        truths::truths(&self.world, self.pace.calls, store, sent).await
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use archive_recordings::Archiver;
 use catalog::{PUSH_FUNCTIONS, PushFunction};
 use console::Console;
+use export_calls::Exporter;
 use fetch_conversations::Conversations;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -33,7 +34,7 @@ pub struct ScheduledFunction {
 }
 
 /// Every function that runs at intervals. None reads its event.
-pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 3] = [
+pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 4] = [
     ScheduledFunction {
         name: archive_recordings::FUNCTION,
         every: Duration::from_secs(60),
@@ -54,6 +55,13 @@ pub const SCHEDULED_FUNCTIONS: [ScheduledFunction; 3] = [
         every: Duration::from_secs(300),
         handle: |functions, now, deadline| {
             sweep_erased::handle(&functions.sweeper, now, deadline).map(answer).boxed()
+        },
+    },
+    ScheduledFunction {
+        name: export_calls::FUNCTION,
+        every: Duration::from_secs(120),
+        handle: |functions, now, deadline| {
+            export_calls::handle(&functions.exporter, now, deadline).map(answer).boxed()
         },
     },
 ];
@@ -87,6 +95,7 @@ pub struct Functions {
     pub(crate) conversations: Conversations,
     pub(crate) credentials: ProviderCredentials,
     pub(crate) sweeper: Sweeper,
+    pub(crate) exporter: Exporter,
     pub(crate) reader: QueryCalls,
     pub(crate) console: Console,
     pub(crate) publisher: Publisher,

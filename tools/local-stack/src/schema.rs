@@ -9,6 +9,8 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use runtime::aws::{self, Account, Patience};
 use runtime::config::StoreConfig;
+use runtime::store::Store;
+use runtime::store::analytics::AnalyticsBucket;
 use runtime::store::bucket::Bucket;
 use shared::record::keys::{INDEXES, PK, SK, TTL};
 
@@ -65,6 +67,18 @@ pub async fn create_table(account: &Account, stores: &StoreConfig) -> anyhow::Re
         // Some stand-ins for DynamoDB let nothing expire.
         Err(error) if error.code() == Some("UnknownOperationException") => Ok(()),
         Err(error) => Err(error).with_context(|| format!("the table {name} can't be given a time to live")),
+    }
+}
+
+/// Makes the bucket of analytics' files, where one is named, unless it is there. It is neither versioned nor can anything in it be locked.
+pub async fn create_analytics_bucket(store: &Store) -> anyhow::Result<()> {
+    let Some(AnalyticsBucket(bucket)) = store.analytics() else { return Ok(()) };
+    match bucket.client.create_bucket().bucket(&bucket.name).send().await {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.code(), Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists")) => {
+            Ok(())
+        }
+        Err(error) => Err(error).with_context(|| format!("the bucket {} can't be made", bucket.name)),
     }
 }
 

@@ -11,6 +11,7 @@ use archive_recordings::Archiver;
 use catalog::{PUSH_FUNCTIONS, token};
 use clap::Args;
 use console::{Console, Served};
+use export_calls::Exporter;
 use fetch_conversations::Conversations;
 use platforms::Provider;
 use publish_changes::Publisher;
@@ -95,6 +96,14 @@ pub struct Options {
     /// The bucket's name.
     #[arg(long, env = "BUCKET_NAME", default_value = "callvault", hide_env_values = true)]
     pub bucket: String,
+    /// The name of the bucket of analytics' files.
+    #[arg(
+        long,
+        env = "ANALYTICS_BUCKET_NAME",
+        default_value = "callvault-analytics",
+        hide_env_values = true
+    )]
+    pub analytics_bucket: String,
     /// Don't run the scheduled functions.
     #[arg(long)]
     pub no_schedule: bool,
@@ -138,6 +147,7 @@ impl Options {
             read_timeout: 30,
             table: "callvault".to_owned(),
             bucket: "callvault".to_owned(),
+            analytics_bucket: "callvault-analytics".to_owned(),
             no_schedule: true,
             dynamodb_endpoint: None,
             s3_endpoint: None,
@@ -243,6 +253,7 @@ impl Stack {
             "EVENT_BUS_NAME" => Some(LOCAL_BUS.to_owned()),
             "TABLE_NAME" => Some(options.table.clone()),
             "BUCKET_NAME" => Some(options.bucket.clone()),
+            "ANALYTICS_BUCKET_NAME" => Some(options.analytics_bucket.clone()),
             TOKENS => Some(set(variable).unwrap_or_else(|| token::digest(&options.token))),
             own if own.starts_with("PUSH_TOKEN_SHA256_") => {
                 let of_own = |(function, token): &(String, String)| {
@@ -280,19 +291,31 @@ impl Stack {
         let stores = StoreConfig::read(&environment)?;
         let account = Account::of_function(&environment, &stores)?;
         schema::create_table(&account, &stores).await?;
-        let store = Store::new(stores.clone(), account, Patience::Nobody);
+        let store = Store::new(stores.clone(), account, Patience::Nobody)
+            .with_analytics(Some(options.analytics_bucket.clone()));
         schema::create_bucket(store.bucket()).await?;
+        schema::create_analytics_bucket(&store).await?;
 
         let archiver = Archiver::new(&environment, SystemResolver).await?;
         let conversations = Conversations::new(&environment)?;
         let credentials = conversations.credentials(&environment).await?;
         let receiver = Receiver::new(&environment, &catalog::pushes())?;
         let sweeper = Sweeper::new(&environment)?;
+        let exporter = Exporter::new(&environment)?;
         let reader = QueryCalls::new(&environment)?;
         let console = Console::new(&environment, Served::OnLoopback)?;
         let publisher = Publisher::new(&environment)?;
-        let functions =
-            Functions { receiver, archiver, conversations, credentials, sweeper, reader, console, publisher };
+        let functions = Functions {
+            receiver,
+            archiver,
+            conversations,
+            credentials,
+            sweeper,
+            exporter,
+            reader,
+            console,
+            publisher,
+        };
         let functions = Arc::new(functions);
         let streaming = stream.map(|stream| stream.read_by(&functions));
         let address = api.local_addr()?;
@@ -340,6 +363,7 @@ impl Stack {
         match name {
             "TABLE_NAME" => Some(table_name.clone()),
             "BUCKET_NAME" => Some(bucket_name.clone()),
+            "ANALYTICS_BUCKET_NAME" => self.store.analytics().map(|analytics| analytics.0.name.clone()),
             "DYNAMODB_ENDPOINT" => dynamodb_endpoint.clone(),
             "S3_ENDPOINT" => s3_endpoint.clone(),
             _ => None,
@@ -520,12 +544,16 @@ fn introduce(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     writeln!(out, "              GET /, by {}: sign in as whomever you like", console::FUNCTION)?;
     for function in SCHEDULED_FUNCTIONS {
         let minutes = function.every.as_secs() / 60;
-        let when =
-            if options.no_schedule { "on invocation".to_owned() } else { format!("every {minutes} minutes") };
+        let when = match minutes {
+            _ if options.no_schedule => "on invocation".to_owned(),
+            1 => "every minute".to_owned(),
+            _ => format!("every {minutes} minutes"),
+        };
         writeln!(out, "              {} {when}", function.name)?;
     }
     writeln!(out, "  DynamoDB  {}  table {}", endpoint(&stores.dynamodb_endpoint), stores.table_name)?;
     writeln!(out, "  S3        {}  bucket {}", endpoint(&stores.s3_endpoint), stores.bucket_name)?;
+    writeln!(out, "              bucket {}, of analytics' files", options.analytics_bucket)?;
     writeln!(out, "  provider  {}  simulated", stack.provider().base_url())?;
     writeln!(out, "  bus       http://{}  of events", reachable(stack.bus.address()))?;
     writeln!(out, "  issuer    {}  of readers' tokens", stack.issuer().url())?;

@@ -7,10 +7,11 @@ use clap::{ArgGroup, Args};
 use runtime::store::access::AccessFilter;
 use serde_json::json;
 use shared::access::AccessEntry;
-use shared::model::{CallId, CallKey, Instant, Provider};
+use shared::model::{CallKey, Instant};
 use shared::path_id;
 
 use super::Target;
+use super::call_name::call;
 use super::replay::instant;
 
 /// Which looks to tell.
@@ -33,19 +34,6 @@ pub struct AuditOptions {
     json: bool,
 }
 
-/// Reads a call's name: the provider's, and its id as it stands in paths.
-pub(crate) fn call(text: &str) -> Result<CallKey, String> {
-    let (provider, id) = text.split_once('/').ok_or("it is PROVIDER/ID")?;
-    let provider = Provider::named(provider).ok_or_else(|| {
-        let known: Vec<_> = Provider::ALL.iter().map(|known| known.as_str()).collect();
-        format!("there is no provider {provider}, only {}", known.join(", "))
-    })?;
-    // Whoever has the id as it is may write it as it is, where no path's form is meant.
-    let id = path_id::unescaped(id).unwrap_or_else(|| id.to_owned());
-    let call_id = CallId::new(id).ok_or("not a call's id")?;
-    Ok(CallKey { provider, call_id })
-}
-
 /// Tells who saw what, the oldest first.
 pub async fn audit(options: AuditOptions) -> anyhow::Result<()> {
     let receiver = options.target.receiver().await?;
@@ -59,6 +47,10 @@ pub async fn audit(options: AuditOptions) -> anyhow::Result<()> {
         }
         None => store.access_of(&filter).await.context("the access log can't be read")?,
     };
+    if entries.is_empty() {
+        // Not among the lines: a program that reads them finds none.
+        writeln!(std::io::stderr(), "nothing found")?;
+    }
     let mut out = std::io::stdout().lock();
     for entry in &entries {
         match options.json {
@@ -86,23 +78,4 @@ fn object(entry: &AccessEntry) -> serde_json::Value {
         "provider": call.as_ref().map(|key| key.provider),
         "call_id": call.as_ref().map(|key| key.call_id.as_str()),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_call_is_named_as_in_paths_or_as_it_is() {
-        for (text, id) in
-            [("alicom/1~5E2", "1^2"), ("alicom/1^2", "1^2"), ("laaffic/a/b", "a/b"), ("ai-voice/~~", "~~")]
-        {
-            assert_eq!(call(text).map(|key| key.call_id.as_str().to_owned()), Ok(id.to_owned()), "{text}");
-        }
-        for text in ["", "alicom", "alicom/", "other/1", "/1"] {
-            assert!(call(text).is_err(), "{text}");
-        }
-        let error = call("other/1").unwrap_err();
-        assert_eq!(error, "there is no provider other, only alicom, ai-voice, laaffic");
-    }
 }

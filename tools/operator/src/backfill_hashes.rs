@@ -64,7 +64,11 @@ pub async fn backfill_hashes(options: BackfillHashesOptions) -> anyhow::Result<(
         }
     }
     writeln!(out, "hashed {added}, changed meanwhile {changed}, failed {failed}")?;
-    ensure!(failed == 0, "{failed} recordings could not be hashed");
+    ensure!(
+        failed == 0,
+        "{failed} could not be hashed. AccessDenied is your role's or the key's policy, other codes pass: run it again, what is done is not done again. NoSuchKey and \
+         what is not what was archived: see the object's earlier versions (`aws s3api list-object-versions`), and restore the one of that SHA-256"
+    );
     Ok(())
 }
 

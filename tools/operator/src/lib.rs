@@ -1,9 +1,11 @@
 //! The operator's commands. They work on the local stack and, with the operator's own credentials, on AWS.
 
 mod access_token;
+mod analytics;
 mod archive;
 mod audit;
 mod backfill_hashes;
+mod call_name;
 mod calls;
 mod complaint;
 mod compressed;
@@ -23,14 +25,18 @@ use aws_config::BehaviorVersion;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use clap::Args;
+use export_calls::Exporter;
 use runtime::auth::callee_id::CalleeIdSource;
-use runtime::aws::{self, Account};
+use runtime::aws::{self, Account, Patience};
 use runtime::config::{Environment, StoreConfig};
 use runtime::credentials::KeySource;
 use runtime::ingress::receive::Receiver;
+use runtime::store::Store;
+use runtime::store::table::Table;
 use shared::access::CalleeIds;
 
 pub use access_token::{AccessTokenOptions, access_token};
+pub use analytics::{AnalyticsOptions, analytics};
 pub use archive::{ArchiveOptions, archive};
 pub use audit::{AuditOptions, audit};
 pub use backfill_hashes::{BackfillHashesOptions, backfill_hashes};
@@ -59,13 +65,14 @@ pub struct Target {
 }
 
 /// Where the local stack has its stores unless it is told otherwise.
-const LOCAL: [(&str, &str); 6] = [
+const LOCAL: [(&str, &str); 7] = [
     ("DYNAMODB_ENDPOINT", "http://127.0.0.1:8000"),
     ("S3_ENDPOINT", "http://127.0.0.1:9000"),
     ("TABLE_NAME", "callvault"),
     ("BUCKET_NAME", "callvault"),
     ("EVENT_BUS_NAME", "callvault"),
     ("EVENTBRIDGE_ENDPOINT", "http://127.0.0.1:4010"),
+    ("ANALYTICS_BUCKET_NAME", "callvault-analytics"),
 ];
 
 impl Target {
@@ -82,6 +89,12 @@ impl Target {
             Some(local) if self.or_local => Some(std::env::var(variable).unwrap_or(local)),
             _ => std::env::var(variable).ok(),
         }
+    }
+
+    /// [`Target::look_up`] for what needs no bucket: where none is named, a name that no bucket has.
+    fn look_up_without_bucket(&self, variable: &str) -> Option<String> {
+        let found = self.look_up(variable);
+        found.or_else(|| (variable == "BUCKET_NAME").then(|| "bucket-name-is-not-set".to_owned()))
     }
 
     /// What gives callees their ids, where a key is set: `CALLEE_ID_KEY`, or the secret `CALLEE_ID_SECRET_ARN`.
@@ -107,9 +120,58 @@ impl Target {
         Ok(receiver)
     }
 
+    /// What makes analytics' files of what is stored.
+    ///
+    /// # Errors
+    /// Where a setting is missing or wrong: a sentence that names it.
+    pub(crate) async fn exporter(&self) -> anyhow::Result<Exporter> {
+        let look_up = |variable: &str| self.look_up(variable);
+        let environment = Environment::new(&look_up);
+        let (stores, account) = stores_and_account(&environment).await?;
+        let region = account.region.clone();
+        let exporter = Exporter::of_account(&environment, account)?;
+        reach::reach(exporter.store(), &stores, &region).await?;
+        Ok(exporter)
+    }
+
+    /// The table alone, which is there: what has nothing to do with the bucket needs none.
+    ///
+    /// # Errors
+    /// As those of [`Target::receiver`].
+    pub(crate) async fn table(&self) -> anyhow::Result<Table> {
+        let (store, ..) = self.store_of_table().await?;
+        Ok(store.table().clone())
+    }
+
+    /// The stores, of which the table is there; and why the bucket can't be reached, if so, or is not named.
+    ///
+    /// # Errors
+    /// As those of [`Target::receiver`], for the table.
+    pub(crate) async fn stores(&self) -> anyhow::Result<(Store, Option<String>)> {
+        let (store, stores, region) = self.store_of_table().await?;
+        let bucket = match self.look_up("BUCKET_NAME") {
+            Some(_) => {
+                reach::reach_bucket(&store, &stores, &region).await.err().map(|error| error.to_string())
+            }
+            None => Some("BUCKET_NAME is not set: whether the bucket is there is not known".to_owned()),
+        };
+        Ok((store, bucket))
+    }
+
+    /// The stores, of which the table is there, their settings, and the region.
+    async fn store_of_table(&self) -> anyhow::Result<(Store, StoreConfig, String)> {
+        let look_up = |variable: &str| self.look_up_without_bucket(variable);
+        let environment = Environment::new(&look_up);
+        let (stores, account) = stores_and_account(&environment).await?;
+        let region = account.region.clone();
+        let store = Store::new(stores.clone(), account, Patience::Nobody);
+        reach::reach_table(&store, &stores, &region).await?;
+        Ok((store, stores, region))
+    }
+
     /// Why the secret that `PROVIDER_SECRET_ARN` names can't be read; `None` where it can, or the variable is not set.
     pub(crate) async fn unreadable_secret(&self) -> anyhow::Result<Option<String>> {
-        let look_up = |variable: &str| self.look_up(variable);
+        let look_up = |variable: &str| self.look_up_without_bucket(variable);
         let environment = Environment::new(&look_up);
         if environment.get("PROVIDER_SECRET_ARN").is_none() {
             return Ok(None);

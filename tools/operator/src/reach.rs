@@ -31,6 +31,12 @@ const NO_TABLE: &str = "ResourceNotFoundException";
 /// Fails, in one sentence, where table or bucket can't be reached or is not there. That a permission is missing is no failure: a command
 /// need not read an item, nor list the bucket.
 pub(super) async fn reach(store: &Store, stores: &StoreConfig, region: &str) -> anyhow::Result<()> {
+    reach_table(store, stores, region).await?;
+    reach_bucket(store, stores, region).await
+}
+
+/// [`reach`], for the table alone.
+pub(super) async fn reach_table(store: &Store, stores: &StoreConfig, region: &str) -> anyhow::Result<()> {
     let table = Place {
         what: "the table",
         name: &stores.table_name,
@@ -42,6 +48,11 @@ pub(super) async fn reach(store: &Store, stores: &StoreConfig, region: &str) -> 
         Err(TableError::Get(error)) => table.judge(&error)?,
         Ok(()) | Err(_) => {}
     }
+    Ok(())
+}
+
+/// [`reach`], for the bucket alone.
+pub(super) async fn reach_bucket(store: &Store, stores: &StoreConfig, region: &str) -> anyhow::Result<()> {
     let bucket = Place {
         what: "the bucket",
         name: &stores.bucket_name,

@@ -33,7 +33,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
         let shown = recording::waiting(visit, &page).await?;
         Ok::<_, Problem>(json!({"recordings": shown, "more": page.next.is_some()}))
     };
-    let seen = health::see(store.table(), now).await.map_err(table)?;
+    let seen = health::see(store.table(), now, health::Depth::PAGE).await.map_err(table)?;
     let findings: Vec<_> = health::findings(&seen, now)
         .into_iter()
         .map(|finding| {

@@ -37,7 +37,7 @@ pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) ->
     let mut shown: Map<_, _> = counts::shown(provider, Some(task), &counted.counts, zone, numbers);
     shown.insert("name".to_owned(), names.into_values().next().into());
     shown.insert("complete".to_owned(), counted.complete.into());
-    shown.insert("as_of".to_owned(), json!(asked.frame.now));
+    shown.insert("as_of".to_owned(), json!(counted.as_of));
     let data = Value::Object(shown);
     match asked.found.form {
         Form::Csv => file(asked.frame, &data, Format::Csv),

@@ -39,7 +39,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let body = body(asked.frame, day.first(), &tasks, counted.complete);
     let data = json!({
         "day": day.to_string(), "zone": zone.name(), "tasks": tasks, "complete": counted.complete,
-        "as_of": asked.frame.now,
+        "as_of": counted.as_of,
     });
     let title = asked.frame.words.tasks.to_owned();
     Ok(asked.page(&Page { title, place: Place::Tasks, data, body, media: None }))

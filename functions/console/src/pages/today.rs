@@ -41,7 +41,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     data["day"] = day.to_string().into();
     data["zone"] = zone.name().into();
     data["complete"] = counted.complete.into();
-    data["as_of"] = json!(asked.frame.now);
+    data["as_of"] = json!(counted.as_of);
     data["last_pushes"] = last_pushes(asked, day).await?;
     let is_operator = asked.may(Permission::ReadOperations);
     if is_operator {
@@ -176,7 +176,7 @@ fn body(frame: &Frame<'_>, day: DayRange, data: &Value, is_operator: bool) -> Ma
             section.card { h2 { (w.last_pushes) } (pushes(frame, &data["last_pushes"])) }
             @if is_operator { section.card { h2 { (w.recordings_by_state) } (states(frame, &data["recordings"])) } }
         }
-        p.after.quiet { (w.as_of) " " (frame.when(frame.now)) }
+        p.after.quiet { (w.as_of) " " (frame.when(data["as_of"].as_str().and_then(|at| at.parse().ok()).unwrap_or(frame.now))) }
     }
 }
 

@@ -78,10 +78,22 @@ impl Store {
         limit: usize,
         callee_ids: CalleeIdOf<'_>,
     ) -> Result<CallPage, ReadError> {
-        let limit = limit.clamp(1, MAX_PAGE);
         let plan = Plan::of(filter, clock::now(), cursor.and_then(Cursor::today));
+        self.list_planned(&plan, filter, cursor, limit, callee_ids).await
+    }
+
+    /// [`Store::list_calls`], of calls that are where a plan says.
+    pub(super) async fn list_planned(
+        &self,
+        plan: &Plan,
+        filter: &CallFilter,
+        cursor: Option<&Cursor>,
+        limit: usize,
+        callee_ids: CalleeIdOf<'_>,
+    ) -> Result<CallPage, ReadError> {
+        let limit = limit.clamp(1, MAX_PAGE);
         let after = cursor.map(|cursor| cursor.position().clone());
-        let mut walk = Walk::new(&self.table, &plan, after);
+        let mut walk = Walk::new(&self.table, plan, after);
         let is_of_provider = |entry: &Entry| {
             let asked = |provider| keys::call_of_pk(&entry.pk).is_some_and(|key| key.provider == provider);
             filter.provider.is_none_or(asked)
@@ -270,7 +282,7 @@ fn shown() -> Vec<&'static str> {
 }
 
 /// Whether an item is where an entry of an index says.
-fn is_true(index: Index, entry: &Entry, item: &Item) -> bool {
+pub(super) fn is_true(index: Index, entry: &Entry, item: &Item) -> bool {
     let text = |name: &str| item.get(name).and_then(Value::as_str);
     let at = text(index.sort).and_then(|at| at.parse::<Instant>().ok());
     text(index.partition) == Some(&entry.partition) && at == Some(entry.at)
@@ -285,7 +297,7 @@ fn listed(entry: &Entry, item: Item) -> Option<ListedRecord> {
 }
 
 /// How long an item is as JSON.
-fn json_bytes(item: &Item) -> usize {
+pub(super) fn json_bytes(item: &Item) -> usize {
     struct Counted(usize);
     impl io::Write for Counted {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -6,9 +6,10 @@
 //! there) the call is read once more, consistently, and the list is right.
 //!
 //! - `walk`: the entries of an index in order over all its partitions, whole tie groups at a time.
-//! - `calls`: pages of calls; `tasks`: counts; `whole`: one call; `recordings`: what waits and what was lost; `reviews`.
+//! - `calls`: pages of calls; `hours`: all calls of an hour, whole; `tasks`: counts; `whole`: one call; `recordings`: what waits and what was lost; `reviews`.
 
 mod calls;
+mod hours;
 mod partition;
 mod recordings;
 mod reviews;
@@ -18,10 +19,12 @@ mod walk;
 mod whole;
 
 pub use calls::{CallPage, ListedRecord, MAX_PAGE, MAX_PAGE_BYTES};
+pub use hours::{HourCall, HourReader};
 pub use recordings::{WaitingPage, WaitingRecording};
 pub use tasks::{Counted, MAX_COUNTED, TaskOfDay};
 pub use whole::Bodies;
 
+use super::analytics::AnalyticsError;
 use super::bucket::BucketError;
 use super::table::TableError;
 use shared::record::item::UnreadableItem;
@@ -35,6 +38,9 @@ pub enum ReadError {
     /// The bucket failed.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+    /// The bucket of analytics' files failed.
+    #[error(transparent)]
+    Analytics(#[from] AnalyticsError),
 }
 
 impl From<UnreadableItem> for ReadError {

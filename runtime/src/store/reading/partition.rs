@@ -182,6 +182,26 @@ struct Question<'a> {
 type Stopped = HashMap<String, AttributeValue>;
 
 impl Table {
+    /// The first entry of a partition within a time, in the order of their times.
+    pub(super) async fn first_entry(
+        &self,
+        index: Index,
+        partition: &str,
+        order: Order,
+        span: Span,
+    ) -> Result<Option<Entry>, TableError> {
+        let question = Question { index, partition, order, span, limit: Some(1) };
+        let mut from = None;
+        loop {
+            let (entries, more) = self.entries(&question, from).await?;
+            match (entries.into_iter().next(), more) {
+                (Some(first), _) => return Ok(Some(first)),
+                (None, None) => return Ok(None),
+                (None, more) => from = more,
+            }
+        }
+    }
+
     /// The entries of a partition in the order of their times, in one request; and where DynamoDB stopped, if it did before the end.
     async fn entries(
         &self,

@@ -105,7 +105,7 @@ impl Store {
                             first.pop_last();
                         }
                     }
-                    Err(TableError::Unreadable(_)) => unreadable += 1,
+                    Err(TableError::UnreadableEntry { .. }) => unreadable += 1,
                     Err(error) => return Err(error),
                 }
             }

@@ -20,7 +20,7 @@ pub(super) struct Walk<'a> {
     order: Order,
     after: Option<Position>,
     /// Stages that are not read yet.
-    coming: Box<dyn Iterator<Item = Stage> + Send>,
+    coming: Box<dyn Iterator<Item = Stage> + Send + Sync>,
     /// Stages that are being read: the one that entries are taken of, and the one that is read ahead.
     stages: VecDeque<Reading>,
     questions: usize,

@@ -62,7 +62,7 @@ pub(super) fn of_a_push() -> anyhow::Result<Logged> {
 
 /// How many bytes were logged of how many pushes.
 async fn of_samples() -> anyhow::Result<(usize, usize)> {
-    let stack = Stack::start(&Options::in_memory()).await?;
+    let stack = Stack::start(&Options { no_events: true, ..Options::in_memory() }).await?;
     let look_up = |variable: &str| match variable {
         "PUSH_TOKEN_SHA256" => Some(token::digest("local")),
         "METRICS_NAMESPACE" => Some("callvault".to_owned()),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// An AWS service that gives one answer, whatever it is asked.
 pub(crate) struct Service {
@@ -45,5 +45,50 @@ impl Service {
         let role = "arn:aws:sts::123456789012:assumed-role/canary-role/canary-function";
         let message = format!("User: {role} is not authorized to perform this on canary-resource");
         self.answers(400, json!({"__type": code, "Message": message, "message": message}));
+    }
+}
+
+/// A proxy before DynamoDB at `endpoint` that answers every request of an `operation` as a full disk would have it.
+pub(crate) async fn refusing(endpoint: &str, operation: &'static str) -> String {
+    let upstream = endpoint.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let upstream = upstream.clone();
+            tokio::spawn(async move {
+                let Some(request) = message(&mut client).await else { return };
+                let answer = if String::from_utf8_lossy(&request).contains(operation) {
+                    let body = r#"{"__type":"InternalServerError","message":"canary"}"#;
+                    let head = "HTTP/1.1 500 x\r\ncontent-type: application/x-amz-json-1.0";
+                    format!("{head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+                        .into_bytes()
+                } else {
+                    let mut server = TcpStream::connect(&upstream).await.unwrap();
+                    server.write_all(&request).await.unwrap();
+                    message(&mut server).await.unwrap_or_default()
+                };
+                // One request a connection: the next one comes by another.
+                let _ = client.write_all(&answer).await;
+                let _ = client.shutdown().await;
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+/// A request or an answer, whole, as far as its length is told.
+async fn message(connection: &mut TcpStream) -> Option<Vec<u8>> {
+    let (mut message, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+    loop {
+        let read = connection.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
+        message.extend_from_slice(&buffer[..read]);
+        let text = String::from_utf8_lossy(&message).to_ascii_lowercase();
+        let Some((head, _)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+        let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
+        if message.len() >= head.len() + 4 + length {
+            return Some(message);
+        }
     }
 }

@@ -5,3 +5,4 @@
 mod due;
 mod reconcile;
 mod rig;
+mod settle;

@@ -142,7 +142,7 @@ impl Rig {
     /// The calls that will be asked for some day.
     pub(crate) async fn due(&self) -> Vec<String> {
         let mut due = Vec::new();
-        for shard in keys::conversation_due_keys() {
+        for shard in keys::conversation_due_keys().chain(keys::settled_due_keys()) {
             let far = self.start.plus_seconds(365 * 86_400);
             due.extend(self.stack.store().table().due(&shard, far, 10_000).await.unwrap());
         }

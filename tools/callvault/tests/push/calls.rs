@@ -105,7 +105,9 @@ async fn a_call_is_shown_with_all_that_is_stored_of_it() {
     assert_eq!(whole["call"]["callee"], "13900000001");
     assert_eq!(whole["conversation"]["turns"][0]["text"], "call 13900000001\u{1b}[2J");
     assert_eq!(whole["pushes"].as_array().unwrap().len(), 2);
-    for (name, complaint) in [("alicom/nobody", "there is no such call"), ("other/1", "no provider other")] {
+    for (name, complaint) in
+        [("alicom/nobody", "there is no such call"), ("other/1", "there is no provider other")]
+    {
         let (succeeded, said) = served.operate(&["calls", "show", name]);
         assert!(!succeeded && said.contains(complaint), "{said}");
     }

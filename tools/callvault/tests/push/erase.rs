@@ -56,7 +56,7 @@ async fn left(store: &Store) -> Vec<String> {
 
 #[tokio::test]
 async fn erasing_leaves_nothing_of_the_person_and_everything_of_the_others() {
-    let served = Served::start(&["--memory"]);
+    let served = Served::start(&["--memory", "--no-events"]);
     for (call, callee) in [("a^1", PERSON), ("b^1", OTHER)] {
         push(&served, "alicom-call-report", json!([{"callId": call, "callee": callee}])).await;
         let record = json!([{"callId": call, "recordFile": "http://a.aliyuncs.com/1"}]);

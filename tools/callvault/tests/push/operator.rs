@@ -122,7 +122,10 @@ async fn exit_codes_are_those_that_are_documented() {
         "0.01",
         "--token",
     ];
-    let sound: [&[&str]; 6] = [
+    let sound: [&[&str]; 9] = [
+        &["audit", "--since", "2025-06-01T00:00:00Z"],
+        &["calls", "list"],
+        &["token"],
         &["redrive"],
         &["replay"],
         &["export", "--vcon"],
@@ -139,6 +142,9 @@ async fn exit_codes_are_those_that_are_documented() {
         );
         code
     };
+    for command in [["calls", "show", "alicom/w~zz"], ["audit", "--call", "alicom/w~zz"]] {
+        assert_eq!(code(&command), 2, "{command:?}");
+    }
     for command in sound {
         assert_eq!(code(command), 0, "{command:?}");
         assert_eq!(code(&[command, &["--no-such-option"]].concat()), 2, "{command:?}");
@@ -154,7 +160,8 @@ async fn exit_codes_are_those_that_are_documented() {
             "received_at": "2025-06-01T02:00:00.000Z", "call_at": "2025-06-01T02:00:00.000Z"});
         store.table().put(item.as_object().unwrap().clone()).await.unwrap();
     }
-    let unsound: [&[&str]; 6] = [
+    let unsound: [&[&str]; 7] = [
+        &["calls", "show", "alicom/nobody"],
         &["redrive"],
         &["replay"],
         &["export", "--vcon"],

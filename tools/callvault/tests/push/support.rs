@@ -50,6 +50,8 @@ pub(crate) fn options() -> Options {
         table: unique.clone(),
         bucket: unique,
         token: TOKEN.to_owned(),
+        // What is told of calls is a matter of its own.
+        no_events: true,
         ..Options::in_memory()
     }
 }
@@ -123,13 +125,14 @@ pub(crate) async fn rejected_in(store: &Store) -> Vec<(String, Value)> {
     rejected
 }
 
-/// Every item of the table.
+/// Every item of the table, but for the marks of hours that changed.
 pub(crate) async fn all_items(stack: &Stack) -> Vec<Item> {
     all_items_in(stack.store()).await
 }
 
 pub(crate) async fn all_items_in(store: &Store) -> Vec<Item> {
-    store.table().scan(0, 1).try_collect().await.unwrap()
+    let items: Vec<Item> = store.table().scan(0, 1).try_collect().await.unwrap();
+    items.into_iter().filter(|item| item[keys::PK] != keys::DIRTY).collect()
 }
 
 /// `callvault serve` as a process of its own. It is killed when dropped.

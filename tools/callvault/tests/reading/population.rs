@@ -31,7 +31,7 @@ const TIMES: [&str; 7] = [
 
 /// A stack in memory.
 pub(crate) async fn stack() -> Stack {
-    Stack::start(&Options::in_memory()).await.unwrap()
+    Stack::start(&Options { no_events: true, ..Options::in_memory() }).await.unwrap()
 }
 
 /// The stack's stores, by way of another endpoint.

@@ -65,6 +65,7 @@ impl Observed {
         match variable {
             "TABLE_NAME" => Some(self.stores.table_name.clone()),
             "BUCKET_NAME" => Some(self.stores.bucket_name.clone()),
+            "ANALYTICS_BUCKET_NAME" => Some("callvault-analytics".to_owned()),
             "DYNAMODB_ENDPOINT" => Some(self.dynamodb.endpoint.clone()),
             "S3_ENDPOINT" => Some(self.s3.endpoint.clone()),
             _ => None,
@@ -124,7 +125,7 @@ fn dynamodb_call(parts: &http::request::Parts, body: &[u8]) -> Vec<Call> {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
 fn s3_call(parts: &http::request::Parts, _: &[u8]) -> Vec<Call> {
-    let (_, key) = parts.uri.path().trim_start_matches('/').split_once('/').unwrap_or_default();
+    let (bucket, key) = parts.uri.path().trim_start_matches('/').split_once('/').unwrap_or_default();
     let query = parts.uri.query().unwrap_or_default();
     let action = match (&parts.method, key) {
         (&Method::GET, "") if query.contains("uploads") => "s3:ListBucketMultipartUploads",
@@ -139,8 +140,14 @@ fn s3_call(parts: &http::request::Parts, _: &[u8]) -> Vec<Call> {
         (&Method::DELETE, _) => "s3:DeleteObject",
         (method, _) => panic!("{method} {}", parts.uri),
     };
-    let resource = if key.is_empty() { "Bucket".to_owned() } else { format!("Bucket/{key}") };
+    let is_analytics = bucket.ends_with("analytics");
+    let bucket = if is_analytics { "AnalyticsBucket" } else { "Bucket" };
+    let resource = if key.is_empty() { bucket.to_owned() } else { format!("{bucket}/{key}") };
     let mut actions = vec![action];
+    if is_analytics && matches!(action, "s3:GetObject") {
+        // Who may not list a bucket is refused what is not there, and does not learn that it is not.
+        return vec![(action.to_owned(), resource), ("s3:ListBucket".to_owned(), bucket.to_owned())];
+    }
     if parts.headers.contains_key("x-amz-object-lock-mode") {
         actions.push("s3:PutObjectRetention");
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "this is test code")]
 
+mod analytics;
 mod calls;
 mod events;
 mod expressions;

@@ -11,7 +11,9 @@ use runtime::clock;
 use runtime::config::Environment;
 use runtime::deadline::Deadline;
 use runtime::ingress::receive::Receiver;
-use runtime::metrics::{self, ConversationCounts, Metrics, PublishCounts, ReadCounts, SweepCounts};
+use runtime::metrics::{
+    self, ConversationCounts, ExportCounts, Metrics, PublishCounts, ReadCounts, SweepCounts,
+};
 use runtime::outbound::fetch::SystemResolver;
 use serde_json::{Value, json};
 use shared::record::keys::INDEXES;
@@ -187,6 +189,7 @@ async fn emitted() -> BTreeSet<Watched> {
     metrics.sweep_run(clock::now(), &SweepCounts::default());
     metrics
         .changes_published(clock::now(), &PublishCounts { delay_ms: Some(1.0), ..PublishCounts::default() });
+    metrics.export_run(clock::now(), &ExportCounts::default());
     for denied in [None, Some("expired")] {
         let (function, at) = ("query-calls", clock::now());
         metrics.read_answered(&ReadCounts { function, at, denied, failed: false, latency_ms: 1.0 });

@@ -19,11 +19,17 @@ fn any_function_that_is_not_pushed_to_has_its_schedule() {
         assert_eq!(event["Type"], "ScheduleV2", "{name}");
         assert_eq!(event["Properties"]["RetryPolicy"]["MaximumRetryAttempts"], 0, "{name}");
         let minutes = function.every.as_secs() / 60;
-        if name == archive_recordings::FUNCTION {
+        let by_parameter = match name {
+            archive_recordings::FUNCTION => Some("ArchiveInterval"),
+            export_calls::FUNCTION => Some("ExportInterval"),
+            _ => None,
+        };
+        if let Some(parameter) = by_parameter {
             let rate = &event["Properties"]["ScheduleExpression"]["Fn::Sub"];
-            assert_eq!(rate, "rate(${ArchiveInterval})");
-            let interval = &template.parameters()["ArchiveInterval"]["Default"];
-            assert_eq!(*interval, format!("{minutes} minute"));
+            assert_eq!(*rate, format!("rate(${{{parameter}}})"));
+            let interval = &template.parameters()[parameter]["Default"];
+            let plural = if minutes == 1 { "" } else { "s" };
+            assert_eq!(*interval, format!("{minutes} minute{plural}"));
         } else {
             let rate = format!("rate({minutes} minutes)");
             assert_eq!(event["Properties"]["ScheduleExpression"], rate, "{name}");
@@ -128,7 +134,9 @@ fn the_access_log_names_nothing_that_holds_the_token() {
 fn what_holds_data_outlives_the_stack() {
     let template = Template::read();
     // A first deployment that fails leaves the table, which is protected, and not the bucket, which is empty.
-    for (name, policy) in [("Table", "Retain"), ("Bucket", "RetainExceptOnCreate")] {
+    for (name, policy) in
+        [("Table", "Retain"), ("Bucket", "RetainExceptOnCreate"), ("AnalyticsBucket", "RetainExceptOnCreate")]
+    {
         let resource = template.resource(name);
         assert_eq!(resource["DeletionPolicy"], policy, "{name}");
         assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");

@@ -8,6 +8,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use catalog::PUSH_FUNCTIONS;
 use catalog::token;
+use export_calls::Settings;
 use fetch_conversations::FetchConfig;
 use local_stack::functions::SCHEDULED_FUNCTIONS;
 use proptest::strategy::{Strategy, ValueTree};
@@ -19,7 +20,7 @@ use runtime::auth::callee_id::CalleeIdSource;
 use runtime::auth::config::AuthConfig;
 use runtime::auth::session::{ClientSecret, SessionKeys};
 use runtime::aws::Account;
-use runtime::config::{ConfigError, Environment, PushConfig, StoreConfig};
+use runtime::config::{ConfigError, Environment, PushConfig, StoreConfig, analytics_bucket_name};
 use runtime::metrics::Metrics;
 use runtime::store::access::AccessRetention;
 use serde_json::{Value, json};
@@ -27,15 +28,19 @@ use serde_json::{Value, json};
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 35] = [
+const NOT_READ: [&str; 39] = [
     "AlarmTopicArn",
+    "AnalyticsDatabase",
     "ArchiveInterval",
     "ArchiveMemoryMb",
     "ArchiveWorkers",
+    "AthenaLimitMb",
     "CertificateArn",
     "DomainName",
     "EventArchiveDays",
     "EventParallelization",
+    "ExportInterval",
+    "ExportMemoryMb",
     "FetchMemoryMb",
     "GlacierAfterDays",
     "KmsKeyArn",
@@ -70,7 +75,7 @@ const ANYTHING: [&str; 4] =
     ["CalleeIdSecretArn", "OidcClientSecretArn", "ProviderSecretArn", "SessionSecretArn"];
 
 /// Values that kept a function from starting, or would harm: neither template nor functions take them.
-const REFUSED: [(&str, &[&str]); 28] = [
+const REFUSED: [(&str, &[&str]); 31] = [
     ("PushTokenSha256", &["my-token", "25bf8e1a", "é"]),
     (
         "AllowedSourceCidrs",
@@ -131,6 +136,9 @@ const REFUSED: [(&str, &[&str]); 28] = [
     ("EventNumbers", &["whole", "true"]),
     ("EventMaxAgeHours", &["-1", "1.5", "a day"]),
     ("AccessLogRetentionDays", &["0", "-1", "1.5", "36501"]),
+    ("ExportNumbers", &["yes", "Full"]),
+    ("ExportZone", &["China", "+08:00"]),
+    ("ExportDays", &["-1", "1.5", "3661"]),
 ];
 
 fn credentials() -> SharedCredentialsProvider {
@@ -226,6 +234,12 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
             let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
             drop(CalleeIdSource::read(environment, &account)?);
         }
+        export_calls::FUNCTION => {
+            Settings::read(environment)?;
+            analytics_bucket_name(environment)?;
+            let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
+            drop(CalleeIdSource::read(environment, &account)?);
+        }
         publish_changes::FUNCTION => {
             PublishConfig::read(environment)?;
             let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
@@ -266,7 +280,7 @@ fn deployed(template: &Template, value: &Value, given: &BTreeMap<String, String>
         return deployed(template, &choice[2], given);
     }
     match value.get("Ref").and_then(Value::as_str) {
-        Some("Table" | "Bucket" | "EventBus") => Some("callvault".to_owned()),
+        Some("Table" | "Bucket" | "AnalyticsBucket" | "EventBus") => Some("callvault".to_owned()),
         Some(name) if given.contains_key(name) => given.get(name).cloned(),
         _ => template.default(value),
     }

@@ -7,6 +7,7 @@ use archive_recordings::Archiver;
 use bytes::Bytes;
 use catalog::PUSH_FUNCTIONS;
 use console::{Console, Served};
+use export_calls::Exporter;
 use fetch_conversations::Conversations;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -69,7 +70,8 @@ fn role(template: &Template, function: &str) -> String {
 fn is_narrow(resource: &str) -> bool {
     let indexes = INDEXES.map(|index| format!("Table/index/{}", index.name));
     indexes.iter().any(|index| index == resource)
-        || ["Table", "Bucket"].contains(&resource)
+        || ["Table", "Bucket", "AnalyticsBucket", "AnalyticsBucket/*", "AnalyticsBucket/summaries/*"]
+            .contains(&resource)
         || ["downloads", "large", "recordings", "rejected"]
             .iter()
             .any(|folder| resource == format!("Bucket/{folder}/*"))
@@ -497,9 +499,90 @@ fn nobody_else_may_delete() {
     let template = Template::read();
     for name in template.functions().keys().filter(|name| *name != sweep_erased::FUNCTION) {
         let granted = grants(&template, &role(&template, name));
-        let deletes: Vec<_> = granted.iter().filter(|(_, action, _)| action.contains(":Delete")).collect();
-        assert!(deletes.is_empty(), "{name}: {deletes:?}");
+        let deletes = granted.iter().filter(|(_, action, _)| action.contains(":Delete"));
+        let deletes: Vec<_> =
+            deletes.map(|(_, action, resource)| (action.as_str(), resource.as_str())).collect();
+        // Marks of hours alone, by the condition below, and files that are made of the table.
+        let of_exporter = [("dynamodb:DeleteItem", "Table"), ("s3:DeleteObject", "AnalyticsBucket/*")];
+        let expected = if name == export_calls::FUNCTION { &of_exporter[..] } else { &[] };
+        assert_eq!(deletes, expected, "{name}");
     }
+}
+
+/// Whoever writes analytics' files changes nothing of what is stored of calls.
+#[test]
+fn the_exporter_writes_its_own_notes_and_marks_alone() {
+    let template = Template::read();
+    let policy = &template.resource("ExportCallsRole")["Properties"]["Policies"][0]["PolicyDocument"];
+    let statements = list(&policy["Statement"]);
+    let writing: Vec<_> = statements
+        .iter()
+        .filter(|statement| list(&statement["Action"]).contains(&json!("dynamodb:PutItem")))
+        .collect();
+    let [writes] = &writing[..] else { panic!("{writing:?}") };
+    let own = json!({"dynamodb:LeadingKeys": [keys::DIRTY, keys::EXPORT_RUNS]});
+    assert_eq!(writes["Condition"], json!({"ForAllValues:StringEquals": own}));
+    for statement in statements.iter().filter(|statement| *statement != *writes) {
+        for action in list(&statement["Action"]).iter().filter_map(Value::as_str) {
+            let reads = !action.starts_with("dynamodb:")
+                || ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"].contains(&action);
+            assert!(reads, "{action}");
+        }
+    }
+}
+
+/// What writing analytics' files calls: of an hour with calls, a large conversation and a recording, of one that has none any more, and
+/// the comparison that marks another.
+async fn calls_of_exporting() -> BTreeSet<Call> {
+    leaks::watch();
+    let stack = Stack::start(&Options::in_memory()).await.unwrap();
+    let turns: Vec<_> =
+        (0..3_000).map(|turn| json!({"role": "user", "content": format!("{turn} and on")})).collect();
+    let at = "2025-06-01 10:00:00";
+    for (function, element) in [
+        ("alicom-call-report", json!({"callId": "1", "taskId": "t", "originateTime": at})),
+        ("alicom-call-note", json!({"callId": "1", "conversationRecord": Value::from(turns).to_string()})),
+        ("alicom-call-record", json!({"callId": "1", "recordFile": "http://elsewhere.test/1.wav"})),
+        ("alicom-call-report", json!({"callId": "2", "taskId": "t"})),
+    ] {
+        let mut event = read_json(&format!("events/{function}.json"));
+        event["body"] = json!([element]).to_string().into();
+        assert_eq!(stack.functions().invoke(function, event).await.unwrap()["statusCode"], 200);
+    }
+    let observed = Observed::stores_of(&stack).await;
+    let look_up = |variable: &str| observed.setting(variable);
+    let exporter = Exporter::new(&Environment::new(&look_up)).unwrap();
+    let store = stack.store();
+    // The stack's own publisher marks the hours of both.
+    while store.dirty_hours().await.unwrap().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let began = clock::now().plus_seconds(3_600);
+    let mark = async |later: i64| {
+        let hour = "2025-06-01T02".parse().unwrap();
+        store.mark_hour(hour, began.plus_seconds(later)).await.unwrap();
+    };
+    let run = async |later: i64| {
+        let deadline = Deadline::after(Duration::from_secs(60));
+        export_calls::handle(&exporter, began.plus_seconds(later), deadline).await.unwrap()
+    };
+    let first = run(0).await;
+    assert_eq!((first.hours, first.put, first.failed), (2, 6, 0));
+    store.table().delete("call#alicom#1", "call").await.unwrap();
+    // Marked anew a moment ago: the mark stays, and is brought up to date.
+    mark(300).await;
+    mark(550).await;
+    let second = run(600).await;
+    assert_eq!((second.removed, second.failed), (3, 0));
+    stack.stop().await.unwrap();
+    observed.calls()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exporter_may_do_what_it_does_and_nothing_else() {
+    let template = Template::read();
+    let calls = calls_of_exporting().await;
+    check_calls(&template, &role(&template, export_calls::FUNCTION), &[], &calls);
 }
 
 /// Whoever reads writes nothing but who looked; by the console, also what people think of calls.

@@ -7,6 +7,7 @@ use archive_recordings::{ArchiveConfig, Archiver};
 use catalog::PUSH_FUNCTIONS;
 use catalog::token;
 use console::{Console, Served};
+use export_calls::{Exporter, Settings};
 use fetch_conversations::{Conversations, FetchConfig};
 use local_stack::functions::SCHEDULED_FUNCTIONS;
 use publish_changes::{PublishConfig, Publisher};
@@ -31,7 +32,7 @@ async fn read_by(function: &str) -> BTreeSet<String> {
         asked.borrow_mut().insert(variable.to_owned());
         match variable {
             "PUSH_TOKEN_SHA256" => Some(token::digest("local")),
-            "TABLE_NAME" | "BUCKET_NAME" => Some("callvault".to_owned()),
+            "TABLE_NAME" | "BUCKET_NAME" | "ANALYTICS_BUCKET_NAME" => Some("callvault".to_owned()),
             "DYNAMODB_ENDPOINT" | "S3_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
             "EVENT_BUS_NAME" => Some("callvault".to_owned()),
             _ => None,
@@ -48,6 +49,7 @@ async fn read_by(function: &str) -> BTreeSet<String> {
         query_calls::FUNCTION => drop(QueryCalls::new(&environment).unwrap()),
         publish_changes::FUNCTION => drop(Publisher::new(&environment).unwrap()),
         console::FUNCTION => drop(Console::new(&environment, Served::OverHttps).unwrap()),
+        export_calls::FUNCTION => drop(Exporter::new(&environment).unwrap()),
         push => {
             let push = PUSH_FUNCTIONS.iter().find(|function| function.push.function == push);
             let push = push.unwrap_or_else(|| panic!("how does {function} start?")).push;
@@ -108,6 +110,8 @@ fn the_defaults_of_the_template_are_those_of_the_code() {
     check_defaults(archive_recordings::FUNCTION, read);
     let read = |environment: &Environment<'_>| format!("{:?}", FetchConfig::read(environment).unwrap());
     check_defaults(fetch_conversations::FUNCTION, read);
+    let read = |environment: &Environment<'_>| format!("{:?}", Settings::read(environment).unwrap());
+    check_defaults(export_calls::FUNCTION, read);
     // The groups of the template's user pool are no default of the code: whoever names no group lets nobody in.
     let read = |environment: &Environment<'_>| {
         let settings = AuthConfig { roles: RoleGroups::default(), ..AuthConfig::read(environment).unwrap() };

@@ -12,6 +12,8 @@ use crate::functions::Functions;
 
 /// The most records of a batch, as in the template.
 const MAX_BATCH: usize = 100;
+/// For how long a batch is gathered. Lambda asks a shard four times a second.
+const GATHERED: Duration = Duration::from_millis(100);
 /// The pauses before a batch is handed over again.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 
@@ -24,6 +26,12 @@ pub(crate) async fn run(
 ) {
     let mut batch = Vec::new();
     while shard.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        tokio::time::sleep(GATHERED).await;
+        while batch.len() < MAX_BATCH
+            && let Ok(record) = shard.try_recv()
+        {
+            batch.push(record);
+        }
         let mut failures = 0;
         while !batch.is_empty() {
             BACKOFF.pause(failures).await;

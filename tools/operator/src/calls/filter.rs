@@ -7,6 +7,7 @@ use shared::access::CalleeIds;
 use shared::model::{HangupBy, Instant, Outcome, Provider};
 use shared::reading::{CallFilter, CalleeSearch, DayRange, Order, Zone};
 
+use crate::call_name;
 use crate::replay::instant;
 
 /// Which calls.
@@ -105,7 +106,7 @@ fn none_of(what: &str, known: &[&str]) -> String {
 }
 
 fn provider(text: &str) -> Result<Provider, String> {
-    Provider::named(text).ok_or_else(|| none_of("provider", &Provider::ALL.map(Provider::as_str)))
+    Provider::named(text).ok_or_else(|| call_name::no_provider(text))
 }
 
 fn outcome(text: &str) -> Result<Outcome, String> {

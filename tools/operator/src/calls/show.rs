@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use anyhow::Context;
+use anyhow::bail;
 use clap::Args;
 use runtime::store::reading::Bodies;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use shared::view::{Object, Shown, alone};
 
 use super::table::{readable, wide};
 use crate::Target;
-use crate::audit::call;
+use crate::call_name::{self, Found, call};
 
 /// Which call to show, and how.
 #[derive(Args, Clone, Debug)]
@@ -36,7 +36,13 @@ pub(super) async fn show(options: ShowOptions) -> anyhow::Result<()> {
     let callee_id = |number: &str| callee_ids.id_of(number);
     let store = receiver.store();
     let found = store.whole_call(&options.call, Bodies::Left).await?;
-    let found = found.context("there is no such call, or it was erased")?;
+    let found = match found {
+        Some(found) => found,
+        None => match call_name::find(store.table(), &options.call).await? {
+            Found::Erased => bail!(call_name::ERASED),
+            Found::Unknown | Found::Items(_) => bail!(call_name::UNKNOWN),
+        },
+    };
     let review = store.reviews(std::slice::from_ref(&options.call)).await?.remove(&options.call);
     let review = review.map(serde_json::to_value).transpose()?;
     let shown = alone(&found, review, &Shown { numbers: options.numbers, callee_id: &callee_id });

@@ -18,6 +18,11 @@ use crate::Target;
 
 /// How far back it is looked each time: a push comes when its call is over.
 const BACK_S: i64 = 60 * 60;
+/// How often, in seconds at least, it is looked at all calls that were asked for: pushes of older calls come seldom, and each look reads
+/// every call.
+const WHOLE_S: u64 = 60;
+/// So many times as long as a look at all calls took is waited until the next.
+const REST: u32 = 10;
 /// How many calls are listed at a time.
 const PAGE: usize = 200;
 
@@ -42,34 +47,43 @@ pub(super) struct TailOptions {
     lines: Option<usize>,
 }
 
-/// Follows calls until Ctrl-C: what was there before is not shown, and what changes is shown anew. It looks at those of the last hour.
+/// Follows calls until Ctrl-C: what was there before is not shown, and what changes is shown anew. It looks at those of the last hour each
+/// time, and at all that were asked for, of whatever time, once a minute or less often, where there are many.
 pub(super) async fn tail(options: TailOptions) -> anyhow::Result<()> {
     let receiver = options.target.receiver().await?;
     let callee_ids = options.target.callee_ids().await?;
     let callee_id = |number: &str| callee_ids.id_of(number);
-    let filter = options.filter.filter(Order::Descending, &callee_ids)?;
     let shown = Shown { numbers: options.numbers, callee_id: &callee_id };
     let began = clock::now();
     let mut seen = Seen::default();
     let mut lines = 0;
+    let mut whole_at = Some(tokio::time::Instant::now());
     loop {
-        let oldest = clock::now().plus_seconds(-BACK_S).min(began);
+        // Each time anew: today is another day after midnight.
+        let filter = options.filter.filter(Order::Descending, &callee_ids)?;
+        let look_at = tokio::time::Instant::now();
+        let is_whole = whole_at.is_some_and(|at| at <= look_at);
+        let oldest = (!is_whole).then(|| clock::now().plus_seconds(-BACK_S));
         let (mut found, mut cursor) = (Vec::new(), None::<Cursor>);
         loop {
             let page = receiver.store().list_calls(&filter, cursor.as_ref(), PAGE, &callee_id).await?;
             let CallPage { calls, next, .. } = page;
             found.extend(calls);
-            let is_older = |next: &Cursor| next.position().at < oldest;
+            let is_older = |next: &Cursor| oldest.is_some_and(|oldest| next.position().at < oldest);
             cursor = next.filter(|next| !is_older(next));
             if cursor.is_none() {
                 break;
             }
         }
-        found.retain(|call| call.call_at >= oldest);
+        found.retain(|call| oldest.is_none_or(|oldest| call.call_at >= oldest));
         // The oldest first, as they would have come.
         found.reverse();
+        if is_whole {
+            let rest = (look_at.elapsed() * REST).max(Duration::from_secs(WHOLE_S));
+            whole_at = tokio::time::Instant::now().checked_add(rest);
+        }
         let mut out = io::stdout().lock();
-        for call in seen.news(found, began) {
+        for call in seen.news(found, began, is_whole) {
             let call = listed(&call.key, &call.record, &shown);
             match options.json {
                 true => writeln!(out, "{}", Value::Object(call))?,
@@ -91,15 +105,20 @@ pub(super) async fn tail(options: TailOptions) -> anyhow::Result<()> {
 struct Seen(HashMap<CallKey, u64>);
 
 impl Seen {
-    /// The calls that are new, or that changed, since the time at which it began. Those that are not listed any more are forgotten.
-    fn news(&mut self, found: Vec<ListedRecord>, began: Instant) -> Vec<ListedRecord> {
-        let before = std::mem::take(&mut self.0);
-        let is_news = |call: &ListedRecord| match before.get(&call.key) {
+    /// The calls that are new, or that changed, since the time at which it began. Where these are all, those that are not listed any more are
+    /// forgotten.
+    fn news(&mut self, found: Vec<ListedRecord>, began: Instant, is_whole: bool) -> Vec<ListedRecord> {
+        let is_news = |call: &ListedRecord| match self.0.get(&call.key) {
             Some(version) => *version != call.version,
             None => call.record.updated_at >= began,
         };
-        self.0 = found.iter().map(|call| (call.key.clone(), call.version)).collect();
-        found.into_iter().filter(is_news).collect()
+        let (news, known): (Vec<_>, Vec<_>) = found.into_iter().partition(is_news);
+        let versions = news.iter().chain(&known).map(|call| (call.key.clone(), call.version));
+        match is_whole {
+            true => self.0 = versions.collect(),
+            false => self.0.extend(versions),
+        }
+        news
     }
 }
 
@@ -130,17 +149,19 @@ mod tests {
     fn what_came_or_changed_is_shown_once() {
         let began: Instant = "2025-06-01T02:00:00.000Z".parse().unwrap();
         let mut seen = Seen::default();
-        let mut news = |calls: Vec<ListedRecord>| {
-            seen.news(calls, began)
+        let mut news = |calls: Vec<ListedRecord>, is_whole| {
+            seen.news(calls, began, is_whole)
                 .into_iter()
                 .map(|call| call.key.call_id.as_str().to_owned())
                 .collect::<Vec<_>>()
         };
         let old = call("old", 1, began.plus_seconds(-1));
         let new = call("new", 1, began);
-        assert_eq!(news(vec![old.clone(), new.clone()]), ["new"]);
-        assert_eq!(news(vec![old.clone(), new.clone()]), [""; 0]);
+        assert_eq!(news(vec![old.clone(), new.clone()], true), ["new"]);
+        // A look at the last hour alone forgets nothing of what is older.
+        assert_eq!(news(vec![], false), [""; 0]);
+        assert_eq!(news(vec![old.clone(), new.clone()], true), [""; 0]);
         let changed = call("old", 2, began.plus_seconds(5));
-        assert_eq!(news(vec![changed, new]), ["old"]);
+        assert_eq!(news(vec![changed, new], false), ["old"]);
     }
 }

@@ -4,41 +4,18 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use clap::Args;
 use runtime::clock;
 use runtime::store::table::Table;
 use serde_json::Value;
-use shared::model::{CallId, CallKey, Provider, Recording, RecordingState};
+use shared::model::{CallKey, Recording, RecordingState};
 use shared::record::{item, keys};
 use tokio::time::{Instant, sleep};
 
-use super::Target;
+use crate::call_name::{self, Found};
+use crate::doctor;
 
 /// How often to look what became of it.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// Which recordings, and how long to wait.
-#[derive(Args, Clone, Debug)]
-pub struct ArchiveOptions {
-    #[command(flatten)]
-    target: Target,
-    /// The call, `alicom/10000161****^1000018****`.
-    #[arg(long, value_parser = call)]
-    call: CallKey,
-    /// Only this recording of it, `main`.
-    #[arg(long)]
-    slot: Option<String>,
-    /// How long to wait for the archiver's next run, in seconds.
-    #[arg(long, default_value_t = 180)]
-    wait: u64,
-}
-
-fn call(text: &str) -> Result<CallKey, String> {
-    let (provider, id) = text.split_once('/').ok_or("not a call: <provider>/<id>")?;
-    let provider = Provider::named(provider).ok_or_else(|| format!("there is no platform {provider}"))?;
-    let call_id = CallId::new(id.to_owned()).ok_or("not a call's id")?;
-    Ok(CallKey { provider, call_id })
-}
 
 /// A recording that is to be tried, by its sort key, and how often it was tried before.
 struct Tried {
@@ -46,21 +23,33 @@ struct Tried {
     attempts: u64,
 }
 
-/// Makes a call's recordings due, and waits until the archiver's next run has tried them. It fails where one is not archived.
-pub async fn archive(options: ArchiveOptions) -> anyhow::Result<()> {
-    let receiver = options.target.receiver().await?;
-    let table = receiver.store().table();
-    let pk = keys::call_pk(&options.call);
-    let wanted = options.slot.as_deref().map(keys::recording_sk);
-    let items = table.query(&pk).await.context("the table can't be read")?;
+/// Makes a call's recordings due, and waits for so many seconds until the archiver's next run has tried them. It fails where one is not
+/// archived.
+pub(super) async fn archive(
+    table: &Table,
+    call: &CallKey,
+    slot: Option<&str>,
+    wait_s: u64,
+) -> anyhow::Result<()> {
+    let pk = keys::call_pk(call);
+    let prefix = keys::recording_sk("");
+    // As it is told, or as it is stored.
+    let wanted = slot.map(|slot| keys::recording_sk(slot.strip_prefix(&prefix).unwrap_or(slot)));
+    let items = match call_name::find(table, call).await.context("the table can't be read")? {
+        Found::Items(items) => items,
+        Found::Unknown => bail!(call_name::UNKNOWN),
+        Found::Erased => bail!(call_name::ERASED),
+    };
     let mut out = std::io::stdout().lock();
-    let (mut tried, mut archived) = (Vec::new(), 0);
+    let (mut tried, mut archived, mut slots) = (Vec::new(), 0, Vec::new());
     for stored in items {
         let sk = stored.get(keys::SK).and_then(Value::as_str).unwrap_or_default().to_owned();
-        if !sk.starts_with(&keys::recording_sk("")) || wanted.as_ref().is_some_and(|wanted| *wanted != sk) {
+        let Some(slot) = sk.strip_prefix(&prefix) else { continue };
+        slots.push(slot.to_owned());
+        if wanted.as_ref().is_some_and(|wanted| *wanted != sk) {
             continue;
         }
-        let recording: Recording = item::typed(stored)?;
+        let recording: Recording = item::typed(stored).with_context(|| sk.clone())?;
         if recording.state == RecordingState::Archived {
             writeln!(out, "{sk}  is archived: {}", recording.object_key.unwrap_or_default())?;
             archived += 1;
@@ -69,8 +58,11 @@ pub async fn archive(options: ArchiveOptions) -> anyhow::Result<()> {
             tried.push(Tried { sk, attempts: recording.attempts });
         }
     }
-    ensure!(archived > 0 || !tried.is_empty(), "the call has no such recording");
-    let until = Instant::now() + Duration::from_secs(options.wait);
+    if slots.is_empty() {
+        bail!("no recording of the call was announced: nothing can be archived until a push brings its URL");
+    }
+    ensure!(archived > 0 || !tried.is_empty(), "the call has no such recording, only {}", slots.join(", "));
+    let until = Instant::now() + Duration::from_secs(wait_s);
     let mut failed = 0;
     for one in tried {
         match outcome(table, &pk, &one, until).await? {
@@ -81,8 +73,11 @@ pub async fn archive(options: ArchiveOptions) -> anyhow::Result<()> {
             }
         }
     }
-    ensure!(failed == 0, "{failed} recordings are not archived");
-    Ok(())
+    match failed {
+        0 => Ok(()),
+        1 => bail!("1 recording is not archived"),
+        _ => bail!("{failed} recordings are not archived"),
+    }
 }
 
 /// What became of a recording.
@@ -110,8 +105,20 @@ async fn outcome(table: &Table, pk: &str, tried: &Tried, until: Instant) -> anyh
             lost => return Ok(Outcome::Failed(format!("{}: {}", lost.as_str(), reason()))),
         }
         if Instant::now() >= until {
-            return Ok(Outcome::Failed("no run has come to it: `callvault doctor` tells why".to_owned()));
+            return Ok(Outcome::Failed(no_run_came(table, pk).await?));
         }
         sleep(PAUSE).await;
     }
+}
+
+/// Why no run may have come, as far as the lease of the recording's shard tells.
+async fn no_run_came(table: &Table, pk: &str) -> anyhow::Result<String> {
+    let shard = keys::shard_of(pk);
+    let leases = table.shard_leases().await?;
+    let lease = leases.iter().find(|lease| lease.shard == shard);
+    let state = lease.map(|lease| doctor::state(lease, clock::now())).unwrap_or_default();
+    Ok(format!(
+        "no run has come to it. Its shard {shard}: {state}. If no run is at work there, the schedule of archive-recordings is off, or each run fails at once: see its log \
+         (FunctionErrorsAlarm); `callvault doctor` tells whether the table takes writes, and for how long no run has come"
+    ))
 }

@@ -1,0 +1,174 @@
+//! When files are written: marks, and what is never written again.
+
+use std::time::Duration;
+
+use runtime::clock;
+use runtime::deadline::Deadline;
+use runtime::store::dirty::minute_of;
+use runtime::store::lease::Lease;
+use serde_json::json;
+use shared::model::{Hour, Instant, Provider};
+use sweep_erased::Remover;
+
+use crate::rig::{NUMBER, Rig, exporter, key};
+
+const HOUR: &str = "2025-06-01T02";
+
+fn report(call_id: &str, at: &str) -> serde_json::Value {
+    json!([{"callId": call_id, "taskId": "t", "callee": NUMBER, "originateTime": at, "smartStatusCode": "ANSWERED"}])
+}
+
+fn at(text: &str) -> Instant {
+    text.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_is_taken_once_the_indexes_have_caught_up_and_goes_if_it_is_as_it_was() {
+    let rig = Rig::new().await;
+    rig.push("alicom-call-report", &report("1", "2025-06-01 10:00:00")).await;
+    assert_eq!(rig.settle().await, 2, "no turns, no recordings");
+    // Later than whatever the stack marks.
+    let begin = minute_of(clock::now()).plus_seconds(86_400);
+    let at = |second: i64| begin.plus_seconds(second);
+    rig.mark(&[HOUR], at(10)).await;
+    rig.mark(&[HOUR], at(50)).await;
+    let early = rig.run_at(at(119)).await.unwrap();
+    assert_eq!((early.hours, rig.store().dirty_hours().await.unwrap().len()), (0, 1));
+    let run = rig.run_at(at(120)).await.unwrap();
+    assert_eq!((run.hours, run.put), (1, 0), "its bytes are the same");
+    assert_eq!(rig.store().dirty_hours().await.unwrap(), []);
+    // A mark that is set again in the meantime stays, and so does one whose last minute is too young.
+    rig.mark(&[HOUR], at(3_600)).await;
+    rig.mark(&[HOUR], at(3_780)).await;
+    assert_eq!(rig.run_at(at(3_810)).await.unwrap().hours, 1);
+    let marks = rig.store().dirty_hours().await.unwrap();
+    assert_eq!((marks[0].marked_at, marks[0].since), (at(3_780), at(3_720)));
+    let run = rig.run_at(at(3_900)).await.unwrap();
+    assert_eq!((run.hours, rig.store().dirty_hours().await.unwrap().len()), (1, 0));
+    rig.stack.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_that_changes_all_the_time_is_written_all_the_same() {
+    let rig = Rig::new().await;
+    let begin = minute_of(clock::now());
+    let (mut runs, mut last) = (0, 0);
+    for minute in 0..12_i64 {
+        let now = begin.plus_seconds(60 * minute);
+        rig.mark(&[HOUR], now).await;
+        if minute % 2 == 1 {
+            let run = rig.run_at(now.plus_seconds(30)).await.unwrap();
+            runs += run.hours;
+            last = if run.hours > 0 { minute } else { last };
+        }
+    }
+    assert!((4..=5).contains(&runs) && last == 11, "{runs} runs, the last in minute {last}");
+    rig.stack.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_moves_is_in_one_hour_and_an_erased_one_in_none() {
+    let rig = Rig::new().await;
+    // The record tells a time that the report corrects.
+    let record = json!([{"callId": "1", "taskId": "t", "startTime": "2025-06-01 09:59:00", "endTime": "2025-06-01 10:01:00"}]);
+    rig.push("alicom-call-record", &record).await;
+    rig.push("alicom-call-report", &report("2", "2025-06-01 10:30:00")).await;
+    let hours = ["2025-06-01T01", HOUR];
+    rig.export(&hours).await;
+    assert_eq!(rig.rows("calls", hours[0]).await.unwrap().len(), 1);
+    rig.push("alicom-call-report", &report("1", "2025-06-01 10:00:01")).await;
+    let run = rig.export(&hours).await;
+    assert_eq!(run.removed, 1, "a file without rows");
+    assert_eq!(rig.rows("calls", hours[0]).await, None);
+    assert_eq!(rig.rows("calls", hours[1]).await.unwrap().len(), 2);
+    let store = rig.store();
+    let remover = Remover { table: store.table(), bucket: store.bucket(), bypass_governance: false };
+    for call in ["1", "2"] {
+        remover.erase(&key(Provider::Alicom, call), clock::now()).await.unwrap();
+    }
+    rig.export(&hours).await;
+    for (name, bytes) in rig.objects().await {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert!(name.starts_with("summaries/") && text.contains(r#""calls":0"#), "{name}: {text}");
+    }
+    rig.stack.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_runs_do_not_write_at_once() {
+    let rig = Rig::new().await;
+    let now = at("2026-01-01T00:00:00Z");
+    let store = rig.store();
+    let lease =
+        Lease::take(store.table(), export_calls::FUNCTION, now, Duration::from_secs(60)).await.unwrap();
+    rig.mark(&[HOUR], now.plus_seconds(-600)).await;
+    let run = rig.run_at(now).await.unwrap();
+    assert!(run.other_run && run.hours == 0);
+    // The other one died.
+    let run = rig.run_at(now.plus_seconds(71)).await.unwrap();
+    assert_eq!((run.other_run, run.hours), (false, 1));
+    drop(lease);
+    rig.stack.stop().await.unwrap();
+}
+
+/// Whatever becomes of runs, and whenever: once one comes to its end, the files are what they would have been at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_dies_leaves_nothing_that_the_next_does_not_mend() {
+    let rig = Rig::new().await;
+    for number in 0..40 {
+        let at = format!("2025-06-01 10:{:02}:00", number % 60);
+        rig.push("alicom-call-report", &report(&number.to_string(), &at)).await;
+    }
+    let hours: Vec<_> = (0..4).map(|hour| format!("2025-06-01T{hour:02}")).collect();
+    let hours: Vec<_> = hours.iter().map(String::as_str).collect();
+    let mut now = clock::now();
+    rig.mark(&hours, now).await;
+    for round in 0..20_u64 {
+        now = now.plus_seconds(400);
+        rig.push("alicom-call-report", &report(&format!("more-{round}"), "2025-06-01 10:15:00")).await;
+        rig.mark(&[HOUR], now.plus_seconds(-130)).await;
+        let run = export_calls::handle(&rig.exporter, now, Deadline::after(Duration::from_secs(30)));
+        // It is killed at some moment.
+        let _ = tokio::time::timeout(Duration::from_millis(round * 6), run).await;
+    }
+    let run = rig.run_at(now.plus_seconds(400)).await.unwrap();
+    assert_eq!((run.other_run, run.failed, run.left), (false, 0, 0));
+    assert_eq!(rig.store().dirty_hours().await.unwrap(), []);
+    let mut ids: Vec<_> =
+        rig.rows("calls", HOUR).await.unwrap().into_iter().map(|row| row["call_id"].to_string()).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 60);
+    let files = rig.objects().await;
+    // From the beginning, they are the same bytes.
+    let exporter = exporter(&rig.stack, &[]);
+    for hour in hours {
+        for (set, file) in exporter.files_of(hour.parse::<Hour>().unwrap()).await.unwrap().files {
+            let key = shared::record::keys::analytics_key(set, hour.parse().unwrap());
+            assert_eq!(files.contains_key(&key), file.rows > 0, "{key}");
+            if let Some(bytes) = files.get(&key) {
+                use sha2::Digest;
+                assert_eq!(hex::encode(sha2::Sha256::digest(bytes)), file.sha256, "{key}");
+            }
+        }
+    }
+    rig.stack.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_that_was_lost_is_made_up_for_once_a_day() {
+    let rig = Rig::with(&[("EXPORT_DAYS", "3")]).await;
+    let now = clock::now();
+    let two_hours_ago = now.plus_seconds(-7_200);
+    let offset = two_hours_ago.plus_seconds(8 * 3_600).to_text();
+    let local = format!("{} {}", &offset[..10], &offset[11..19]);
+    rig.push("alicom-call-report", &report("1", &local)).await;
+    let run = rig.run_at(now).await.unwrap();
+    assert_eq!((run.hours, run.marked), (0, 1), "nobody has marked it");
+    let run = rig.run_at(now.plus_seconds(240)).await.unwrap();
+    assert_eq!((run.hours, run.calls, run.marked), (1, 1, 0));
+    assert_eq!(rig.rows("calls", &Hour::of(two_hours_ago).to_string()).await.unwrap().len(), 1);
+    let run = rig.run_at(now.plus_seconds(86_400)).await.unwrap();
+    assert_eq!((run.hours, run.marked), (0, 0), "all is well");
+    rig.stack.stop().await.unwrap();
+}
