@@ -1,6 +1,10 @@
 //! How large files are, and how much memory making them takes, however many calls an hour has.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is test code, and what it measures is told")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "this is test code, and what it measures is told"
+)]
 
 use std::io::Write;
 

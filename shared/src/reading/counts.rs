@@ -99,7 +99,7 @@ pub struct TaskCounts {
     pub complete: u64,
     /// How many had each outcome; those whose outcome is not known are in none.
     pub outcomes: BTreeMap<&'static str, u64>,
-    /// How many had each intent, by its code.
+    /// How many had each intent, by its code, or by its name where it has none.
     pub intents: Names,
     /// How many had each tag, as [`tags_of`] writes it.
     pub tags: Names,
@@ -154,7 +154,10 @@ impl TaskCounts {
         }
         // Nobody's number is a name in what is counted, whoever reads it.
         let mask = Mask::of(record.callee_numbers());
-        if let Some(intent) = record.facts.get("intent_code").and_then(|intent| intent.as_str()) {
+        // By its code; AI-voice tells some in words alone.
+        let intent =
+            ["intent_code", "intent_name"].into_iter().find_map(|name| record.facts.get(name)?.as_str());
+        if let Some(intent) = intent {
             self.intents.add(&mask.text(intent), 1);
         }
         // Each once a call, however often it stands there.

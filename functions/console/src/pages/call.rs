@@ -5,6 +5,7 @@ use readers::filter::problem;
 use readers::{Answer, Problem, recording};
 use serde_json::{Value, json};
 use shared::access::{AccessEntry, Permission, What};
+use shared::masking::masked;
 use shared::model::{CallKey, RecordingState};
 use shared::path_id::escaped;
 use shared::view::{self, Shown};
@@ -143,7 +144,12 @@ fn page(asked: &Asked<'_>, key: &CallKey, data: Value, revealed: bool, media: Op
             }
         }
     };
-    Page { title: format!("{} {callee}", w.call), place: Place::Calls, data, body, media }
+    // A revealed number stays out of the title, which a browser's history keeps.
+    let title = match text(call, "callee") {
+        Some(number) => format!("{} {}", w.call, brief(&masked(number), 40)),
+        None => format!("{} {callee}", w.call),
+    };
+    Page { title, place: Place::Calls, data, body, media }
 }
 
 /// A call as the parameter `after` names it.

@@ -98,7 +98,6 @@ async fn the_files_of_a_simulation_are_its_truth() {
     assert_eq!((run.other_run, run.failed, run.left, run.unreadable), (false, 0, 0, 0));
     assert!(rig.store().dirty_hours().await.unwrap().is_empty());
     let truths = simulation.truths(rig.store(), &sent).await.unwrap();
-    println!("{} calls, {deaths} runs that died", truths.len());
 
     let mut rows = BTreeMap::new();
     for hour in seen.lock().await.iter() {
@@ -109,7 +108,7 @@ async fn the_files_of_a_simulation_are_its_truth() {
     }
     let expected: BTreeSet<_> =
         truths.iter().map(|truth| (truth["provider"].to_string(), truth["call_id"].to_string())).collect();
-    assert_eq!(rows.keys().cloned().collect::<BTreeSet<_>>(), expected);
+    assert_eq!(rows.keys().cloned().collect::<BTreeSet<_>>(), expected, "after {deaths} runs that died");
     for truth in &truths {
         let row = &rows[&(truth["provider"].to_string(), truth["call_id"].to_string())];
         for name in ["task_id", "callee", "outcome", "duration_s", "intent_code", CALL_AT] {
