@@ -1,6 +1,6 @@
 //! How large files are, and how much memory making them takes, however many calls an hour has.
 
-#![allow(clippy::unwrap_used, reason = "this is test code")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is test code, and tells what it measured")]
 
 use std::io::Write;
 

@@ -98,7 +98,7 @@ async fn the_files_of_a_simulation_are_its_truth() {
     assert_eq!((run.other_run, run.failed, run.left, run.unreadable), (false, 0, 0, 0));
     assert!(rig.store().dirty_hours().await.unwrap().is_empty());
     let truths = simulation.truths(rig.store(), &sent).await.unwrap();
-    println!("{} calls, {deaths} runs that died", truths.len());
+    assert!(deaths >= DEATHS && !truths.is_empty(), "{deaths} runs that died, {} calls", truths.len());
 
     let mut rows = BTreeMap::new();
     for hour in seen.lock().await.iter() {
