@@ -40,6 +40,8 @@ fn simulation(rig: &Rig, calls: &str) -> Simulation {
         calls,
         "--rate",
         "25",
+        "--patience",
+        "20",
         "--time-scale",
         "0.01",
         "--day",
