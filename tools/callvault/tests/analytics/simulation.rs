@@ -40,6 +40,8 @@ fn simulation(rig: &Rig, calls: &str) -> Simulation {
         calls,
         "--rate",
         "25",
+        "--patience",
+        "20",
         "--time-scale",
         "0.01",
         "--day",
@@ -98,6 +100,7 @@ async fn the_files_of_a_simulation_are_its_truth() {
     assert_eq!((run.other_run, run.failed, run.left, run.unreadable), (false, 0, 0, 0));
     assert!(rig.store().dirty_hours().await.unwrap().is_empty());
     let truths = simulation.truths(rig.store(), &sent).await.unwrap();
+    assert!(deaths >= DEATHS && !truths.is_empty(), "{deaths} runs that died, {} calls", truths.len());
 
     let mut rows = BTreeMap::new();
     for hour in seen.lock().await.iter() {
