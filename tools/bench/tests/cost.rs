@@ -12,7 +12,8 @@ fn documented() -> Vec<f64> {
     let usd = |row: &str| {
         row.trim_end_matches('|').rsplit('|').next().unwrap().trim().trim_matches('*').parse().unwrap()
     };
-    rows.take_while(|row| !row.contains("storage")).map(usd).collect()
+    let end = rows.clone().position(|row| row.contains("caught and archived")).unwrap();
+    rows.take(end + 1).map(usd).collect()
 }
 
 #[tokio::test]
