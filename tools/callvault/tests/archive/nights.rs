@@ -25,7 +25,9 @@ fn doctor(rig: &Rig) -> String {
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     leaks::check(&said);
     assert_eq!(output.status.success(), said.contains("nothing is wrong"), "{said}");
-    assert_eq!(output.status.success(), !said.contains("\n! "), "{said}");
+    // Where the table can't be read, that is all that it says.
+    let is_told = said.contains("\n! ") || said.contains("the table can't be read");
+    assert_eq!(output.status.success(), !is_told, "{said}");
     said
 }
 

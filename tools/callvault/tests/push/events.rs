@@ -11,7 +11,7 @@ use catalog::PUSH_FUNCTIONS;
 use http::{HeaderMap, StatusCode};
 use local_stack::{Options, Stack};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 use crate::support::{Served, TOKEN, free_port, options, post, rejected};
 
@@ -61,6 +61,23 @@ struct Posted {
     at: std::time::Instant,
 }
 
+/// A port of this machine on which nobody listens, and nobody else can, until the webhook does.
+struct Port(TcpSocket);
+
+impl Port {
+    fn reserve() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self(socket)
+    }
+}
+
+impl std::fmt::Display for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0.local_addr().unwrap().port())
+    }
+}
+
 /// A webhook that keeps what it is posted, and answers with a status.
 #[derive(Clone)]
 struct Hook {
@@ -69,9 +86,9 @@ struct Hook {
 }
 
 impl Hook {
-    async fn listen(port: &str) -> Self {
+    async fn listen(port: Port) -> Self {
         let hook = Self { got: Arc::default(), status: Arc::new(Mutex::new(StatusCode::OK)) };
-        let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await.unwrap();
+        let listener = port.0.listen(1_024).unwrap();
         let app = Router::new().fallback(take).with_state(hook.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         hook
@@ -140,9 +157,9 @@ async fn a_call_is_told_as_it_becomes_known_and_a_repeat_tells_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_event_of_any_fixture_shows_a_number_whole() {
     let settings = [("EVENT_TYPES", "all")];
-    let port = free_port();
-    let hook = Hook::listen(&port).await;
+    let port = Port::reserve();
     let webhook = format!("http://127.0.0.1:{port}/");
+    let hook = Hook::listen(port).await;
     let served = Served::start_with(&["--memory", "--no-schedule", "--webhook", &webhook], &settings);
     let mut numbers = BTreeSet::new();
     for function in PUSH_FUNCTIONS {
@@ -195,7 +212,7 @@ async fn an_erased_call_tells_that_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_was_dead_gets_everything_once_it_is_back() {
-    let port = free_port();
+    let port = Port::reserve();
     let webhook = format!("http://127.0.0.1:{port}/hook?key=canary").parse().unwrap();
     let header = Some(("x-token".to_owned(), "canary-token".to_owned()));
     let options =
@@ -207,7 +224,7 @@ async fn a_webhook_that_was_dead_gets_everything_once_it_is_back() {
     }
     told(&stack, |events| events.len() >= 6).await;
     assert_eq!(stack.bus().undelivered().unwrap(), 6);
-    let hook = Hook::listen(&port).await;
+    let hook = Hook::listen(port).await;
     *hook.status.lock().unwrap() = StatusCode::SERVICE_UNAVAILABLE;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(stack.bus().undelivered().unwrap(), 6, "what is refused is tried again");
@@ -231,7 +248,7 @@ async fn a_webhook_that_was_dead_gets_everything_once_it_is_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_kill_everything_arrives() {
     let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
+    let port = Port::reserve();
     let webhook = format!("http://127.0.0.1:{port}/");
     let options = [
         "--data",
@@ -258,7 +275,7 @@ async fn after_a_kill_everything_arrives() {
         served.end("-KILL");
     }
     let served = Served::start(&options);
-    let hook = Hook::listen(&port).await;
+    let hook = Hook::listen(port).await;
     assert_eq!(hook.await_calls("call.completed", expected.len()).await, expected);
     assert_eq!(hook.await_calls("call.intent", expected.len()).await, expected);
     let ids = |kind: &str| -> BTreeSet<_> {
@@ -305,9 +322,9 @@ async fn a_change_that_cannot_be_understood_is_set_aside_and_holds_up_no_other()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changed_is_told_again_with_the_ids_that_it_had() {
-    let port = free_port();
-    let hook = Hook::listen(&port).await;
+    let port = Port::reserve();
     let webhook = format!("http://127.0.0.1:{port}/");
+    let hook = Hook::listen(port).await;
     let bus = free_port();
     let served = Served::start(&["--memory", "--no-schedule", "--webhook", &webhook, "--bus-port", &bus]);
     for (function, body) in [("alicom-call-report", report("1")), ("alicom-call-note", note("1"))] {
@@ -380,7 +397,7 @@ fn median(mut took: Vec<u128>) -> u128 {
 /// Pushes do not wait for what is told of them. What it costs is written down, and bounded with room for a machine that does other things.
 #[tokio::test(flavor = "multi_thread")]
 async fn pushes_do_not_wait_for_a_dead_webhook_which_gets_all_once_it_lives() {
-    let port = free_port();
+    let port = Port::reserve();
     let webhook = format!("http://127.0.0.1:{port}/");
     let without = Served::start(&["--memory", "--no-schedule", "--no-events"]);
     let with = Served::start(&["--memory", "--no-schedule", "--webhook", &webhook]);
@@ -398,7 +415,7 @@ async fn pushes_do_not_wait_for_a_dead_webhook_which_gets_all_once_it_lives() {
     std::io::Write::write_all(&mut out, told.as_bytes()).unwrap();
     // This is a build without optimization, on a machine that does other things: a bound that only a fault breaks.
     assert!(p50[1] <= p50[0] * 3, "{told}");
-    let hook = Hook::listen(&port).await;
+    let hook = Hook::listen(port).await;
     assert_eq!(hook.await_calls("call.completed", 400).await.len(), 400);
 }
 
@@ -408,9 +425,9 @@ async fn pushes_do_not_wait_for_a_dead_webhook_which_gets_all_once_it_lives() {
 async fn an_event_reaches_the_webhook_soon_after_the_push_was_answered() {
     const CALLS: u64 = 400;
     const CALLS_A_SECOND: u64 = 100;
-    let port = free_port();
-    let hook = Hook::listen(&port).await;
+    let port = Port::reserve();
     let webhook = format!("http://127.0.0.1:{port}/");
+    let hook = Hook::listen(port).await;
     let served = Served::start(&["--memory", "--no-schedule", "--webhook", &webhook]);
     let mut ticks = tokio::time::interval(Duration::from_millis(1_000 / CALLS_A_SECOND));
     let mut calls = Vec::new();
