@@ -141,7 +141,7 @@ mod tests {
             .map(|n| DueRecording {
                 pk: n.to_string(),
                 sk: String::new(),
-                due_at: Instant::from_epoch_millis(n).unwrap(),
+                due_at: Instant::from_epoch_millis(1_748_743_200_000 + n).unwrap(),
                 source_expires_at: None,
             })
             .collect();

@@ -63,13 +63,13 @@ mod tests {
                 url: Some(url.to_owned()),
                 id: None,
                 expires_at: None,
-                call_at: shared::model::Instant::from_epoch_millis(0).unwrap(),
+                call_at: shared::model::Instant::from_epoch_millis(1_748_743_200_000).unwrap(),
             };
             let call = CallKey {
                 provider: shared::model::Provider::Alicom,
                 call_id: shared::model::CallId::new("1".to_owned()).unwrap(),
             };
-            let now = shared::model::Instant::from_epoch_millis(0).unwrap();
+            let now = shared::model::Instant::from_epoch_millis(1_748_743_200_000).unwrap();
             Tried::of(call, &Recording::new(source, now))
         };
         let secure = at("https://a.example/1");

@@ -215,8 +215,13 @@ async fn a_webhook_that_was_dead_gets_everything_once_it_is_back() {
     let port = Port::reserve();
     let webhook = format!("http://127.0.0.1:{port}/hook?key=canary").parse().unwrap();
     let header = Some(("x-token".to_owned(), "canary-token".to_owned()));
-    let options =
-        Options { dynamodb_endpoint: None, webhook: Some(webhook), webhook_header: header, ..options() };
+    let options = Options {
+        dynamodb_endpoint: None,
+        webhook: Some(webhook),
+        webhook_header: header,
+        no_events: false,
+        ..options()
+    };
     let stack = Stack::start(&options).await.unwrap();
     for call in ["1", "2", "3"] {
         push(&stack, "alicom-call-report", report(call)).await;
