@@ -3,7 +3,7 @@
 //! - [`event`], [`request`], [`parameter`]: what API Gateway sends, how it is read, and which parameters there are.
 //! - [`problem`]: why there is no answer.
 //! - [`visit`]: somebody who asks, what they may see, and that it is recorded before the answer goes out.
-//! - [`filter`], [`format`], [`file`]: lists of calls, and the forms that they have.
+//! - [`filter`], [`mod@format`], [`mod@file`]: lists of calls, and the forms that they have.
 //! - [`recording`], [`counts`]: recordings and what is counted, as they are shown.
 //!
 //! No push function has any of it.

@@ -1,7 +1,7 @@
 //! What a million complete calls cost to catch and to archive: measured units, bytes and processor time by a list of prices.
 //!
 //! Nothing here was billed by AWS. Units are reckoned by the meter from the requests of one call's life, log bytes from the lines that its functions
-//! write; what is not measured here stands in [`Assumed`], with where it comes from.
+//! write; what is not measured here stands in `Assumed`, with where it comes from.
 
 mod logged;
 
