@@ -61,6 +61,8 @@ def main(folder, endpoint):
             assert answer["statusCode"] == 200 and json.loads(answer["body"])["openapi"].startswith("3.1"), f"{function}: {answer}"
         elif function == "console":
             assert answer["statusCode"] == 200 and answer["body"].startswith("<!DOCTYPE html>"), f"{function}: {answer}"
+        elif function == "publish-changes":
+            assert answer == {"batchItemFailures": []}, f"{function}: {answer}"
         elif function in SCHEDULED:
             assert SCHEDULED[function] <= answer.keys(), f"{function}: {answer}"
         else:
