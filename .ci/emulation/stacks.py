@@ -259,8 +259,10 @@ def guided(_):
     config = PROJECT / "samconfig.toml"
     config.write_text("".join(line for line in config.read_text().splitlines(True) if "parameter_overrides" not in line))
     digest = hashlib.sha256(b"guided").hexdigest()
-    count = len(read_template(BUILD / "template.yaml")["Parameters"])
-    answers = ["", "", digest] + [""] * (count - 1) + [""] * 6 + ["y"]
+    parameters = list(read_template(BUILD / "template.yaml")["Parameters"].values())
+    # What is not echoed is asked for until something is said, whatever its default.
+    said = [digest] + ["unused" if parameter.get("NoEcho") else "" for parameter in parameters[1:]]
+    answers = ["", "", *said] + [""] * 6 + ["y"]
     done = subprocess.run(
         ["sam", "deploy", "--guided"], cwd=PROJECT, input="\n".join(answers).encode() + b"\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
