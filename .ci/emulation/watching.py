@@ -15,7 +15,7 @@ from stage import FUNCTIONS, SCHEDULED, STACK, TABLE, TEMPLATE, aws, items, outp
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 OF_AWS = {
     "AWS/ApiGateway": ({"4xx", "5xx", "Count", "Latency", "IntegrationLatency", "DataProcessed"}, {"ApiId", "Stage"}),
-    "AWS/Lambda": ({"Errors", "Throttles", "Invocations", "Duration", "ConcurrentExecutions"}, {"FunctionName"}),
+    "AWS/Lambda": ({"Errors", "Throttles", "Invocations", "Duration", "ConcurrentExecutions", "IteratorAge"}, {"FunctionName"}),
     "AWS/DynamoDB": ({"WriteThrottleEvents", "ReadThrottleEvents"}, {"TableName", "GlobalSecondaryIndexName"}),
     "AWS/SQS": ({"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}, {"QueueName"}),
 }
