@@ -41,7 +41,7 @@ HARMLESS = {
 
 # Whose permissions are not taken away here, and why.
 NOT_TAKEN_AWAY = {
-    "ConsoleRole": "the emulator's gateway answers 502 for the console, which `sam local invoke` and the local stack serve: the template's test alone holds its role",
+    "ConsoleRole": "the console starts, and sends everybody to sign in: no cookie gets through the emulator's gateway to it, so the template's test alone holds its role",
 }
 
 # What can't be seen here, and why.

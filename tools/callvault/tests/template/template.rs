@@ -132,7 +132,8 @@ fn placeholders(text: &str) -> BTreeSet<String> {
 /// What a value that stands for a resource comes to: `Table` for its ARN, `Bucket/large/*`.
 pub(crate) fn target(value: &Value) -> String {
     if let Some(attribute) = value.get("Fn::GetAtt").and_then(Value::as_str) {
-        return attribute.trim_end_matches(".Arn").to_owned();
+        // A secret calls its ARN `Id`.
+        return attribute.trim_end_matches(".Arn").trim_end_matches(".Id").to_owned();
     }
     if let Some(text) = value.get("Fn::Sub").and_then(Value::as_str) {
         return text.replace(".Arn}", "").replace("${", "");
