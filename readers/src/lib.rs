@@ -5,15 +5,18 @@
 //! - [`visit`]: somebody who asks, what they may see, and that it is recorded before the answer goes out.
 //! - [`filter`], [`mod@format`], [`mod@file`]: lists of calls, and the forms that they have.
 //! - [`recording`], [`counts`]: recordings and what is counted, as they are shown.
+//! - [`path`], [`answered`]: which path it is, and what is logged and counted of the request.
 //!
 //! No push function has any of it.
 
+pub mod answered;
 pub mod counts;
 pub mod event;
 pub mod file;
 pub mod filter;
 pub mod format;
 pub mod parameter;
+pub mod path;
 pub mod problem;
 pub mod recording;
 pub mod request;

@@ -26,6 +26,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use readers::answered::Answered;
 use readers::request::{self, Query, header, json_bytes};
 use readers::{Answer, Event, Problem, Reader, Visit};
 use runtime::auth::Authenticator;
@@ -33,7 +34,6 @@ use runtime::auth::session::{ClientSecret, Sealer, SessionKeys};
 use runtime::clock;
 use runtime::config::{ConfigError, Environment};
 use runtime::deadline::Deadline;
-use runtime::metrics::ReadCounts;
 use shared::access::{Permission, Via};
 use shared::model::Instant;
 use shared::path_id::{escaped, unescaped};
@@ -112,7 +112,23 @@ pub async fn handle(console: &Console, event: Event, deadline: Deadline) -> Answ
         answer.body.clear();
         answer.is_base64_encoded = false;
     }
-    log(console, &event, &answer, &told, now, began);
+    let denied = match answer.status_code {
+        403 => Some("permission"),
+        400 if told.route == Some(Name::Callback) => told.tag,
+        _ => None,
+    };
+    let answered = Answered {
+        function: FUNCTION,
+        event: &event,
+        route: told.route,
+        answer: &answer,
+        problem: told.tag,
+        why: told.why.as_deref(),
+        denied,
+        at: now,
+        began,
+    };
+    answered.tell(&console.reader.metrics);
     answer
 }
 
@@ -445,46 +461,4 @@ fn compressed(answer: Answer, encoding: Option<&str>) -> Answer {
         // Writing into memory does not fail.
         Err(_) => answer,
     }
-}
-
-/// Logs a request, and counts it. Neither who asked nor for what is in it: that is the access log's.
-fn log(console: &Console, event: &Event, answer: &Answer, told: &Told, now: Instant, began: Moment) {
-    let duration_ms = began.elapsed().as_secs_f64() * 1000.0;
-    let request_id = event.request_context.request_id.as_deref().unwrap_or_default();
-    let route = told.route.map(|route| format!("{route:?}"));
-    let status = answer.status_code;
-    let tag = told.tag.unwrap_or("answered");
-    let why = told.why.as_deref();
-    let bytes = answer.body.len();
-    macro_rules! log {
-        ($level:ident) => {
-            tracing::$level!(
-                function = FUNCTION,
-                request_id,
-                route,
-                status,
-                answer = tag,
-                why,
-                bytes,
-                duration_ms,
-                "read"
-            )
-        };
-    }
-    match status {
-        500.. => log!(error),
-        _ => log!(info),
-    }
-    let denied = match status {
-        403 => Some("permission"),
-        400 if told.route == Some(Name::Callback) => told.tag,
-        _ => None,
-    };
-    console.reader.metrics.read_answered(&ReadCounts {
-        function: FUNCTION,
-        at: now,
-        denied,
-        failed: status >= 500,
-        latency_ms: duration_ms,
-    });
 }

@@ -1,5 +1,6 @@
 //! The pages and forms that there are: one row each, with the permission that it takes.
 
+use readers::path::ids;
 use shared::access::Permission;
 
 /// A page, or what a form asks for.
@@ -118,19 +119,6 @@ pub(crate) fn find<'a>(method: &str, path: &'a str) -> Option<Found<'a>> {
         let is_there = form == Form::Html || route.forms.contains(&form);
         is_there.then_some(Found { route, form, ids })
     })
-}
-
-fn ids<'a>(template: &str, path: &'a str) -> Option<Vec<&'a str>> {
-    let (mut places, mut parts) = (template.split('/'), path.split('/'));
-    let mut ids = Vec::new();
-    loop {
-        match (places.next(), parts.next()) {
-            (None, None) => return Some(ids),
-            (Some(place), Some(part)) if place.starts_with('{') && !part.is_empty() => ids.push(part),
-            (Some(place), Some(part)) if place == part => {}
-            _ => return None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -15,13 +15,13 @@ mod task;
 
 use std::time::Instant as Moment;
 
+use readers::answered::Answered;
 use readers::request::{self, Query};
 use readers::{Answer, Event, Problem, Reader, Visit};
 use runtime::auth::Authenticator;
 use runtime::clock;
 use runtime::config::{ConfigError, Environment};
 use runtime::deadline::Deadline;
-use runtime::metrics::{Metrics, ReadCounts};
 use shared::access::{CalleeIds, Via};
 use shared::model::{CallId, CallKey, Instant, Provider};
 use shared::path_id::unescaped;
@@ -64,7 +64,23 @@ pub async fn handle(reader: &QueryCalls, event: Event, deadline: Deadline) -> An
         Ok(answer) => (answer, None),
         Err(problem) => (problem.answer(), Some(problem)),
     };
-    log(&event, route, &answer, problem.as_ref(), (now, began), &reader.reader.metrics);
+    let denied = match &problem {
+        Some(Problem::Unauthenticated(refusal)) => Some(refusal.tag()),
+        _ if answer.status_code == 403 => Some("permission"),
+        _ => None,
+    };
+    let answered = Answered {
+        function: FUNCTION,
+        event: &event,
+        route,
+        answer: &answer,
+        problem: problem.as_ref().map(Problem::tag),
+        why: problem.as_ref().and_then(Problem::why),
+        denied,
+        at: now,
+        began,
+    };
+    answered.tell(&reader.reader.metrics);
     if head {
         answer.body.clear();
         answer.is_base64_encoded = false;
@@ -175,54 +191,4 @@ fn call_key(ids: &[&str]) -> Result<CallKey, Problem> {
     let provider = provider(ids)?;
     let call_id = CallId::new(id("call_id", ids, 1)?).ok_or(Problem::NoSuchCall)?;
     Ok(CallKey { provider, call_id })
-}
-
-/// Logs a request, and counts it. Neither who asked nor for what is in it: that is the access log's.
-fn log(
-    event: &Event,
-    route: Option<Name>,
-    answer: &Answer,
-    problem: Option<&Problem>,
-    began: (Instant, Moment),
-    metrics: &Metrics,
-) {
-    let duration_ms = began.1.elapsed().as_secs_f64() * 1000.0;
-    let request_id = event.request_context.request_id.as_deref().unwrap_or_default();
-    let route = route.map(|route| format!("{route:?}"));
-    let tag = problem.map_or("answered", Problem::tag);
-    let why = problem.and_then(Problem::why);
-    let status = answer.status_code;
-    let bytes = answer.body.len();
-    // `tracing` wants its level to be constant.
-    macro_rules! log {
-        ($level:ident) => {
-            tracing::$level!(
-                function = FUNCTION,
-                request_id,
-                route,
-                status,
-                answer = tag,
-                why,
-                bytes,
-                duration_ms,
-                "read"
-            )
-        };
-    }
-    match problem.map_or(tracing::Level::INFO, Problem::level) {
-        tracing::Level::ERROR => log!(error),
-        _ => log!(info),
-    }
-    let denied = match problem {
-        Some(Problem::Unauthenticated(refusal)) => Some(refusal.tag()),
-        _ if status == 403 => Some("permission"),
-        _ => None,
-    };
-    metrics.read_answered(&ReadCounts {
-        function: FUNCTION,
-        at: began.0,
-        denied,
-        failed: status >= 500,
-        latency_ms: duration_ms,
-    });
 }

@@ -1,5 +1,6 @@
 //! The requests that there are: one row each, with the permission that it takes and what of it goes into the access log.
 
+use readers::path::ids;
 use shared::access::Permission;
 
 use readers::format::LIST_FORMATS;
@@ -205,19 +206,6 @@ pub(crate) static ROUTES: [Route; 10] = [
 /// The request that has a path, and what stands in the places of its ids, as it is written there.
 pub(crate) fn find(path: &str) -> Option<(&'static Route, Vec<&str>)> {
     ROUTES.iter().find_map(|route| Some((route, ids(route.path, path)?)))
-}
-
-fn ids<'a>(template: &str, path: &'a str) -> Option<Vec<&'a str>> {
-    let (mut places, mut parts) = (template.split('/'), path.split('/'));
-    let mut ids = Vec::new();
-    loop {
-        match (places.next(), parts.next()) {
-            (None, None) => return Some(ids),
-            (Some(place), Some(part)) if place.starts_with('{') && !part.is_empty() => ids.push(part),
-            (Some(place), Some(part)) if place == part => {}
-            _ => return None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -94,6 +94,11 @@ fn is_within(time: Option<Instant>, now: Instant, millis: u64) -> bool {
 }
 
 impl Known {
+    /// Takes what the issuer said.
+    fn learn(&mut self, keys: KeySet, endpoints: Option<Endpoints>, now: Instant) {
+        (self.keys, self.endpoints, self.at, self.failed) = (Some(keys), endpoints, Some(now), false);
+    }
+
     fn find(&self, id: &str, algorithm: Algorithm) -> Option<PublicKey> {
         self.keys.as_ref()?.find(id, algorithm).cloned()
     }
@@ -177,10 +182,7 @@ impl Issuer {
         }
         match self.fetch().await {
             Ok((keys, endpoints)) => self.known(|known| {
-                known.keys = Some(keys);
-                known.endpoints = endpoints;
-                known.at = Some(now);
-                known.failed = false;
+                known.learn(keys, endpoints, now);
                 known.settled(id, algorithm)
             }),
             Err(error) => {
@@ -211,12 +213,7 @@ impl Issuer {
         if may_ask {
             self.known(|known| (known.asked_at, known.failed) = (Some(now), true));
             match self.fetch().await {
-                Ok((keys, endpoints)) => self.known(|known| {
-                    known.keys = Some(keys);
-                    known.endpoints = endpoints;
-                    known.at = Some(now);
-                    known.failed = false;
-                }),
+                Ok((keys, endpoints)) => self.known(|known| known.learn(keys, endpoints, now)),
                 Err(error) => tracing::warn!(error = %error, "issuer_unreachable"),
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, BoxStream, StreamExt};
@@ -54,14 +55,8 @@ impl Table {
     pub async fn calls_of_day(&self, date: &str, since: Instant) -> Result<Vec<ListedCall>, TableError> {
         let shards = keys::day_keys(date).map(async |day| {
             let mut pages = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .index_name(BY_DAY)
+                .shard_of_day(day)
                 .key_condition_expression("#day = :day AND #call_at >= :since")
-                .expression_attribute_names("#day", "day")
-                .expression_attribute_names("#call_at", CALL_AT)
-                .expression_attribute_values(":day", AttributeValue::S(day))
                 .expression_attribute_values(":since", AttributeValue::S(since.to_string()))
                 .into_paginator()
                 .items()
@@ -75,6 +70,17 @@ impl Table {
         Ok(try_join_all(shards).await?.into_iter().flatten().collect())
     }
 
+    /// A query of one of a date's shards in the index `by-day`, which knows `#day`, `#call_at` and `:day`.
+    fn shard_of_day(&self, day: String) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .index_name(BY_DAY)
+            .expression_attribute_names("#day", "day")
+            .expression_attribute_names("#call_at", CALL_AT)
+            .expression_attribute_values(":day", AttributeValue::S(day))
+    }
+
     /// How many calls the index `by-day` has in each hour of a date in UTC, `2025-06-01`. However many there are, they are only counted.
     ///
     /// # Errors
@@ -82,15 +88,9 @@ impl Table {
     pub async fn count_by_hour(&self, date: &str) -> Result<[u64; 24], TableError> {
         let shards = keys::day_keys(date).map(async |day| {
             let mut pages = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .index_name(BY_DAY)
+                .shard_of_day(day)
                 .key_condition_expression("#day = :day")
                 .projection_expression("#call_at")
-                .expression_attribute_names("#day", "day")
-                .expression_attribute_names("#call_at", CALL_AT)
-                .expression_attribute_values(":day", AttributeValue::S(day))
                 .into_paginator()
                 .items()
                 .send();

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::ScanError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
@@ -177,18 +178,20 @@ impl Table {
 
     /// Reads all items of a partition, consistently.
     pub async fn query(&self, pk: &str) -> Result<Vec<Item>, TableError> {
-        let _permit = self.requests.acquire().await;
-        let mut pages = self
+        let query = self
             .client
             .query()
-            .table_name(&self.name)
             .key_condition_expression("#pk = :pk")
             .expression_attribute_names("#pk", keys::PK)
             .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
+            .consistent_read(true);
+        self.all_of(query).await
+    }
+
+    /// Reads all items that a query finds.
+    pub(super) async fn all_of(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, TableError> {
+        let _permit = self.requests.acquire().await;
+        let mut pages = query.table_name(&self.name).into_paginator().items().send();
         let mut items = Vec::new();
         while let Some(item) = pages.next().await {
             items.push(from_attributes(item.map_err(|error| TableError::Query(Box::new(error)))?));

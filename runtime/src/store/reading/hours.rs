@@ -14,7 +14,6 @@ use super::partition::Entry;
 use super::walk::Walk;
 use super::{Bodies, ReadError};
 use crate::store::Store;
-use crate::store::attributes::from_attributes;
 use crate::store::table::{Table, TableError};
 use shared::model::{CallKey, Hour, Instant};
 use shared::reading::{Plan, Position};
@@ -198,23 +197,14 @@ fn call_of<'i>(items: &'i BTreeMap<String, Vec<Item>>, entry: &Entry) -> Option<
 impl Table {
     /// The recordings of a call. What was written a moment ago may be missing.
     async fn recordings_of(&self, pk: &str) -> Result<Vec<Item>, TableError> {
-        let _permit = self.requests.acquire().await;
-        let mut pages = self
+        let query = self
             .client
             .query()
-            .table_name(&self.name)
             .key_condition_expression("#pk = :pk AND begins_with(#sk, :recording)")
             .expression_attribute_names("#pk", keys::PK)
             .expression_attribute_names("#sk", keys::SK)
             .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
-            .expression_attribute_values(":recording", AttributeValue::S(keys::recording_sk("")))
-            .into_paginator()
-            .items()
-            .send();
-        let mut items = Vec::new();
-        while let Some(item) = pages.next().await {
-            items.push(from_attributes(item.map_err(|error| TableError::Query(Box::new(error)))?));
-        }
-        Ok(items)
+            .expression_attribute_values(":recording", AttributeValue::S(keys::recording_sk("")));
+        self.all_of(query).await
     }
 }

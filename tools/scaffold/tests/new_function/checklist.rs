@@ -328,12 +328,13 @@ impl Checkout {
         let tools = tools
             .iter()
             .filter(|tool| !LISTENERS.contains(&tool.as_str()) && logs(&format!("tools/{tool}/Cargo.toml")));
+        let beside = ["runtime", "readers"].into_iter().filter(|krate| logs(&format!("{krate}/Cargo.toml")));
         let expected: BTreeSet<_> = self
             .functions
             .iter()
             .chain(tools)
             .map(|name| name.replace('-', "_"))
-            .chain(logs("runtime/Cargo.toml").then(|| "runtime".to_owned()))
+            .chain(beside.map(str::to_owned))
             .collect();
         let heard = listed(&self.text("runtime/src/telemetry.rs"), "const OURS");
         for krate in heard.symmetric_difference(&expected) {
