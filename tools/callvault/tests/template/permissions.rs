@@ -531,8 +531,8 @@ fn the_exporter_writes_its_own_notes_and_marks_alone() {
     }
 }
 
-/// What writing analytics' files calls: of an hour with calls, a large conversation and a recording, of one that has none any more, and
-/// the comparison that marks another.
+/// What writing analytics' files calls: of an hour with calls, a large conversation and a recording, of one that has none any more, the
+/// comparison that marks another, and clearing away an upload that broke off.
 async fn calls_of_exporting() -> BTreeSet<Call> {
     leaks::watch();
     let stack = Stack::start(&Options::in_memory()).await.unwrap();
@@ -553,6 +553,9 @@ async fn calls_of_exporting() -> BTreeSet<Call> {
     let look_up = |variable: &str| observed.setting(variable);
     let exporter = Exporter::new(&Environment::new(&look_up)).unwrap();
     let store = stack.store();
+    let bucket = &store.analytics().unwrap().0;
+    let upload = bucket.client.create_multipart_upload().bucket(&bucket.name).key("turns/left-over");
+    upload.send().await.unwrap();
     // The stack's own publisher marks the hours of both.
     while store.dirty_hours().await.unwrap().len() < 2 {
         tokio::time::sleep(Duration::from_millis(50)).await;
