@@ -1,10 +1,15 @@
 //! Analytics' files, on the real embedded stores: what is in them, when they are written, and that they hold the table's truth.
 
-#![allow(clippy::unwrap_used, reason = "this is test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "this is test code, and what it measures is told"
+)]
 
 mod counts;
 mod files;
 mod golden;
 mod marks;
+mod mending;
 mod rig;
 mod simulation;
