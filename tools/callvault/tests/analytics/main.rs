@@ -7,6 +7,7 @@
 )]
 
 mod counts;
+mod erased;
 mod files;
 mod golden;
 mod marks;
