@@ -14,3 +14,5 @@ mod marks;
 mod mending;
 mod rig;
 mod simulation;
+mod tally;
+mod week;
