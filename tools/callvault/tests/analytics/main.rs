@@ -10,6 +10,9 @@ mod counts;
 mod erased;
 mod files;
 mod golden;
+#[allow(dead_code, reason = "what the tests of reading ask of it, too")]
+#[path = "../reading/index.rs"]
+mod index;
 mod marks;
 mod mending;
 mod rig;
