@@ -92,7 +92,7 @@ impl Frame<'_> {
                     }
                     main id="main" tabindex="-1" { (page.body) }
                     footer {
-                        span { (w.times_are) " " (self.zone.name()) " (" (self.offset()) ")" }
+                        span { (w.times_are(self.zone.name(), &self.offset())) }
                         @if let Some(path) = self.json_path(page) { a href=(path) rel="nofollow" { (w.as_json) } }
                     }
                 }

@@ -34,7 +34,7 @@ fn told(w: &Words, problem: &Problem) -> Markup {
         | Problem::ForbiddenValue { name, .. } => html! { (w.bad_filter) " " code { (name) } },
         Problem::Query(_) | Problem::LongQuery(_) => html! { (w.bad_filter) },
         Problem::Forbidden(permission) => {
-            html! { (w.forbidden) " " code { (permission.as_str()) } ". " (w.forbidden_hint) }
+            html! { (w.forbidden) (w.colon) code { (permission.as_str()) } (w.stop) (w.forbidden_hint) }
         }
         Problem::NoSuchCall | Problem::BadId(_) => html! { (w.no_such_call) },
         Problem::NoSuchTask => html! { (w.no_such_task) },

@@ -207,7 +207,7 @@ fn facts(frame: &Frame<'_>, data: &Value) -> Markup {
         let amount = text(cost, "amount")?;
         Some(html! { (brief(amount, 40)) " " (brief(text(cost, "currency").unwrap_or_default(), 10)) })
     });
-    let tags = call.get("tags").map(|tags| html! { (tag_list(tags)) });
+    let tags = call.get("tags").map(|tags| html! { (tag_list(frame, tags)) });
     let provider = text(call, "provider").map(|provider| html! { (w.provider(provider)) });
     let attempt = number(call, "attempt").map(|attempt| html! { (attempt) });
     let rows = [
@@ -248,7 +248,8 @@ fn pretty(value: &Value) -> String {
 }
 
 /// Tags, whichever form they have.
-pub(crate) fn tag_list(tags: &Value) -> Markup {
+fn tag_list(frame: &Frame<'_>, tags: &Value) -> Markup {
+    let w = frame.words;
     let each: Vec<String> = match tags {
         Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         Value::Object(named) => named
@@ -256,7 +257,11 @@ pub(crate) fn tag_list(tags: &Value) -> Markup {
             .map(|(name, values)| {
                 let values: Vec<_> =
                     values.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                if values.is_empty() { name.clone() } else { format!("{name}: {}", values.join(", ")) }
+                if values.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{name}{}{}", w.colon, values.join(w.and))
+                }
             })
             .collect(),
         _ => Vec::new(),

@@ -160,7 +160,7 @@ fn body(
             @if !is_search { a.button href=(filters.at("/calls/next")) { (w.next_unheard) } }
         }
         @if !is_search { (filter_form(frame, &filters)) }
-        @if unreadable > 0 { p.told { (unreadable) " " (w.unreadable) } }
+        @if unreadable > 0 { p.told { (w.unreadable(unreadable)) } }
         @if calls.is_empty() && next.is_some() {
             p.told role="status" { (w.page_short) }
         } @else if calls.is_empty() {
@@ -287,7 +287,7 @@ fn table(
     html! {
         div.wide {
             table.calls {
-                caption.hidden { (w.calls) ": " (grouped(calls.len() as u64)) }
+                caption.hidden { (w.calls) (w.colon) (grouped(calls.len() as u64)) }
                 thead {
                     tr {
                         th scope="col" { (w.call_time) }

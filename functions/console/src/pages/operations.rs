@@ -124,7 +124,7 @@ fn body(frame: &Frame<'_>, data: &Value) -> Markup {
                 @if more(&["expired", "failed"]) { p.quiet { (w.more_than_shown) } }
             }
             section.card {
-                h2 { (w.rejects) }
+                h2 { (w.rejects(REJECT_DAYS)) }
                 @if rejects.is_empty() { p.blank { (w.rejects_none) } } @else {
                     ul.plain {
                         @for reject in rejects {

@@ -133,10 +133,10 @@ pub(crate) fn card(frame: &Frame<'_>, review: &Value, path: &str) -> Markup {
             h2 { (w.review) }
             @if review.get("heard_at").is_none() { p.quiet { (w.not_reviewed) } }
             @if let Some(at) = frame.when_of(review.get("heard_at")) {
-                p.quiet { (w.heard_by) " " (brief(text(review, "heard_by").unwrap_or_default(), 40)) ", " (at) }
+                p.quiet { (w.heard_by) " " (brief(text(review, "heard_by").unwrap_or_default(), 40)) " · " (at) }
             }
             @if let Some(at) = frame.when_of(review.get("noted_at")) {
-                p.quiet { (w.noted_by) " " (brief(text(review, "noted_by").unwrap_or_default(), 40)) ", " (at) }
+                p.quiet { (w.noted_by) " " (brief(text(review, "noted_by").unwrap_or_default(), 40)) " · " (at) }
             }
             @if !frame.may(Permission::ReviewCalls) {
                 @if !verdict.is_empty() { p { strong { (w.verdict_name(verdict).unwrap_or(w.unknown)) } } }

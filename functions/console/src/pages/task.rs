@@ -105,13 +105,15 @@ pub(crate) fn outcome_shares(
     .collect()
 }
 
-/// Intents as shares; `…` stands for those that are not told apart.
-pub(crate) fn intent_shares(intents: &Value, href: impl Fn(&str) -> Option<String>) -> Vec<Share> {
-    let rows = by_count(intents).into_iter().take(MAX_SHARES);
-    rows.map(|(intent, count)| Share {
-        name: brief(&intent, 40),
-        count,
-        href: if intent == "…" { None } else { href(&intent) },
+/// What stands in counts for the names that are not told apart.
+const OTHERS: &str = "…";
+
+/// Intents or tags as shares; `others` is what those are called that are not told apart, which have no link.
+pub(crate) fn name_shares(names: &Value, others: &str, href: impl Fn(&str) -> Option<String>) -> Vec<Share> {
+    let rows = by_count(names).into_iter().take(MAX_SHARES);
+    rows.map(|(name, count)| match name.as_str() {
+        OTHERS => Share { name: others.to_owned(), count, href: None },
+        _ => Share { name: brief(&name, 40), count, href: href(&name) },
     })
     .collect()
 }
@@ -134,9 +136,12 @@ fn body(frame: &Frame<'_>, provider: Provider, task: &str, data: &Value) -> Mark
         },
     ];
     funnel.extend(
-        intent_shares(&data["intents"], |intent| Some(href(Some(("intent", intent)))))
+        name_shares(&data["intents"], w.other_intents, |intent| Some(href(Some(("intent", intent)))))
             .into_iter()
-            .map(|share| Share { name: format!("{} {}", w.intent, share.name), ..share }),
+            .map(|share| match share.href {
+                Some(_) => Share { name: format!("{} {}", w.intent, share.name), ..share },
+                None => share,
+            }),
     );
     let seconds = |value: &Value| value.as_u64().map_or_else(|| "–".to_owned(), lasted);
     html! {
@@ -161,7 +166,7 @@ fn body(frame: &Frame<'_>, provider: Provider, task: &str, data: &Value) -> Mark
         }
         @if data["complete"] != true { p.told { (w.partial_counts) } }
         dl.figures {
-            (figure_card(w.calls, grouped(all)))
+            (figure_card(w.count, grouped(all)))
             (figure_card(w.answer_rate, percent(answered, all)))
             (figure_card(w.median_duration, seconds(&data["duration_s"]["p50"])))
             (figure_card(w.p90_duration, seconds(&data["duration_s"]["p90"])))
@@ -171,7 +176,7 @@ fn body(frame: &Frame<'_>, provider: Provider, task: &str, data: &Value) -> Mark
             }
         }
         div.grid {
-            section.card { h2 { (w.funnel) } (shares(frame, w.funnel, w.intent, &funnel, all)) }
+            section.card { h2 { (w.funnel) } (shares(frame, w.funnel, w.stage, &funnel, all)) }
             section.card {
                 h2 { (w.by_outcome) }
                 @let outcomes = outcome_shares(frame, &data["outcomes"], |outcome| Some(href(Some(("outcome", outcome)))));
@@ -184,7 +189,7 @@ fn body(frame: &Frame<'_>, provider: Provider, task: &str, data: &Value) -> Mark
             }
             section.card {
                 h2 { (w.tags) }
-                @let tags: Vec<_> = intent_shares(&data["tags"], |tag| Some(href(Some(("tag", tag)))));
+                @let tags: Vec<_> = name_shares(&data["tags"], w.other_tags, |tag| Some(href(Some(("tag", tag)))));
                 (shares(frame, w.tags, w.tags, &tags, all))
             }
         }
@@ -194,7 +199,7 @@ fn body(frame: &Frame<'_>, provider: Provider, task: &str, data: &Value) -> Mark
                 @if let Some(at) = instant(data.get("last_call_at")) { (w.last_call) " " (frame.when(at)) }
             }
             span.push {}
-            span.quiet { (w.download) }
+            span.quiet { (w.export) }
             a href=(format!("{path}.xlsx")) { (w.as_excel) }
             a href=(format!("{path}.csv")) { (w.as_csv) }
         }
@@ -220,15 +225,32 @@ fn file(frame: &Frame<'_>, data: &Value, format: Format) -> Result<Answer, Probl
             .into_iter()
             .map(|(name, count)| (w.by_outcome, w.outcome(&name).to_owned(), count)),
     );
-    rows.extend(by_count(&data["intents"]).into_iter().map(|(name, count)| (w.by_intent, name, count)));
-    rows.extend(by_count(&data["tags"]).into_iter().map(|(name, count)| (w.tags, name, count)));
+    for (table, counts, others) in
+        [(w.by_intent, &data["intents"], w.other_intents), (w.tags, &data["tags"], w.other_tags)]
+    {
+        let named = |name: String| if name == OTHERS { others.to_owned() } else { name };
+        rows.extend(by_count(counts).into_iter().map(|(name, count)| (table, named(name), count)));
+    }
     let hours = (0..).zip(data["hours"].as_array().into_iter().flatten());
     rows.extend(
         hours.map(|(hour, count): (u8, _)| (w.by_hour, format!("{hour:02}:00"), count.as_u64().unwrap_or(0))),
     );
-    let headings = [w.table, w.what, w.count];
+    let headings = [w.file_table, w.file_name, w.count];
     let rows = rows.into_iter().map(|(table, name, count)| (table.to_owned(), name, count));
     let body = table(format, headings, rows).map_err(readers::file::sheet_problem)?;
     let name = format!("attachment; filename=\"task.{}\"", format.extension());
     Ok(Answer::of(200, format.content_type(), body).with("content-disposition", name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_not_told_apart_are_called_others_and_have_no_link() {
+        let counts = json!({"A": 3, "…": 5, "B": 0});
+        let shares = name_shares(&counts, "Other intents", |name| Some(format!("/calls?intent={name}")));
+        let shares: Vec<_> = shares.iter().map(|it| (&*it.name, it.count, it.href.as_deref())).collect();
+        assert_eq!(shares, [("Other intents", 5, None), ("A", 3, Some("/calls?intent=A"))]);
+    }
 }

@@ -97,7 +97,7 @@ fn body(frame: &Frame<'_>, day: Date, tasks: &[Value], complete: bool) -> Markup
                         tr {
                             th scope="col" { (w.task) }
                             th scope="col" { (w.platform) }
-                            th.number scope="col" { (w.calls) }
+                            th.number scope="col" { (w.count) }
                             th.number scope="col" { (w.answered) }
                             th.number scope="col" { (w.answer_rate) }
                             th.number scope="col" { (w.median_duration) }
