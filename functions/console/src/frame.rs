@@ -2,6 +2,7 @@
 
 use jiff::Unit;
 use maud::{DOCTYPE, Markup, html};
+use runtime::auth::session::Sealer;
 use serde_json::Value;
 use shared::access::Permission;
 use shared::model::Instant;
@@ -45,6 +46,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) now: Instant,
     /// Who is signed in.
     pub(crate) session: Option<&'a Session>,
+    /// What seals what is not to be read by the browser; `None` where there is no key.
+    pub(crate) sealer: Option<&'a Sealer>,
     /// What forms of this page carry.
     pub(crate) form_token: String,
     /// The page's own path and query: where one comes back to.
