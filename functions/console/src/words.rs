@@ -122,7 +122,7 @@ words! {
     connected: "Connected", "线路接通";
     talk_time: "Talk time", "总通话时长";
     median_duration: "Median duration", "通话时长中位数";
-    p90_duration: "90th percentile", "通话时长 P90";
+    p90_duration: "Duration, 90th percentile", "通话时长 P90";
     by_hour: "Calls by hour", "各时段呼叫量";
     by_outcome: "Outcomes", "呼叫结果分布";
     by_intent: "Intents", "意向分布";
@@ -132,7 +132,7 @@ words! {
     table: "Table", "数据表";
     last_pushes: "Last push of each function", "各推送最近接收时间";
     push: "Push", "推送";
-    none_lately: "none among the newest calls", "近期通话中没有";
+    none_lately: "None among the newest calls.", "近期通话中没有。";
     attention: "Needs attention", "需要关注";
     all_well: "Nothing needs attention.", "一切正常。";
     recordings_by_state: "Recordings", "录音状态";

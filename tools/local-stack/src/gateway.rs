@@ -90,7 +90,8 @@ pub(crate) async fn serve(listener: TcpListener, gateway: Gateway, mut stopped: 
 fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/push/{function}/{token}", post(push))
-        .route(READ, get(read_calls))
+        // The API has a route for GET alone: what else comes there is the console's, as of any other path.
+        .route(READ, get(read_calls).fallback(console_page))
         .route("/", any(console_root))
         .route(CONSOLE, any(console_page))
         .route("/2015-03-31/functions/{function}/invocations", post(invoke))
@@ -139,16 +140,13 @@ async fn show(
     }
 }
 
-async fn read_calls(
-    State(Gateway { functions, read_timeout, .. }): State<Gateway>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response {
-    let (parts, body) = request.into_parts();
+async fn read_calls(gateway: State<Gateway>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
     // axum takes a GET's route for HEAD too.
-    if parts.method != Method::GET {
-        return message(StatusCode::NOT_FOUND, "Not Found");
+    if request.method() != Method::GET {
+        return console_page(gateway, peer, request).await;
     }
+    let (State(Gateway { functions, read_timeout, .. }), ConnectInfo(peer)) = (gateway, peer);
+    let (parts, body) = request.into_parts();
     let body = match read(body, read_timeout).await {
         Ok(body) => body,
         Err(response) => return response,

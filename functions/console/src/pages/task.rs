@@ -193,7 +193,7 @@ fn body(frame: &Frame<'_>, provider: Provider, path: &str, calls: &Calls, data: 
         }
         @if data["complete"] != true { p.told { (w.partial_counts) } }
         dl.figures {
-            (figure_card(w.calls, grouped(all)))
+            (figure_card(w.calls_today, grouped(all)))
             (figure_card(w.answer_rate, percent(answered, all)))
             (figure_card(w.median_duration, seconds(&data["duration_s"]["p50"])))
             (figure_card(w.p90_duration, seconds(&data["duration_s"]["p90"])))

@@ -28,6 +28,12 @@ async fn a_page_without_its_body_and_methods_that_there_are_not() {
         let shown = browser.ask(method, path).await;
         assert_eq!((shown.status, shown.header("allow")), (status, allow), "{method} {path}");
     }
+    // What the API has no route for is answered here, as its readers expect.
+    for method in ["HEAD", "PUT", "POST"] {
+        let shown = browser.ask(method, "/api/calls").await;
+        assert_eq!((shown.status, shown.header("allow")), (405, "GET"), "{method}");
+        assert_eq!(shown.header("content-type"), "application/problem+json", "{method}");
+    }
     browser.ask("PUT", "/calls").await.has("can't be asked for like that");
 }
 
