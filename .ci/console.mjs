@@ -261,13 +261,22 @@ for (const { name: look, ...options } of looks) {
     await signIn(page, url);
     const at = {
       today: "/", calls: "/calls", tasks: "/tasks", operations: "/operations", "not-found": "/nowhere",
-      "no-call": "/calls/alicom/none", "bad-filter": "/calls?limit=x", next: "/calls/next?day=2020-01-01", "signed-out": "/signed-out",
+      "no-call": "/calls/alicom/none", "bad-filter": "/calls?limit=x", next: "/calls/next?day=2020-01-01", "no-search": "/calls/found",
     };
     if (state === "full") {
       await page.goto(`${url}/calls?outcome=answered`);
       const hrefs = await page.locator("table.calls tbody td:first-child a").evaluateAll((links) => links.map((link) => link.getAttribute("href")));
       const of = (provider) => hrefs.find((href) => href.includes(`/${provider}/`));
       Object.assign(at, { call: of("ai-voice"), "call-alicom": of("alicom"), "call-laaffic": of("laaffic") });
+      await page.goto(`${url}/calls`);
+      await page.fill("#number", "13900000000");
+      await page.press("#number", "Enter");
+      await page.waitForURL(/\/calls\/found$/);
+      await violations(page, `${look}-found`);
+      await page.screenshot({ path: `${pictures}/${look}-full-found.png`, fullPage: true });
+      await page.goto(`${url}/operations`);
+      at["call-host"] = await page.locator(".state a", { hasText: "demo-113" }).first().getAttribute("href");
+      at["call-expired"] = await page.locator(".state a", { hasText: "demo-44" }).first().getAttribute("href");
       await page.goto(`${url}/calls?outcome=no_answer`);
       at["call-unanswered"] = await page.locator("table.calls tbody td:first-child a").first().getAttribute("href");
       await page.goto(`${url}/tasks`);
@@ -282,6 +291,11 @@ for (const { name: look, ...options } of looks) {
       await page.screenshot({ path: `${pictures}/${of}.png`, fullPage: true });
     }
     await context.close();
+    const nobody = await person(options);
+    await nobody.page.goto(`${url}/signed-out`);
+    await violations(nobody.page, `${look}-${state}-signed-out`);
+    await nobody.page.screenshot({ path: `${pictures}/${look}-${state}-signed-out.png`, fullPage: true });
+    await nobody.context.close();
   }
 }
 await browser.close();

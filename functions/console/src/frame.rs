@@ -70,6 +70,20 @@ impl Frame<'_> {
         self.session.is_some_and(|session| session.actor.may(permission))
     }
 
+    /// The same for somebody who is not signed in.
+    pub(crate) fn of_nobody(&self) -> Self {
+        Self {
+            words: self.words,
+            language: self.language,
+            zone: self.zone.clone(),
+            now: self.now,
+            session: None,
+            sealer: None,
+            form_token: String::new(),
+            here: "/".to_owned(),
+        }
+    }
+
     /// The page with all that is around it.
     pub(crate) fn around(&self, page: &Page) -> Markup {
         let w = self.words;

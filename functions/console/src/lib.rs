@@ -221,6 +221,8 @@ async fn with_route(
             Ok(sealer) => sign_in::end(console, event, sealer, frame.now).await,
             Err(failure) => Err(failure),
         },
+        // Whoever is signed in (again) is not told that they are not.
+        Name::SignedOut if frame.session.is_some() => return Ok(see("/".to_owned())),
         Name::SignedOut => {
             return Ok(html_answer(200, frame, &sign_in::signed_out(frame), encoding));
         }

@@ -150,8 +150,11 @@ pub(crate) async fn out(console: &Console, event: &Event, frame: &Frame<'_>) -> 
     };
     let mut answer = match url {
         // No redirect: `form-action 'self'` would hold it to this origin. A browser that is led on at once keeps no page to come back to.
-        Some(url) => html_answer(200, frame, &signed_out(frame), header(event, "accept-encoding"))
-            .with("refresh", format!("0;url={url}")),
+        Some(url) => {
+            let nobody = frame.of_nobody();
+            html_answer(200, &nobody, &signed_out(&nobody), header(event, "accept-encoding"))
+                .with("refresh", format!("0;url={url}"))
+        }
         None => see("/signed-out".to_owned()),
     };
     answer.cookies.extend([SESSION, SOUGHT].map(|cookie| cookie.forget(console.served)));
