@@ -129,7 +129,7 @@ words! {
     connected: "Connected", "线路接通（含语音信箱等）";
     talk_time: "Talk time", "总通话时长";
     median_duration: "Median duration", "通话时长中位数";
-    p90_duration: "90th percentile", "通话时长 P90";
+    p90_duration: "Duration, 90th percentile", "通话时长 P90";
     by_hour: "Calls by hour", "各时段呼叫量";
     by_outcome: "Outcomes", "呼叫结果分布";
     by_intent: "Intents", "意向分布";
@@ -170,6 +170,8 @@ words! {
     oldest_first: "Oldest first", "从旧到新";
     find_number: "Find a number", "按号码查找";
     number_hint: "The whole number. The search is recorded.", "请输入完整号码，查找操作会被记录。";
+    number_again: "Enter the number: a whole one, without *. A search ends after half an hour.", "请输入完整号码（不含 *）。查找结果保留半小时，之后需重新查找。";
+    found_for: "Calls to", "被叫号码";
     find: "Find", "查找";
     download: "Download", "下载";
     export: "Download", "导出";
@@ -207,8 +209,10 @@ words! {
     no_recording: "No recording came for this call.", "该通话没有录音。";
     may_not_listen: "Listening needs the permission recordings.listen.", "收听录音需要 recordings.listen 权限。";
     without_times: "The platform tells no times of the turns, so they can't be sought.", "平台未提供每句话的时间，无法按对话跳转。";
+    guessed_times: "The platform tells no time of these turns: they are put between those of which it does.", "平台未提供该句时间，按前后语句推算。";
     size: "Size", "大小";
     reason: "Reason", "原因";
+    own_words: "(the platform's own words)", "（平台原文）";
     next_try: "Next try", "下次尝试";
     expires: "Link expires", "链接失效时间";
     lost_at: "Given up", "停止尝试时间";
@@ -222,6 +226,11 @@ words! {
     state_expired: "Expired", "链接已失效";
     state_failed: "Failed", "归档失败";
     told_pending: "It is being fetched from the platform.", "正在从平台获取。";
+    told_retried: "It could not be fetched so far, and is tried again.", "暂未获取成功，将继续重试。";
+    told_host: "It is not fetched, because its host is not allowed. If the host is the platform's, whoever runs callvault adds it to RecordingHosts and deploys; it is asked for again every hour.",
+        "未获取：录音所在主机不在允许范围内。若该主机属于平台，请管理员将其加入 RecordingHosts 并重新部署；系统每小时重试一次。";
+    told_address: "It is not fetched, because its host is at an address that is not public. If that is meant, whoever runs callvault allows it in RecordingHosts by its exact host:port.",
+        "未获取：录音所在主机的地址不是公网地址。若确需获取，请管理员在 RecordingHosts 中填写准确的 host:port。";
     told_expired: "The platform's link expired before it could be fetched.", "平台链接在获取前已失效。";
     told_failed: "It could not be had from the platform.", "未能从平台获取。";
     review: "Review", "质检";
@@ -266,6 +275,7 @@ words! {
     other_tags: "Other tags", "其他标签";
     file_table: "Table", "统计项";
     file_name: "What", "分类";
+    id_tells: "Its ID tells the number: to open it takes the permission calls.pii.", "该 ID 含有号码，查看需要 calls.pii 权限。";
 
     // Operations.
     waiting: "Waiting to be archived", "等待归档的录音";
@@ -283,6 +293,9 @@ words! {
     running: "at work", "运行中";
     never_ran: "no run yet", "尚未运行";
     more_than_shown: "There are more than are shown.", "仅显示部分。";
+    place_in_list: "Place in the list", "列表位置";
+    per_page: "Calls a page", "每页条数";
+    changed_since: "Changed since", "更新时间不早于";
     due_now: "Due now", "已到尝试时间";
     in_english: "Told in English, as the commands tell it.", "以下内容为英文，与命令行输出一致。";
 
@@ -290,7 +303,14 @@ words! {
     wrong: "This can't be shown", "无法显示";
     not_found: "There is nothing here.", "页面不存在。";
     no_such_call: "There is no such call: no push of it came, or it was erased.", "该通话不存在：未收到推送，或已被删除。";
-    bad_filter: "This filter is not understood:", "筛选条件无法识别：";
+    bad_value: "This value is not understood", "无法识别该项的值";
+    unknown_filter: "There is no such filter here", "此处没有该筛选条件";
+    repeated_filter: "This filter stands there twice", "该筛选条件重复";
+    filters_together: "These filters don't go together", "以下筛选条件不能同时使用";
+    looks_like_number: "To look for what may be a number takes the permission calls.pii", "该项的值可能是号码，按号码查找需要 calls.pii 权限";
+    no_name: "a filter without a name", "没有名称的筛选条件";
+    bad_address: "The address of this page can't be read: a character in it is not written as addresses have it.", "页面地址无法识别：其中有未按规则编码的字符。";
+    too_long: "This is too long: a filter or a form has less.", "内容过长，超出筛选条件或表单的限制。";
     forbidden: "You may not see this. It needs the permission", "没有查看权限，所需权限";
     forbidden_hint: "Ask whoever runs callvault for it.", "请联系 callvault 管理员开通。";
     nothing_allowed: "You are signed in, and may see nothing yet.", "登录成功，但尚未开通任何权限。";
@@ -311,6 +331,33 @@ impl Words {
     /// What became of a call, by its name in the model.
     pub(crate) fn outcome(&self, outcome: &str) -> &'static str {
         Outcome::named(outcome).map_or(self.unknown, |outcome| self.of(names::outcome(outcome)))
+    }
+
+    /// What a parameter of a page's URL, or a field of a form, is called there; `None` for what has no name there.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&'static str> {
+        Some(match name {
+            "provider" => self.platform,
+            "task" => self.task,
+            "callee" | "number" => self.callee,
+            "callee_id" => self.callee_id,
+            "day" => self.day,
+            "zone" => self.time_zone,
+            "outcome" => self.outcome,
+            "intent" => self.intent,
+            "tag" => self.tags,
+            "min_duration_s" => self.at_least,
+            "max_duration_s" => self.at_most,
+            "hangup_by" => self.hangup_by,
+            "has_recording" => self.with_recording,
+            "reviewed" => self.review_state,
+            "updated_since" => self.changed_since,
+            "order" => self.order,
+            "limit" => self.per_page,
+            "cursor" | "after" => self.place_in_list,
+            "numbers" => self.with_numbers,
+            "verdict" => self.verdict,
+            _ => return None,
+        })
     }
 
     /// Who ended a call, by their name in the model.
@@ -459,16 +506,13 @@ mod tests {
 
     #[test]
     fn chinese_has_its_own_signs_and_one_word_for_one_thing() {
-        let digits = |text: &str, at: usize| {
-            let around = [text[..at].chars().next_back(), text[at + 1..].chars().next()];
-            around.iter().all(|it| it.is_some_and(|character| character.is_ascii_digit()))
-        };
         for (name, _, chinese) in ROWS {
-            for (at, sign) in chinese.match_indices([',', ':', ';', '!', '?', '(', ')']) {
-                assert!(sign == "," && digits(chinese, at), "{name}: {chinese}");
+            for (at, _) in chinese.match_indices([',', ':', ';', '!', '?', '(', ')']) {
+                let beside = [chinese[..at].chars().next_back(), chinese[at + 1..].chars().next()];
+                assert!(!beside.into_iter().flatten().any(is_han), "{name}: {chinese}");
             }
             // Spoken, or another word for what is called otherwise everywhere else.
-            for word in ["这通电话", "个录音", "过期的链接", "混音", "通电话"] {
+            for word in ["通电话", "个录音", "已过期", "混音"] {
                 assert!(!chinese.contains(word), "{name}: {chinese}");
             }
         }

@@ -4,6 +4,7 @@
 mod archive;
 pub mod billing;
 mod cold;
+mod console;
 pub mod cost;
 pub mod memory;
 mod pushes;
@@ -48,7 +49,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub bootstrap: Option<PathBuf>,
     /// How large the large recording is, in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(8..=512))]
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(8..=1024))]
     pub archive_mib: u64,
     /// How many recordings a source half a second away has.
     #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
@@ -80,6 +81,8 @@ pub enum Part {
     Cost,
     /// Reading pages of a day's calls.
     Reads,
+    /// The console's pages.
+    Console,
 }
 
 /// Runs the benchmark.
@@ -107,6 +110,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             Part::Memory => memory::run(&programs).await,
             Part::Cost => cost::run().await,
             Part::Reads => reads::run(&programs, &options).await,
+            Part::Console => console::run(&programs, rounds).await,
         };
         report.sections.push(section.with_context(|| format!("the part {part:?} failed"))?);
     }
