@@ -161,7 +161,7 @@ impl Rig {
             .env("OIDC_CLIENT_ID", issuer::CONSOLE)
             .env("OIDC_AUDIENCE", issuer::AUDIENCE)
             .env("ROLE_GROUPS", issuer::role_groups())
-            .env("SESSION_KEY", "a session key for this machine alone, of 32 characters and more")
+            .env("SESSION_KEY", "a session key for this machine alone of 32 characters and more")
             .env("CALLEE_ID_KEY", "a key for this machine alone, of 32 characters and more")
             .stdin(Stdio::null())
             .stdout(File::create("/dev/null")?)
