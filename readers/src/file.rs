@@ -34,7 +34,7 @@ pub async fn whole_list(
     visit: &Visit<'_>,
     filter: &CallFilter,
     format: Format,
-    language: Option<&str>,
+    language: Option<&'static str>,
 ) -> Result<Answer, Problem> {
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let shown = visit.shown(&callee_id);

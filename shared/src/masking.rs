@@ -77,6 +77,8 @@ fn digit(character: char) -> Option<Digit> {
         '七' => Some(7),
         '八' => Some(8),
         '九' => Some(9),
+        // Most of what is said is letters, and no digit is among these.
+        'a'..='z' | 'A'..='Z' | '\u{4e00}'..='\u{9fff}' => return None,
         _ => ZEROS.into_iter().find_map(of_script),
     };
     match value {
@@ -165,6 +167,9 @@ impl Hidden {
     }
 
     fn blacked_out<'a>(&self, text: &'a str, what: What) -> Cow<'a, str> {
+        if text.chars().all(|character| position(character).is_none()) {
+            return Cow::Borrowed(text);
+        }
         let mut places: Vec<_> =
             runs(text, is_between).flat_map(|run| self.hidden_in(&run, what).collect::<Vec<_>>()).collect();
         // Who speaks, or who hears, puts anything between the digits of a number that is known: commas, strokes, what is not seen.

@@ -4,6 +4,7 @@
 mod archive;
 pub mod billing;
 mod cold;
+mod console;
 pub mod cost;
 pub mod memory;
 mod pushes;
@@ -80,6 +81,8 @@ pub enum Part {
     Cost,
     /// Reading pages of a day's calls.
     Reads,
+    /// The console's pages.
+    Console,
 }
 
 /// Runs the benchmark.
@@ -107,6 +110,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             Part::Memory => memory::run(&programs).await,
             Part::Cost => cost::run().await,
             Part::Reads => reads::run(&programs, &options).await,
+            Part::Console => console::run(&programs, rounds).await,
         };
         report.sections.push(section.with_context(|| format!("the part {part:?} failed"))?);
     }

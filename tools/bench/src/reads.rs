@@ -88,7 +88,7 @@ pub(super) async fn run(programs: &Path, options: &Options) -> anyhow::Result<Se
 }
 
 /// What is stored of a platform's sample.
-async fn record(stores: &Stores) -> anyhow::Result<Record> {
+pub(super) async fn record(stores: &Stores) -> anyhow::Result<Record> {
     let sample = Sample::of("alicom-call-report")?;
     let look_up = settings(&stores.dynamodb.endpoint(), &stores.s3.endpoint());
     let receiver = Receiver::new(&Environment::new(&look_up), &catalog::pushes())?;
@@ -108,7 +108,7 @@ async fn record(stores: &Stores) -> anyhow::Result<Record> {
 }
 
 /// Puts calls of a day, spread over it evenly, that say the same.
-async fn seed(store: &Store, record: &Record, day: &str, count: usize) -> anyhow::Result<()> {
+pub(super) async fn seed(store: &Store, record: &Record, day: &str, count: usize) -> anyhow::Result<()> {
     let begin = day.parse::<Date>()?.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp().as_millisecond();
     let one = |number: usize| {
         let call_id = CallId::new(format!("{day}-{number:07}")).context("it is an id")?;
@@ -173,7 +173,7 @@ async fn walk(program: &Path, stores: &Stores, issuer: &Issuer, day: &str) -> an
 }
 
 /// The event of API Gateway with a query.
-fn event(query: &str, token: &str) -> anyhow::Result<String> {
+pub(super) fn event(query: &str, token: &str) -> anyhow::Result<String> {
     let mut event: Value = serde_json::from_str(EVENT)?;
     event["rawPath"] = json!("/api/calls");
     event["requestContext"]["http"]["path"] = json!("/api/calls");

@@ -81,7 +81,7 @@ async fn numbers_are_masked_for_everybody_until_one_is_revealed() {
         }
     }
     let mut lead = Browser::of(&rig, ALL).await;
-    let shown = lead.submit(call, &format!("{call}/reveal"), &[]).await;
+    let shown = lead.submit_and_see(call, &format!("{call}/reveal"), &[]).await;
     shown.has(NUMBER).has("it is recorded that you saw it");
     let mut reviewer = Browser::of(&rig, MASKED).await;
     let shown = reviewer.submit(call, &format!("{call}/reveal"), &[]).await;
@@ -107,7 +107,7 @@ async fn what_is_seen_is_recorded_before_it_is_shown() {
     browser.get(&push).await.has("callId");
     assert_eq!(browser.get(&format!("{call}/recordings/main")).await.status, 302);
     browser
-        .submit("/calls", "/calls", &[("number", &format!("+86 {NUMBER}"))])
+        .submit_and_see("/calls", "/calls", &[("number", &format!("+86 {NUMBER}"))])
         .await
         .has("/calls/alicom/1000~5E7");
     browser.get(&format!("/calls/alicom/{}", "none")).await.has("There is no such call");
