@@ -9,17 +9,23 @@ use super::detail::{Event, Parts};
 use super::id::{basis, digest, id};
 use super::{EventSettings, EventType};
 use crate::model::{CallKey, Instant, Recording};
+use crate::normalize::fields::MAX_VALUE_BYTES;
 use crate::reading::is_complete;
-use crate::record::history::{has_been_before, has_ever_been};
+use crate::record::history::{ever_since, has_been_before};
 use crate::record::item::{self, Item, TURNS, TURNS_KEY, UnreadableItem, VERSION, is_tombstone};
 use crate::record::keys;
-use crate::record::merge::{CALL_WRITERS, Record};
+use crate::record::merge::{CALL_WRITERS, LARGE_KEY, Record};
+use crate::record::storable::json_fits;
 use crate::view::{self, Mask, Object, Shown};
 
 /// What of a shown call is no fact of it: where it is to be had, and when it was heard of.
 const NO_FACTS: [&str; 5] = ["provider", "call_id", "href", "first_received_at", "updated_at"];
 /// The name, among what changed, of whether all is known.
 const COMPLETE: &str = "complete";
+/// The attribute whose values may be larger than an attribute is.
+const TAGS: &str = "tags";
+/// The documents' fields that feed it.
+pub const TAG_FIELDS: [&str; 3] = ["outputTags", "OutputTags", "callRecordTagNames"];
 
 /// Which item of a call changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +195,13 @@ impl Image<'_> {
     fn is_done(&self) -> bool {
         self.complete || self.settled
     }
+
+    /// What is known of the callee's intent, if it may be told: how old the call is has to be known too, or nothing more be waited for that
+    /// could tell it. A note tells no time: of a call that is long over it may come before what does, and that alerts nobody.
+    fn intent(&self) -> Option<Object> {
+        let is_ripe = self.is_done() || view::told_call_at(&self.state.record).is_some();
+        is_ripe.then(|| intent(&self.facts)).flatten()
+    }
 }
 
 impl Teller<'_> {
@@ -214,7 +227,12 @@ impl Teller<'_> {
     }
 
     fn is_recent(&self, call: &CallState) -> bool {
-        self.settings.max_age_s.is_none_or(|max_age_s| self.at.seconds_since(call.call_at()) <= max_age_s)
+        self.was_recent(call, self.at)
+    }
+
+    /// Whether a call was no old one at some time.
+    fn was_recent(&self, call: &CallState, at: Instant) -> bool {
+        self.settings.max_age_s.is_none_or(|max_age_s| at.seconds_since(call.call_at()) <= max_age_s)
     }
 
     fn of_call(&self, old: Option<&CallState>, new: Option<&CallState>) -> Vec<Event> {
@@ -241,16 +259,14 @@ impl Teller<'_> {
         if !was_done && new.is_done() {
             tell(EventType::CallCompleted, "", &changed);
         }
-        let intent = intent(&new.facts);
-        if let Some(intent) = &intent
-            && old.as_ref().and_then(|old| self::intent(&old.facts)).as_ref() != Some(intent)
+        if let Some(intent) = new.intent()
+            && old.as_ref().and_then(Image::intent).as_ref() != Some(&intent)
         {
-            tell(EventType::CallIntent, &digest(intent), &changed);
+            tell(EventType::CallIntent, &digest(&intent), &changed);
         }
         if !changed.is_empty() {
             let facts = facts_digest(&new);
-            let has_been_done = old.as_ref().is_some_and(|old| old.is_done() || self.has_been_done(old));
-            if has_been_done {
+            if old.as_ref().is_some_and(|old| self.was_completed(old)) {
                 tell(EventType::CallCorrected, &facts, &changed);
             }
             tell(EventType::CallUpdated, &facts, &changed);
@@ -258,10 +274,20 @@ impl Teller<'_> {
         events
     }
 
-    /// Whether a call that is not complete was it once: a later body took back what an earlier one of the same function said. Receivers
-    /// that know the call as completed have to be told what changes.
-    fn has_been_done(&self, image: &Image<'_>) -> bool {
-        has_ever_been(CALL_WRITERS, &image.state.record, |record| is_complete(self.key.provider, record))
+    /// Whether receivers know the call as completed, so that they have to be told what changes. It is done, or was once, before a later body
+    /// took back what an earlier one of the same function said; and when it came to be, it was no old call, of which that is not told.
+    fn was_completed(&self, image: &Image<'_>) -> bool {
+        let Image { state, complete, .. } = image;
+        // What is no old call now was none before.
+        if image.is_done() && self.is_recent(state) {
+            return true;
+        }
+        let record = &state.record;
+        let by_facts = ever_since(CALL_WRITERS, record, |record| is_complete(self.key.provider, record));
+        // What its bodies do not tell by themselves any more became known by the last one at the latest.
+        let by_facts = by_facts.or_else(|| complete.then_some(record.updated_at));
+        let since = [by_facts, record.inquiry.settled_at].into_iter().flatten().min();
+        since.is_some_and(|since| self.was_recent(state, since))
     }
 
     fn event(&self, event_type: EventType, more: &str, image: &Image<'_>, changed: Vec<String>) -> Event {
@@ -272,6 +298,7 @@ impl Teller<'_> {
             complete: Some(image.complete),
             changed: Some(changed),
             recording: None,
+            left_out: too_large(&image.state.record),
         };
         let id = id(event_type, &basis, more);
         Event::new(event_type, id, self.at, self.key, image.state.version, &mask, parts)
@@ -319,10 +346,22 @@ impl Teller<'_> {
             complete: call.map(|call| is_complete(self.key.provider, &call.record)),
             recording,
             changed: None,
+            left_out: call.map_or_else(Vec::new, |call| too_large(&call.record)),
         };
         let revision = call.map_or(0, |call| call.version);
         Event::new(event_type, id, self.at, self.key, revision, &mask, parts)
     }
+}
+
+/// The attributes that a call has none of since what was said of them is larger than an attribute may be: it stands in `extra`, or, with all
+/// else there, in the bucket.
+fn too_large(record: &Record) -> Vec<String> {
+    let is_large = |extra: &Object| {
+        let mut fed = TAG_FIELDS.iter().filter_map(|field| extra.get(*field));
+        fed.any(|value| !json_fits(value, MAX_VALUE_BYTES)) || extra.contains_key(LARGE_KEY)
+    };
+    let is_left_out = !record.facts.contains_key(TAGS) && record.extra.values().any(is_large);
+    is_left_out.then(|| TAGS.to_owned()).into_iter().collect()
 }
 
 /// The digest of all that a correction may be about.
