@@ -5,6 +5,7 @@ mod archive;
 pub mod billing;
 mod cold;
 pub mod cost;
+mod events;
 pub mod memory;
 mod pushes;
 mod reads;
@@ -80,6 +81,8 @@ pub enum Part {
     Cost,
     /// Reading pages of a day's calls.
     Reads,
+    /// What events cost pushes and archiving, and how long they take.
+    Events,
 }
 
 /// Runs the benchmark.
@@ -107,6 +110,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             Part::Memory => memory::run(&programs).await,
             Part::Cost => cost::run().await,
             Part::Reads => reads::run(&programs, &options).await,
+            Part::Events => events::run(rounds).await,
         };
         report.sections.push(section.with_context(|| format!("the part {part:?} failed"))?);
     }

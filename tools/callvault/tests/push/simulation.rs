@@ -327,7 +327,8 @@ impl Killable {
 /// How long it stays down: long enough that pushes find nobody there.
 const DOWN: Duration = Duration::from_secs(2);
 
-/// `CALLVAULT_FULL=1`: twenty thousand calls and five kills, which takes several minutes.
+/// `CALLVAULT_FULL=1`: twenty thousand calls and five kills, at `CALLVAULT_FULL_RATE` calls a second, which takes many minutes; fewer where
+/// `CALLVAULT_TEST_PROGRAM` names a program that is optimized (`cargo build --profile measure --workspace --bin callvault`).
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_fail() {
     let _turn = ONE_AT_A_TIME.lock().await;
