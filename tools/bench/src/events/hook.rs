@@ -31,7 +31,7 @@ impl Hook {
 
     /// One that is there and fails.
     pub(super) async fn dead() -> anyhow::Result<Self> {
-        let fails = Router::new().fallback(async || StatusCode::SERVICE_UNAVAILABLE);
+        let fails = Router::new().fallback(|| async { StatusCode::SERVICE_UNAVAILABLE });
         Self::serve(fails, Told::default()).await
     }
 

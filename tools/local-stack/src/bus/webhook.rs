@@ -4,7 +4,9 @@
 //!
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html>
 
+use std::future::ready;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -60,22 +62,18 @@ pub(super) async fn deliver(webhook: Webhook, shared: Arc<Shared>) {
             continue;
         }
         let mut taken = 0;
-        let mut posts = std::pin::pin!(
-            stream::iter(due)
-                .map(|pending| post(&http, &webhook, pending))
-                .buffer_unordered(CONCURRENCY)
-                // What is delivered is noted a few at a time: a dead webhook must not hold up the notes on others.
-                .ready_chunks(CONCURRENCY)
-        );
+        let is_deaf = AtomicBool::new(false);
+        // Once none of the first ones was taken, the others wait.
+        let tried = stream::iter(due).take_while(|_| ready(!is_deaf.load(Ordering::Relaxed)));
+        let posts = tried.map(|pending| post(&http, &webhook, pending)).buffer_unordered(CONCURRENCY);
+        // What is delivered is noted a few at a time: a dead webhook must not hold up the notes on others.
+        let mut posts = posts.ready_chunks(CONCURRENCY);
         while let Some(tried) = posts.next().await {
             taken += tried.iter().filter(|(outcome, _)| *outcome != Outcome::Again).count();
+            is_deaf.store(taken == 0, Ordering::Relaxed);
             let settled: Vec<_> = tried.into_iter().map(|(_, settled)| settled).collect();
             if let Err(error) = tokio::task::block_in_place(|| shared.shelf.settle(&settled)) {
                 tracing::error!(error = %format!("{error:#}"), "deliveries could not be noted");
-            }
-            // None of these was taken: the others wait.
-            if taken == 0 {
-                break;
             }
         }
         failures = if taken == 0 { failures + 1 } else { 0 };

@@ -82,24 +82,19 @@ impl Changes {
             let mut select = connection.prepare_cached(&format!(
                 "SELECT number, at, pk, sk, old, new FROM {place} ORDER BY number LIMIT ?"
             ))?;
-            let mut rows = select.query([limit])?;
-            let mut records = Vec::new();
-            while let Some(row) = rows.next()? {
-                let key = |position| {
-                    let key = row.get_ref(position)?.as_str()?;
-                    anyhow::Ok(key.strip_prefix(TEXT).unwrap_or(key).to_owned())
-                };
-                let image = |position| row.get_ref(position)?.as_str_or_null()?.map(item).transpose();
-                records.push(Record {
+            let rows = select.query_map([limit], |row| {
+                Ok(Written {
                     number: row.get(0)?,
                     at: row.get(1)?,
-                    pk: key(2)?,
-                    sk: key(3)?,
-                    old: image(4)?,
-                    new: image(5)?,
-                });
-            }
-            Ok(records)
+                    pk: row.get(2)?,
+                    sk: row.get(3)?,
+                    old: row.get(4)?,
+                    new: row.get(5)?,
+                })
+            })?;
+            // Nothing is made of them before all are there: as long as rows are read of what is in memory, no write gets done.
+            let written = rows.collect::<Result<Vec<_>, _>>()?;
+            written.into_iter().map(Written::record).collect()
         })
         .await
     }
@@ -128,6 +123,25 @@ impl Changes {
             work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
         })
         .await?
+    }
+}
+
+/// A change, as it is written down.
+struct Written {
+    number: i64,
+    at: i64,
+    pk: String,
+    sk: String,
+    old: Option<String>,
+    new: Option<String>,
+}
+
+impl Written {
+    fn record(self) -> anyhow::Result<Record> {
+        let Self { number, at, pk, sk, old, new } = self;
+        let key = |key: String| key.strip_prefix(TEXT).map(str::to_owned).unwrap_or(key);
+        let image = |json: Option<String>| json.map(|json| item(&json)).transpose();
+        Ok(Record { number, at, pk: key(pk), sk: key(sk), old: image(old)?, new: image(new)? })
     }
 }
 
@@ -181,8 +195,9 @@ mod tests {
 
     /// Keys, and the versions before and after.
     fn told(records: &[Record]) -> Vec<(String, Option<&str>, Option<&str>)> {
-        let version =
-            |image: &'_ Option<WireItem>| -> Option<&'_ str> { image.as_ref()?["version"]["N"].as_str() };
+        fn version(image: &Option<WireItem>) -> Option<&str> {
+            image.as_ref()?["version"]["N"].as_str()
+        }
         records
             .iter()
             .map(|record| {

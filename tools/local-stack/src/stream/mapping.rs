@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use runtime::backoff::Backoff;
+use tokio::time::MissedTickBehavior;
 
 use super::changes::Changes;
 use super::{Record, event, sequence_number};
@@ -15,7 +16,7 @@ const MAX_BATCH: usize = 100;
 /// How many batches are handed over side by side, where so much waits. The changes of a call are in one.
 const MAX_BATCHES: usize = 4;
 /// How often it is looked for changes. Lambda asks a shard four times a second; and what is gathered costs less than what is told one by one.
-const INTERVAL: Duration = Duration::from_millis(200);
+const INTERVAL: Duration = Duration::from_millis(150);
 /// The pauses before what failed is handed over again.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 
@@ -23,7 +24,10 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from
 /// lost here after a number of tries.
 pub(super) async fn run(changes: Changes, functions: Arc<Functions>) {
     let mut failures = 0;
+    let mut ticks = tokio::time::interval(INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        ticks.tick().await;
         let (found, done) = match round(&changes, &functions).await {
             Ok(counts) => counts,
             Err(error) => {
@@ -33,8 +37,9 @@ pub(super) async fn run(changes: Changes, functions: Arc<Functions>) {
         };
         failures = if done == 0 && found > 0 { failures + 1 } else { 0 };
         BACKOFF.pause(failures).await;
-        if found < MAX_BATCH * MAX_BATCHES || done < found {
-            tokio::time::sleep(INTERVAL).await;
+        if found == MAX_BATCH * MAX_BATCHES && done > 0 {
+            // More waits.
+            ticks.reset_immediately();
         }
     }
 }
