@@ -44,6 +44,8 @@ pub struct ArchiveConfig {
     /// `ARCHIVE_LEASE_SECONDS`: how long the lease on a shard holds, unless it is renewed: so long after its death nobody works on what a run
     /// had in hand.
     pub lease_s: i64,
+    /// `ARCHIVE_WORKERS`: how many runs begin together.
+    pub workers: usize,
     /// `ALIBABA_ENDPOINT`, `ALIBABA_REQUESTS_PER_SECOND`: how Alibaba's API is called.
     pub alibaba: ApiSettings,
     /// `LAAFFIC_ENDPOINT`, `LAAFFIC_REQUESTS_PER_SECOND`: how LAAFFIC's API is called.
@@ -78,6 +80,7 @@ impl ArchiveConfig {
             min_bytes,
             lock: lock(environment)?,
             lease_s,
+            workers: environment.number("ARCHIVE_WORKERS", 1, 1..=8)?,
             alibaba: alibaba::api_settings(environment)?,
             laaffic: laaffic::api_settings(environment)?,
         })
@@ -174,6 +177,8 @@ mod tests {
             ("ARCHIVE_BUDGET_MB", "10000"),
             ("ARCHIVE_CONCURRENCY", "0"),
             ("ARCHIVE_CONCURRENCY_PER_HOST", "many"),
+            ("ARCHIVE_WORKERS", "0"),
+            ("ARCHIVE_WORKERS", "9"),
             ("RECORDING_HOSTS", ","),
             ("RECORDING_HOSTS", "*.com"),
             ("RECORDING_HOSTS", "a.example,*.com.cn"),

@@ -28,6 +28,7 @@ pub(crate) struct Holding {
     table: Table,
     leases: ShardLeases,
     lease: Duration,
+    workers: usize,
     clock: Clock,
     held: Mutex<BTreeMap<u8, Held>>,
 }
@@ -51,12 +52,13 @@ impl Held {
 }
 
 impl Holding {
-    /// No shard yet. Leases hold for so many seconds.
-    pub(crate) fn new(table: &Table, lease_s: i64, clock: Clock) -> Self {
+    /// No shard yet. Leases hold for so many seconds, and so many runs begin together.
+    pub(crate) fn new(table: &Table, lease_s: i64, workers: usize, clock: Clock) -> Self {
         Self {
             table: table.clone(),
             leases: ShardLeases::new(table.clone(), lease_s),
             lease: Duration::from_secs(lease_s.unsigned_abs()),
+            workers,
             clock,
             held: Mutex::default(),
         }
@@ -65,6 +67,16 @@ impl Holding {
     /// How often to look at all leases: often enough to renew in time, and to be no burden.
     pub(crate) fn pause(&self) -> Duration {
         (self.lease / 12).clamp(Duration::from_millis(100), Duration::from_secs(5))
+    }
+
+    /// How often to look while a shard changes hands: nobody works on it meanwhile.
+    pub(crate) fn short_pause(&self) -> Duration {
+        self.pause() / 5
+    }
+
+    /// Whether a shard is to be given back as soon as nothing of it is in hand.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.held().values().any(|held| held.leaving.is_some())
     }
 
     /// How long a run waits that has no shard: until the lease of one that died has lapsed.
@@ -283,13 +295,15 @@ impl Holding {
         spare.max_by_key(|lease| of(lease)).map(|lease| lease.shard)
     }
 
-    /// How many shards each run may have, with this one and those that wait.
+    /// How many shards each run may have, with this one and those that wait. At first also with those that should begin now: what is theirs
+    /// would have to be given back at once. If they don't come, it is taken a little later.
     fn share(&self, leases: &[ShardLease], now: Instant) -> usize {
+        let expected = if self.clock.passed() < self.pause() { self.workers } else { 1 };
         let holders = leases.iter().filter_map(|lease| lease.holder(now));
         let askers = leases.iter().filter_map(|lease| lease.asker(now));
         let mut runs: BTreeSet<_> = holders.chain(askers).collect();
         runs.insert(self.leases.owner());
-        usize::from(keys::SHARDS).div_ceil(runs.len())
+        usize::from(keys::SHARDS).div_ceil(runs.len().max(expected))
     }
 
     fn count(&self) -> usize {

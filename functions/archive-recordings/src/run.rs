@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
         let clock = Clock { now, at: begun };
         Self {
             archiver,
-            holding: Holding::new(&archiver.table, archiver.config.lease_s, clock),
+            holding: Holding::new(&archiver.table, archiver.config.lease_s, archiver.config.workers, clock),
             renewals,
             clock,
             begun,
@@ -174,16 +174,21 @@ impl<'a> Run<'a> {
                     working.extend(batch.jobs.into_iter().map(|(entry, job)| self.work_on(entry, job)));
                     reading.clear();
                 }
-                looked = &mut looking, if !looking.is_terminated() => match looked {
-                    Ok(Looked { waits: still, due }) => {
-                        waits = still;
-                        due.into_iter().for_each(|entry| queue.add(0, entry));
+                looked = &mut looking, if !looking.is_terminated() => {
+                    match looked {
+                        Ok(Looked { waits: still, due }) => {
+                            waits = still;
+                            due.into_iter().for_each(|entry| queue.add(0, entry));
+                        }
+                        Err(error) => {
+                            waits = false;
+                            tracing::warn!(error = %error, "leases_not_renewed");
+                        }
                     }
-                    Err(error) => {
-                        waits = false;
-                        tracing::warn!(error = %error, "leases_not_renewed");
+                    if waits || self.holding.is_leaving() {
+                        ticks.reset_after(self.holding.short_pause());
                     }
-                },
+                }
                 _ = ticks.tick(), if looking.is_terminated() => {
                     let mut wanted = if in_time { queue.shards() } else { Vec::new() };
                     // What becomes due of a shard that is held is nobody else's to archive.
@@ -387,8 +392,13 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    /// How much time has passed since the run began.
+    pub(crate) fn passed(&self) -> Duration {
+        self.at.elapsed()
+    }
+
     pub(crate) fn now(&self) -> Instant {
-        let passed = i64::try_from(self.at.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let passed = i64::try_from(self.passed().as_millis()).unwrap_or(i64::MAX);
         Instant::from_epoch_millis(self.now.epoch_millis().saturating_add(passed)).unwrap_or(self.now)
     }
 }

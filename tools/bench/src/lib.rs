@@ -49,7 +49,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub bootstrap: Option<PathBuf>,
     /// How large the large recording is, in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(8..=512))]
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(8..=1024))]
     pub archive_mib: u64,
     /// How many recordings a source half a second away has.
     #[arg(long, value_name = "COUNT", default_value_t = 1_000)]

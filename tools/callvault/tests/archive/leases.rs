@@ -67,6 +67,32 @@ fn many_runs_at_once_share_the_shards_and_fetch_each_source_once() {
 }
 
 #[test]
+fn runs_that_begin_together_share_the_shards_from_the_first_moment_on() {
+    within_limit(async {
+        let mut rig = Rig::new().await;
+        rig.set("ARCHIVE_WORKERS", 4);
+        // Each takes some time, so that nobody has done all before another one looks.
+        rig.set("ARCHIVE_CONCURRENCY", 4);
+        let names: Vec<_> = (0..160).map(|n| format!("call-{n}.wav")).collect();
+        let served = |name: &String| Served::new(name.as_str()).latency(Duration::from_millis(50));
+        rig.serve(names.iter().map(served).collect()).await;
+        let archivers = join_all((0..4).map(|_| rig.archiver())).await;
+        let runs = archivers.iter().map(|archiver| handle(archiver, rig.start, Deadline::after(LONG)));
+        let archived: Vec<_> =
+            join_all(runs).await.into_iter().map(|report| report.unwrap().archived).collect();
+        assert_eq!(archived.iter().sum::<u64>(), 160, "{archived:?}");
+        let largest_two_shards: u64 = {
+            let mut counts = [0; keys::SHARDS as usize];
+            names.iter().for_each(|name| counts[usize::from(shard_of(&alicom(name)))] += 1);
+            counts.sort_unstable();
+            counts.iter().rev().take(2).sum()
+        };
+        assert!(archived.iter().all(|archived| (1..=largest_two_shards).contains(archived)), "{archived:?}");
+        assert_given_back(&rig).await;
+    });
+}
+
+#[test]
 fn a_run_that_comes_later_gets_its_share_of_the_shards() {
     within_limit(async {
         let mut rig = Rig::new().await;
