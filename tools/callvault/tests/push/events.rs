@@ -425,7 +425,7 @@ async fn pushes_do_not_wait_for_a_dead_webhook_which_gets_all_once_it_lives() {
     let told = format!("p50 without and with the stream: {p50:?} µs; processor: {cpu:?} ms\n");
     std::io::Write::write_all(&mut out, told.as_bytes()).unwrap();
     // This is a build without optimization, on a machine that does other things: a bound that only a fault breaks.
-    assert!(p50[1] <= p50[0] * 3, "{told}");
+    assert!(p50[1] <= p50[0] * 2, "{told}");
     let hook = Hook::listen(port).await;
     assert_eq!(hook.await_calls("call.completed", 400).await.len(), 400);
 }
