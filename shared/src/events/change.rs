@@ -22,6 +22,8 @@ use crate::view::{self, Mask, Object, Shown};
 const NO_FACTS: [&str; 5] = ["provider", "call_id", "href", "first_received_at", "updated_at"];
 /// The name, among what changed, of whether all is known.
 const COMPLETE: &str = "complete";
+/// What tells the callee's intent.
+const INTENT: [&str; 2] = ["intent_code", "intent_name"];
 /// The attribute whose values may be larger than an attribute is.
 const TAGS: &str = "tags";
 /// The documents' fields that feed it.
@@ -218,6 +220,11 @@ impl Teller<'_> {
         }
     }
 
+    /// Whether all is known of a call, or nothing more is waited for.
+    fn is_done(&self, call: &CallState) -> bool {
+        is_complete(self.key.provider, &call.record) || call.record.inquiry.settled_at.is_some()
+    }
+
     fn mask(&self, call: Option<&CallState>) -> Mask {
         match (self.shown.numbers, call) {
             (true, _) => Mask::none(),
@@ -245,6 +252,15 @@ impl Teller<'_> {
             };
         }
         let old = old.filter(|old| !old.is_erased());
+        let was_completed = old.is_some_and(|old| self.was_completed(old));
+        let is_told_anything = was_completed
+            || self.settings.types.contains(EventType::CallUpdated)
+            || self.is_done(new)
+            || INTENT.iter().any(|name| new.record.facts.contains_key(name));
+        // Most changes tell nothing. To make of them what is shown would cost most of all.
+        if !is_told_anything {
+            return Vec::new();
+        }
         let (old, new) = (old.map(|old| self.image(old)), self.image(new));
         let changed = changed(old.as_ref(), &new);
         let was_done = old.as_ref().is_some_and(Image::is_done);
@@ -266,7 +282,7 @@ impl Teller<'_> {
         }
         if !changed.is_empty() {
             let facts = facts_digest(&new);
-            if old.as_ref().is_some_and(|old| self.was_completed(old)) {
+            if was_completed {
                 tell(EventType::CallCorrected, &facts, &changed);
             }
             tell(EventType::CallUpdated, &facts, &changed);
@@ -276,16 +292,16 @@ impl Teller<'_> {
 
     /// Whether receivers know the call as completed, so that they have to be told what changes. It is done, or was once, before a later body
     /// took back what an earlier one of the same function said; and when it came to be, it was no old call, of which that is not told.
-    fn was_completed(&self, image: &Image<'_>) -> bool {
-        let Image { state, complete, .. } = image;
+    fn was_completed(&self, state: &CallState) -> bool {
         // What is no old call now was none before.
-        if image.is_done() && self.is_recent(state) {
+        if self.is_done(state) && self.is_recent(state) {
             return true;
         }
         let record = &state.record;
-        let by_facts = ever_since(CALL_WRITERS, record, |record| is_complete(self.key.provider, record));
+        let is_complete = |record: &Record| is_complete(self.key.provider, record);
+        let by_facts = ever_since(CALL_WRITERS, record, is_complete);
         // What its bodies do not tell by themselves any more became known by the last one at the latest.
-        let by_facts = by_facts.or_else(|| complete.then_some(record.updated_at));
+        let by_facts = by_facts.or_else(|| is_complete(record).then_some(record.updated_at));
         let since = [by_facts, record.inquiry.settled_at].into_iter().flatten().min();
         since.is_some_and(|since| self.was_recent(state, since))
     }
@@ -387,7 +403,7 @@ fn changed(old: Option<&Image<'_>>, new: &Image<'_>) -> Vec<String> {
 
 /// What is known of the callee's intent, if anything.
 fn intent(facts: &Object) -> Option<Object> {
-    let known = ["intent_code", "intent_name"].into_iter().filter_map(|name| {
+    let known = INTENT.into_iter().filter_map(|name| {
         let value = facts.get(name).and_then(|value| String::deserialize(value).ok())?;
         (!value.trim().is_empty()).then(|| (name.to_owned(), Value::String(value)))
     });
