@@ -130,26 +130,21 @@ impl Work {
         hours
     }
 
-    /// The events that the changes make, in their order. A change whose images can't be read becomes one to be set aside.
+    /// The events that the changes make, in their order. A change whose images can't be read becomes one to be set aside. It is the last thing
+    /// that is done with the changes.
     pub(crate) fn events(&mut self, settings: &EventSettings, shown: &Shown<'_>) -> Vec<Entry> {
+        let beside =
+            self.of_kind(false).map(|(position, change)| (position, self.call_at(position, &change.key)));
+        let mut beside: BTreeMap<usize, _> = beside.collect();
         let mut entries = Vec::new();
-        let mut wrong = Vec::new();
-        for (position, change) in &self.changes {
-            let call = match change.kind {
-                ItemKind::Call => Ok(None),
-                ItemKind::Conversation | ItemKind::Recording => self.call_at(*position, &change.key),
-            };
-            let events = call.and_then(|call| events_of(change.clone(), call.as_ref(), settings, shown));
-            match events {
-                Ok(events) => {
-                    entries.extend(events.into_iter().map(|event| Entry { position: *position, event }));
+        for (position, change) in std::mem::take(&mut self.changes) {
+            let call = beside.remove(&position).unwrap_or(Ok(None));
+            match call.and_then(|call| events_of(change, call.as_ref(), settings, shown)) {
+                Ok(events) => entries.extend(events.into_iter().map(|event| Entry { position, event })),
+                Err(_) => {
+                    self.unreadable.insert(position, WRONG_IMAGE);
                 }
-                Err(_) => wrong.push(*position),
             }
-        }
-        for position in wrong {
-            self.changes.remove(&position);
-            self.unreadable.insert(position, WRONG_IMAGE);
         }
         entries
     }

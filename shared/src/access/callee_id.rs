@@ -38,6 +38,11 @@ impl CalleeIds {
         Self(None)
     }
 
+    /// Whether there is a key.
+    pub fn have_key(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The id of a number, with the country's code or without: 16 bytes of the HMAC-SHA-256 of the form that all ways to write it have in
     /// common, in hex. `None` without a key, and for a number that the platform masked, which many callees share.
     pub fn id_of(&self, number: &str) -> Option<String> {

@@ -9,17 +9,25 @@ use super::detail::{Event, Parts};
 use super::id::{basis, digest, id};
 use super::{EventSettings, EventType};
 use crate::model::{CallKey, Instant, Recording};
+use crate::normalize::fields::MAX_VALUE_BYTES;
 use crate::reading::is_complete;
-use crate::record::history::{has_been_before, has_ever_been};
+use crate::record::history::{ever_since, has_been_before};
 use crate::record::item::{self, Item, TURNS, TURNS_KEY, UnreadableItem, VERSION, is_tombstone};
 use crate::record::keys;
-use crate::record::merge::{CALL_WRITERS, Record};
+use crate::record::merge::{CALL_WRITERS, LARGE_KEY, Record};
+use crate::record::storable::json_fits;
 use crate::view::{self, Mask, Object, Shown};
 
 /// What of a shown call is no fact of it: where it is to be had, and when it was heard of.
 const NO_FACTS: [&str; 5] = ["provider", "call_id", "href", "first_received_at", "updated_at"];
 /// The name, among what changed, of whether all is known.
 const COMPLETE: &str = "complete";
+/// What tells the callee's intent.
+const INTENT: [&str; 2] = ["intent_code", "intent_name"];
+/// The attribute whose values may be larger than an attribute is.
+const TAGS: &str = "tags";
+/// The documents' fields that feed it.
+pub const TAG_FIELDS: [&str; 3] = ["outputTags", "OutputTags", "callRecordTagNames"];
 
 /// Which item of a call changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +197,13 @@ impl Image<'_> {
     fn is_done(&self) -> bool {
         self.complete || self.settled
     }
+
+    /// What is known of the callee's intent, if it may be told: how old the call is has to be known too, or nothing more be waited for that
+    /// could tell it. A note tells no time: of a call that is long over it may come before what does, and that alerts nobody.
+    fn intent(&self) -> Option<Object> {
+        let is_ripe = self.is_done() || view::told_call_at(&self.state.record).is_some();
+        is_ripe.then(|| intent(&self.facts)).flatten()
+    }
 }
 
 impl Teller<'_> {
@@ -205,6 +220,11 @@ impl Teller<'_> {
         }
     }
 
+    /// Whether all is known of a call, or nothing more is waited for.
+    fn is_done(&self, call: &CallState) -> bool {
+        is_complete(self.key.provider, &call.record) || call.record.inquiry.settled_at.is_some()
+    }
+
     fn mask(&self, call: Option<&CallState>) -> Mask {
         match (self.shown.numbers, call) {
             (true, _) => Mask::none(),
@@ -214,7 +234,12 @@ impl Teller<'_> {
     }
 
     fn is_recent(&self, call: &CallState) -> bool {
-        self.settings.max_age_s.is_none_or(|max_age_s| self.at.seconds_since(call.call_at()) <= max_age_s)
+        self.was_recent(call, self.at)
+    }
+
+    /// Whether a call was no old one at some time.
+    fn was_recent(&self, call: &CallState, at: Instant) -> bool {
+        self.settings.max_age_s.is_none_or(|max_age_s| at.seconds_since(call.call_at()) <= max_age_s)
     }
 
     fn of_call(&self, old: Option<&CallState>, new: Option<&CallState>) -> Vec<Event> {
@@ -227,6 +252,15 @@ impl Teller<'_> {
             };
         }
         let old = old.filter(|old| !old.is_erased());
+        let was_completed = old.is_some_and(|old| self.was_completed(old));
+        let is_told_anything = was_completed
+            || self.settings.types.contains(EventType::CallUpdated)
+            || self.is_done(new)
+            || INTENT.iter().any(|name| new.record.facts.contains_key(name));
+        // Most changes tell nothing. To make of them what is shown would cost most of all.
+        if !is_told_anything {
+            return Vec::new();
+        }
         let (old, new) = (old.map(|old| self.image(old)), self.image(new));
         let changed = changed(old.as_ref(), &new);
         let was_done = old.as_ref().is_some_and(Image::is_done);
@@ -241,16 +275,14 @@ impl Teller<'_> {
         if !was_done && new.is_done() {
             tell(EventType::CallCompleted, "", &changed);
         }
-        let intent = intent(&new.facts);
-        if let Some(intent) = &intent
-            && old.as_ref().and_then(|old| self::intent(&old.facts)).as_ref() != Some(intent)
+        if let Some(intent) = new.intent()
+            && old.as_ref().and_then(Image::intent).as_ref() != Some(&intent)
         {
-            tell(EventType::CallIntent, &digest(intent), &changed);
+            tell(EventType::CallIntent, &digest(&intent), &changed);
         }
         if !changed.is_empty() {
             let facts = facts_digest(&new);
-            let has_been_done = old.as_ref().is_some_and(|old| old.is_done() || self.has_been_done(old));
-            if has_been_done {
+            if was_completed {
                 tell(EventType::CallCorrected, &facts, &changed);
             }
             tell(EventType::CallUpdated, &facts, &changed);
@@ -258,10 +290,20 @@ impl Teller<'_> {
         events
     }
 
-    /// Whether a call that is not complete was it once: a later body took back what an earlier one of the same function said. Receivers
-    /// that know the call as completed have to be told what changes.
-    fn has_been_done(&self, image: &Image<'_>) -> bool {
-        has_ever_been(CALL_WRITERS, &image.state.record, |record| is_complete(self.key.provider, record))
+    /// Whether receivers know the call as completed, so that they have to be told what changes. It is done, or was once, before a later body
+    /// took back what an earlier one of the same function said; and when it came to be, it was no old call, of which that is not told.
+    fn was_completed(&self, state: &CallState) -> bool {
+        // What is no old call now was none before.
+        if self.is_done(state) && self.is_recent(state) {
+            return true;
+        }
+        let record = &state.record;
+        let is_complete = |record: &Record| is_complete(self.key.provider, record);
+        let by_facts = ever_since(CALL_WRITERS, record, is_complete);
+        // What its bodies do not tell by themselves any more became known by the last one at the latest.
+        let by_facts = by_facts.or_else(|| is_complete(record).then_some(record.updated_at));
+        let since = [by_facts, record.inquiry.settled_at].into_iter().flatten().min();
+        since.is_some_and(|since| self.was_recent(state, since))
     }
 
     fn event(&self, event_type: EventType, more: &str, image: &Image<'_>, changed: Vec<String>) -> Event {
@@ -272,6 +314,7 @@ impl Teller<'_> {
             complete: Some(image.complete),
             changed: Some(changed),
             recording: None,
+            left_out: too_large(&image.state.record),
         };
         let id = id(event_type, &basis, more);
         Event::new(event_type, id, self.at, self.key, image.state.version, &mask, parts)
@@ -319,10 +362,22 @@ impl Teller<'_> {
             complete: call.map(|call| is_complete(self.key.provider, &call.record)),
             recording,
             changed: None,
+            left_out: call.map_or_else(Vec::new, |call| too_large(&call.record)),
         };
         let revision = call.map_or(0, |call| call.version);
         Event::new(event_type, id, self.at, self.key, revision, &mask, parts)
     }
+}
+
+/// The attributes that a call has none of since what was said of them is larger than an attribute may be: it stands in `extra`, or, with all
+/// else there, in the bucket.
+fn too_large(record: &Record) -> Vec<String> {
+    let is_large = |extra: &Object| {
+        let mut fed = TAG_FIELDS.iter().filter_map(|field| extra.get(*field));
+        fed.any(|value| !json_fits(value, MAX_VALUE_BYTES)) || extra.contains_key(LARGE_KEY)
+    };
+    let is_left_out = !record.facts.contains_key(TAGS) && record.extra.values().any(is_large);
+    is_left_out.then(|| TAGS.to_owned()).into_iter().collect()
 }
 
 /// The digest of all that a correction may be about.
@@ -348,7 +403,7 @@ fn changed(old: Option<&Image<'_>>, new: &Image<'_>) -> Vec<String> {
 
 /// What is known of the callee's intent, if anything.
 fn intent(facts: &Object) -> Option<Object> {
-    let known = ["intent_code", "intent_name"].into_iter().filter_map(|name| {
+    let known = INTENT.into_iter().filter_map(|name| {
         let value = facts.get(name).and_then(|value| String::deserialize(value).ok())?;
         (!value.trim().is_empty()).then(|| (name.to_owned(), Value::String(value)))
     });

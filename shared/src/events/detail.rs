@@ -12,6 +12,8 @@ pub const SOURCE: &str = "callvault";
 /// The most bytes that an event's detail has: EventBridge bills by 64 KB, and counts the envelope.
 pub const MAX_DETAIL_BYTES: usize = 60 * 1024;
 
+/// The attributes that an event is without since they are too large.
+const LEFT_OUT: &str = "left_out";
 /// What is never left out of a part, however large the whole is.
 const KEPT: [&str; 5] = ["provider", "call_id", "slot", "state", "href"];
 
@@ -43,6 +45,8 @@ pub(super) struct Parts {
     pub(super) complete: Option<bool>,
     /// The names of the facts that changed.
     pub(super) changed: Option<Vec<String>>,
+    /// The names of the attributes that are missing since they are too large.
+    pub(super) left_out: Vec<String>,
 }
 
 impl Event {
@@ -55,7 +59,7 @@ impl Event {
         mask: &Mask,
         parts: Parts,
     ) -> Self {
-        let Parts { call, recording, complete, changed } = parts;
+        let Parts { call, recording, complete, changed, left_out } = parts;
         let call_id = key.call_id.as_str();
         let href = mask.may_show(call_id).then(|| Value::String(href::call(key)));
         let parts = [
@@ -71,15 +75,18 @@ impl Event {
             ("recording", recording.map(Value::Object)),
         ];
         let detail = parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        let detail = bounded(detail.collect());
+        let detail = bounded(detail.collect(), left_out);
         Self { event_type, id, time, key: key.clone(), revision, detail }
     }
 }
 
-/// A detail of at most [`MAX_DETAIL_BYTES`]: the largest attributes of its parts go first, and `left_out` names them. `href` has them.
-fn bounded(mut detail: Object) -> Object {
+/// A detail of at most [`MAX_DETAIL_BYTES`]: the largest attributes of its parts go first, and `left_out` names them beside those that it
+/// names already. `href` has them.
+fn bounded(mut detail: Object, mut left_out: Vec<String>) -> Object {
+    if !left_out.is_empty() {
+        detail.insert(LEFT_OUT.to_owned(), json!(left_out));
+    }
     let mut bytes = length(&detail);
-    let mut left_out: Vec<String> = Vec::new();
     while bytes > MAX_DETAIL_BYTES {
         let parts = ["call", "recording"].into_iter().filter_map(|part| Some((part, detail.get(part)?)));
         let attributes = parts.flat_map(|(part, attributes)| {
@@ -96,7 +103,7 @@ fn bounded(mut detail: Object) -> Object {
         }
         // The names come from a push where a tag's or a code's do: what is left out is named only as long as there is room.
         left_out.retain(|name| name.len() <= 64);
-        detail.insert("left_out".to_owned(), json!(left_out));
+        detail.insert(LEFT_OUT.to_owned(), json!(left_out));
         bytes = length(&detail);
     }
     if bytes > MAX_DETAIL_BYTES {

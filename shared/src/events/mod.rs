@@ -19,7 +19,7 @@ mod orders;
 #[cfg(test)]
 mod tests;
 
-pub use change::{CallState, Change, ItemKind, events_again, events_of};
+pub use change::{CallState, Change, ItemKind, TAG_FIELDS, events_again, events_of};
 pub use detail::{Event, MAX_DETAIL_BYTES, SOURCE};
 pub use event_type::EventType;
 pub use schema::schema;

@@ -27,7 +27,7 @@ pub fn schema(event_type: EventType) -> Value {
             "complete".to_owned(),
             json!({"type": "boolean", "description": "Whether all is known that the platform tells."}),
         );
-        let about = "The attributes that were left out, since the event would have had more than 60 KB.";
+        let about = "The attributes that were left out since they are too large: tags of more than 16 KB, and whatever made the event larger than 60 KB.";
         parts.insert(
             "left_out".to_owned(),
             json!({"type": "array", "items": {"type": "string"}, "description": about}),

@@ -197,6 +197,74 @@ fn an_erasure_tells_its_key_and_nothing_else_and_a_removal_tells_nothing() {
     assert_eq!(told(ItemKind::Recording, 60, None, Some(pending), Some(&erased)), []);
 }
 
+#[test]
+fn an_intent_waits_until_it_is_known_how_old_the_call_is() {
+    let upto = |said: &[Contribution]| Some(call(said));
+    let first = note(3);
+    check(None, upto(std::slice::from_ref(&first)), &["call.updated"]);
+    let both = [first.clone(), report(4)];
+    check(upto(&both[..1]), upto(&both), &["call.intent", "call.updated"]);
+    let long_ago = said(
+        REPORT,
+        "1",
+        4,
+        json!({"outcome": "answered", "duration_s": 30, "originated_at": "2024-06-01T02:00:00.000Z"}),
+    );
+    check(upto(&both[..1]), upto(&[first.clone(), long_ago]), &["call.updated"]);
+    // It comes to be known by the recording's announcement as well, or nobody waits for it any more.
+    let announced = said(
+        RECORD,
+        "1",
+        4,
+        json!({"has": {"recording": true}, "originated_at": "2025-06-01T02:00:00.000Z"}),
+    );
+    check(upto(&both[..1]), upto(&[first.clone(), announced]), &["call.intent", "call.updated"]);
+    let waiting = record(&[first]);
+    let mut settled = waiting.clone();
+    settled.inquiry.settled_at = Some(at(3_700));
+    let (was, is) = (item_of(&key(), waiting, 1), item_of(&key(), settled, 2));
+    let events = told(ItemKind::Call, 3_700, Some(was), Some(is), None);
+    assert_eq!(types(&events), ["call.completed", "call.intent"]);
+}
+
+#[test]
+fn a_correction_is_only_told_of_what_was_told_as_completed() {
+    const LATER: i64 = 30 * 86_400;
+    let all = |first: i64| [report(first), recording_push(first + 1), note(first + 2)];
+    let longer = |second: i64| said(REPORT, "2", second, json!({"duration_s": 31}));
+    let corrected = |first: i64, second: i64| {
+        let new = [&all(first)[..], &[longer(second)]].concat();
+        types(&told(ItemKind::Call, second, Some(call(&all(first))), Some(call(&new)), None))
+    };
+    assert_eq!(corrected(1, LATER), ["call.corrected", "call.updated"], "it was completed in time");
+    // Its pushes came when the call was long over, and nobody was told that it was complete.
+    assert_eq!(corrected(LATER, LATER + 9), ["call.updated"]);
+    // Neither where it was taken back meanwhile.
+    let busy = |first: i64| {
+        let busy = json!({"outcome": "busy", "originated_at": "2025-06-01T02:00:00.000Z"});
+        [
+            said(REPORT, "1", first, busy),
+            said(NOTE, "1", first + 1, json!({})),
+            said(REPORT, "2", first + 2, json!({"outcome": "answered"})),
+            said(REPORT, "3", first + 3, json!({"outcome": "answered", "duration_s": 9})),
+        ]
+    };
+    for (first, expected) in [(1, &["call.corrected", "call.updated"][..]), (LATER, &["call.updated"])] {
+        let (old, new) = (call(&busy(first)[..3]), call(&busy(first)));
+        assert_eq!(types(&told(ItemKind::Call, LATER + 60, Some(old), Some(new), None)), expected);
+    }
+    // A call that was settled in time is known as completed.
+    let mut settled = record(&[report(1)]);
+    settled.inquiry.settled_at = Some(at(3_700));
+    let mut known = Some(settled.clone());
+    merge(CALL_WRITERS, &mut known, longer(LATER));
+    let (old, new) = (item_of(&key(), settled, 2), item_of(&key(), known.unwrap(), 3));
+    assert_eq!(
+        types(&told(ItemKind::Call, LATER, Some(old), Some(new), None)),
+        ["call.corrected", "call.updated"]
+    );
+}
+
 fn recording(state: RecordingState) -> Item {
     let source = RecordingSource {
         slot: "main".to_owned(),
@@ -304,6 +372,25 @@ fn what_is_too_large_is_left_to_the_link() {
         assert!(event.detail["href"].is_string() && event.detail["call"]["outcome"] == "busy");
     }
     assert_eq!(types(&events), ["call.completed", "call.intent", "call.updated"]);
+}
+
+#[test]
+fn tags_that_are_larger_than_an_attribute_are_told_to_be_left_out() {
+    let left_out = |facts: Value, extra: Value| {
+        let mut note = said(NOTE, "1", 2, facts);
+        note.extra = extra.as_object().unwrap().clone();
+        let events = told(ItemKind::Call, 60, None, Some(call(&[report(1), note])), None);
+        assert_eq!(types(&events), ["call.updated"]);
+        events[0].detail.get("left_out").cloned()
+    };
+    let large = "x".repeat(17_000);
+    assert_eq!(left_out(json!({}), json!({"outputTags": {"a": large}})), Some(json!(["tags"])));
+    // All that a function says beside may have gone to the bucket with them.
+    assert_eq!(left_out(json!({}), json!({"large_key": "large/alicom/1"})), Some(json!(["tags"])));
+    // Where another writer's tags stand, or what came are no tags, nothing is missing.
+    assert_eq!(left_out(json!({"tags": ["a"]}), json!({"outputTags": {"a": large}})), None);
+    assert_eq!(left_out(json!({}), json!({"outputTags": "none"})), None);
+    assert_eq!(left_out(json!({}), json!({"new": large})), None);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub const UNTRIMMED: &str = "_untrimmed";
 /// The longest text that an attribute of the model holds, in bytes; ids are part of keys. Longer text stays behind.
 const MAX_TEXT_BYTES: usize = 1024;
 /// The largest value taken over as it is, as JSON text in bytes; a larger one stays behind.
-const MAX_VALUE_BYTES: usize = 16 * 1024;
+pub(crate) const MAX_VALUE_BYTES: usize = 16 * 1024;
 /// The longest URL, in bytes; one that carries a temporary token in its signature may well exceed an attribute's text.
 const MAX_URL_BYTES: usize = 8 * 1024;
 

@@ -9,15 +9,16 @@ use crate::record::merge::{NOTE, QUERY, RECORD, Record, Source, Writers};
 /// What decides whether a call is complete, beside what only grows.
 const DECISIVE: [&str; 2] = ["outcome", "answered_at"];
 
-/// Whether a call's record was, at some time, what `is` asks for: as each of its bodies was received. What was taken back by a null is taken
-/// as it was before: that suffices to know whether a call was ever complete.
-pub fn has_ever_been(writers: Writers, record: &Record, is: impl Fn(&Record) -> bool) -> bool {
-    was(writers, record, is, 0)
+/// Since when a call's record is, or was at some time, what `is` asks for: the receipt of the body by which it came to be. `None` where it
+/// never was, as far as its bodies tell. What was taken back by a null is taken as it was before: that suffices to know whether a call was
+/// ever complete.
+pub fn ever_since(writers: Writers, record: &Record, is: impl Fn(&Record) -> bool) -> Option<Instant> {
+    since(writers, record, is, 0)
 }
 
 /// Whether it was that before the last body that was received.
 pub fn has_been_before(writers: Writers, record: &Record, is: impl Fn(&Record) -> bool) -> bool {
-    was(writers, record, is, 1)
+    since(writers, record, is, 1).is_some()
 }
 
 /// Who says that there is a conversation, and a recording.
@@ -36,7 +37,12 @@ fn has_told(record: &Record, then: &Record) -> Option<Value> {
     Some(Value::Object(has))
 }
 
-fn was(writers: Writers, record: &Record, is: impl Fn(&Record) -> bool, without_last: usize) -> bool {
+fn since(
+    writers: Writers,
+    record: &Record,
+    is: impl Fn(&Record) -> bool,
+    without_last: usize,
+) -> Option<Instant> {
     let mut bodies: Vec<(Instant, &str, &str)> = record
         .sources
         .iter()
@@ -45,18 +51,15 @@ fn was(writers: Writers, record: &Record, is: impl Fn(&Record) -> bool, without_
             source.bodies.iter().zip(receipts).map(|(body, at)| (at, function.as_str(), body.as_str()))
         })
         .collect();
-    if bodies.len() < 2 {
-        return false;
-    }
     bodies.sort_unstable();
     let mut then = record.clone();
     then.sources.clear();
     DECISIVE.iter().for_each(|attribute| drop(then.facts.remove(attribute)));
     // The last word of each function on each attribute, so far.
     let mut said: Vec<(&str, &str, Value)> = Vec::new();
-    let count = bodies.len() - without_last;
-    bodies.into_iter().take(count).any(|(_, function, body)| {
-        let Some(source) = record.sources.get(function) else { return false };
+    let count = bodies.len().saturating_sub(without_last);
+    bodies.into_iter().take(count).find_map(|(at, function, body)| {
+        let source = record.sources.get(function)?;
         then.sources.insert(function.to_owned(), source.clone());
         if let Some(has) = has_told(record, &then) {
             then.facts.insert(HAS, has);
@@ -70,7 +73,7 @@ fn was(writers: Writers, record: &Record, is: impl Fn(&Record) -> bool, without_
                 then.facts.insert(attribute, value.clone());
             }
         }
-        is(&then)
+        is(&then).then_some(at)
     })
 }
 
@@ -177,7 +180,7 @@ mod tests {
         ] {
             let record = record(&said);
             assert!(!complete(&record), "{said:?}");
-            assert_eq!(has_ever_been(CALL_WRITERS, &record, complete), expected, "{said:?}");
+            assert_eq!(ever_since(CALL_WRITERS, &record, complete).is_some(), expected, "{said:?}");
         }
     }
 }

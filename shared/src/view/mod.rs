@@ -44,10 +44,14 @@ impl Shown<'_> {
 
 /// The time by which lists are sorted, as an item has it: [`crate::model::CallFacts::call_at`], else the first receipt.
 pub fn call_at(call: &Record) -> Instant {
+    told_call_at(call).unwrap_or(call.first_received_at)
+}
+
+/// The same, as far as the platform tells it; `None` where only receipts are known.
+pub fn told_call_at(call: &Record) -> Option<Instant> {
     let time = |name: &str| call.facts.get(name)?.as_str()?.parse::<Instant>().ok();
     let others = ["submitted_at", "ringing_at", "answered_at", "ended_at"];
-    let known = time("originated_at").or_else(|| others.into_iter().filter_map(time).min());
-    known.unwrap_or(call.first_received_at)
+    time("originated_at").or_else(|| others.into_iter().filter_map(time).min())
 }
 
 /// A call in a list: what is known of it, without the platform's codes and what the model has no attribute for.

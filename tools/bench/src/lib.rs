@@ -6,6 +6,7 @@ pub mod billing;
 mod cold;
 mod console;
 pub mod cost;
+mod events;
 pub mod memory;
 mod pushes;
 mod reads;
@@ -83,6 +84,8 @@ pub enum Part {
     Reads,
     /// The console's pages.
     Console,
+    /// What events cost pushes and archiving, and how long they take.
+    Events,
 }
 
 /// Runs the benchmark.
@@ -111,6 +114,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             Part::Cost => cost::run().await,
             Part::Reads => reads::run(&programs, &options).await,
             Part::Console => console::run(&programs, rounds).await,
+            Part::Events => events::run(rounds).await,
         };
         report.sections.push(section.with_context(|| format!("the part {part:?} failed"))?);
     }

@@ -1,7 +1,7 @@
 //! The embedded DynamoDB: [`dynoxide`] behind a socket of ours, so that the official SDK and the AWS CLI find a real endpoint.
 //!
-//! Any credentials do. An item is on disk before its write is acknowledged. Streams are left alone: no table of ours has
-//! one, and with one every write gets slower than the last.
+//! Any credentials do. An item is on disk before its write is acknowledged. Its streams are left alone: with one, every write gets slower than
+//! the last. What changes is taken by triggers of ours, in the write's own transaction: see the module `stream`.
 //!
 //! The engine runs a request to its end on the thread that polls it, waiting for the one database lock if it must. It
 //! therefore lives on a runtime of its own, where that can hold up nobody but other requests to it.
@@ -61,10 +61,33 @@ pub enum DynamoDbError {
     Lost,
 }
 
+/// Where the items are.
+#[derive(Clone, Debug)]
+enum Place {
+    /// In memory, for the engine's own connection alone.
+    Memory,
+    /// In memory under a name, by which this process can connect to it again. SQLite lets it have a gigabyte at most.
+    NamedMemory(String),
+    /// In this file.
+    File(PathBuf),
+}
+
+impl Place {
+    /// What SQLite opens it by; `None` where nobody else can.
+    fn name(&self) -> Result<Option<&str>, DynamoDbError> {
+        match self {
+            Self::Memory => Ok(None),
+            Self::NamedMemory(name) => Ok(Some(name)),
+            Self::File(file) => file.to_str().map(Some).ok_or_else(|| DynamoDbError::Path(file.clone())),
+        }
+    }
+}
+
 /// A running embedded DynamoDB. Dropping it ends it too, without waiting.
 #[derive(Debug)]
 pub struct DynamoDb {
     local_addr: SocketAddr,
+    place: Place,
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<Result<(), DynamoDbError>>,
 }
@@ -82,6 +105,11 @@ impl DynamoDb {
         format!("http://{}", self.local_addr)
     }
 
+    /// What SQLite opens its database by, for another connection; `None` where it is in memory and has no name.
+    pub(crate) fn database(&self) -> Option<&str> {
+        self.place.name().ok().flatten()
+    }
+
     /// Stops accepting requests and waits, three seconds at most, for running ones to be answered.
     ///
     /// # Errors
@@ -97,44 +125,63 @@ impl DynamoDb {
 /// # Errors
 /// When the database can't be opened or the socket not be served.
 pub async fn start(listener: TcpListener, data: Option<&Path>) -> Result<DynamoDb, DynamoDbError> {
+    start_at(listener, data.map_or(Place::Memory, in_folder)).await
+}
+
+/// [`start`], so that changes can be taken from its database.
+pub(crate) async fn start_with_stream(
+    listener: TcpListener,
+    data: Option<&Path>,
+) -> Result<DynamoDb, DynamoDbError> {
+    let memory = || Place::NamedMemory(format!("file:/{}?vfs=memdb", ::runtime::random::name()));
+    start_at(listener, data.map_or_else(memory, in_folder)).await
+}
+
+fn in_folder(data: &Path) -> Place {
+    Place::File(data.join(DATABASE_FILE))
+}
+
+async fn start_at(listener: TcpListener, place: Place) -> Result<DynamoDb, DynamoDbError> {
     let local_addr = listener.local_addr()?;
     let listener = listener.into_std()?;
-    let data = data.map(Path::to_owned);
 
     let (stop, stopped) = oneshot::channel();
     let (started, start) = oneshot::channel();
     let (end, ended) = oneshot::channel();
-    thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
-        match open(listener, data.as_deref()) {
-            Ok((runtime, listener, database)) => {
-                let file = data.map(|data| data.join(DATABASE_FILE));
-                // Whoever started it may be gone; then `stopped` resolves at once.
-                let _ = started.send(Ok(()));
-                let result = runtime.block_on(serve(listener, database, file, stopped));
-                runtime.shutdown_timeout(STOP_GRACE);
-                let _ = end.send(result);
-            }
-            Err(error) => {
-                let _ = started.send(Err(error));
-            }
+    let opened = place.clone();
+    thread::Builder::new().name("dynamodb".to_owned()).spawn(move || match open(listener, &opened) {
+        Ok((runtime, listener, database)) => {
+            let file = match opened {
+                Place::File(file) => Some(file),
+                Place::Memory | Place::NamedMemory(_) => None,
+            };
+            // Whoever started it may be gone; then `stopped` resolves at once.
+            let _ = started.send(Ok(()));
+            let result = runtime.block_on(serve(listener, database, file, stopped));
+            runtime.shutdown_timeout(STOP_GRACE);
+            let _ = end.send(result);
+        }
+        Err(error) => {
+            let _ = started.send(Err(error));
         }
     })?;
     start.await.map_err(|_| DynamoDbError::Lost)??;
-    Ok(DynamoDb { local_addr, stop, ended })
+    Ok(DynamoDb { local_addr, place, stop, ended })
 }
 
 fn open(
     listener: std::net::TcpListener,
-    data: Option<&Path>,
+    place: &Place,
 ) -> Result<(Runtime, TcpListener, Database), DynamoDbError> {
-    let database = match data {
+    if let Place::File(file) = place
+        && let Some(directory) = file.parent()
+    {
+        std::fs::create_dir_all(directory)
+            .map_err(|source| DynamoDbError::Directory { path: directory.to_owned(), source })?;
+    }
+    let database = match place.name()? {
         None => Database::memory()?,
-        Some(directory) => {
-            std::fs::create_dir_all(directory)
-                .map_err(|source| DynamoDbError::Directory { path: directory.to_owned(), source })?;
-            let file = directory.join(DATABASE_FILE);
-            Database::new(file.to_str().ok_or_else(|| DynamoDbError::Path(file.clone()))?)?
-        }
+        Some(name) => Database::new(name)?,
     };
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)

@@ -34,7 +34,7 @@ use crate::bus::{self, Bus, Webhook};
 use crate::dynamodb::{self, DynamoDb};
 use crate::functions::{Functions, SCHEDULED_FUNCTIONS, ScheduledFunction};
 use crate::issuer::{self, Issuer};
-use crate::stream::{Stream, Streaming};
+use crate::stream::Stream;
 use crate::{demo, gateway, schema};
 
 /// The token of a stack on one's own machine.
@@ -77,7 +77,7 @@ pub struct Options {
     /// Where data is kept across restarts.
     #[arg(long, value_name = "DIR", default_value = ".callvault")]
     pub data: PathBuf,
-    /// Keep nothing across restarts.
+    /// Keep nothing across restarts. The table has a gigabyte at most then, unless no events are made.
     #[arg(long)]
     pub memory: bool,
     /// The token that pushes have to carry: it opens every function.
@@ -118,7 +118,7 @@ pub struct Options {
     /// Fetch recordings from the simulator alone, whatever is set: nothing leaves this machine.
     #[arg(skip)]
     pub simulator_only: bool,
-    /// Make no events: nothing stands before the embedded DynamoDB then.
+    /// Make no events.
     #[arg(long)]
     pub no_events: bool,
     /// How many of a hundred requests to the bus go wrong, on purpose.
@@ -181,7 +181,7 @@ pub struct Stack {
     provider: Provider,
     issuer: Issuer,
     bus: Bus,
-    streaming: Option<Streaming>,
+    stream: Option<Stream>,
     dynamodb: Option<DynamoDb>,
     s3: Option<S3>,
 }
@@ -200,30 +200,27 @@ impl Stack {
             }
         };
         let dynamodb_data = data.map(|data| data.join("dynamodb"));
-        let (dynamodb, mut dynamodb_address, mut stream) = (None, None, None);
-        let mut dynamodb: Option<DynamoDb> = dynamodb;
-        if options.dynamodb_endpoint.is_none() {
-            let listener = listen(options, options.dynamodb_port, "--dynamodb-port").await?;
-            dynamodb_address = Some(listener.local_addr()?);
-            // The stream's proxy stands before it. Others' DynamoDB has a stream of its own, or none.
-            let (inner, outer) = match options.no_events {
-                true => (listener, None),
-                false => (TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?, Some(listener)),
-            };
-            let embedded = dynamodb::start(inner, dynamodb_data.as_deref()).await?;
-            if let Some(listener) = outer {
-                let events = data.map(|data| data.join("events"));
-                let table = options.table.clone();
-                stream = Some(Stream::start(listener, embedded.endpoint(), table, events.as_deref())?);
+        let dynamodb = match &options.dynamodb_endpoint {
+            // Others' DynamoDB has a stream of its own, or none.
+            Some(_) => None,
+            None => {
+                let listener = listen(options, options.dynamodb_port, "--dynamodb-port").await?;
+                let data = dynamodb_data.as_deref();
+                Some(match options.no_events {
+                    true => dynamodb::start(listener, data).await?,
+                    false => dynamodb::start_with_stream(listener, data).await?,
+                })
             }
-            dynamodb = Some(embedded);
-        }
+        };
         let webhook = options
             .webhook
             .as_ref()
             .map(|url| Webhook { url: url.to_string(), header: options.webhook_header.clone() });
         let bus_listener = listen(options, options.bus_port, "--bus-port").await?;
         let events = data.map(|data| data.join("events"));
+        if let Some(events) = &events {
+            Stream::remove_former(events);
+        }
         let bus = Bus::start(
             bus_listener,
             events.as_deref(),
@@ -241,7 +238,7 @@ impl Stack {
         // Whoever names an issuer of their own has settings of their own for it.
         let own_issuer = set("OIDC_ISSUER");
         let session_key = [runtime::random::name(), runtime::random::name()].concat();
-        let dynamodb_endpoint = endpoint(dynamodb_address);
+        let dynamodb_endpoint = endpoint(dynamodb.as_ref().map(DynamoDb::local_addr));
         let s3_endpoint = endpoint(s3.as_ref().map(S3::local_addr));
 
         // What is set goes on to the functions; what isn't has its local default.
@@ -316,7 +313,11 @@ impl Stack {
             publisher,
         };
         let functions = Arc::new(functions);
-        let streaming = stream.map(|stream| stream.read_by(&functions));
+        let stream = match dynamodb.as_ref().and_then(DynamoDb::database) {
+            Some(database) if options.no_events => Stream::none(database, &options.table).map(|()| None)?,
+            Some(database) => Some(Stream::start(database, &options.table, &functions)?),
+            None => None,
+        };
         let address = api.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let read_timeout = Duration::from_secs(options.read_timeout);
@@ -340,7 +341,7 @@ impl Stack {
             provider,
             issuer,
             bus,
-            streaming,
+            stream,
             dynamodb,
             s3,
         })
@@ -401,8 +402,8 @@ impl Stack {
         // A run that is broken off leaves claims that lapse, as it would in Lambda.
         self.schedule.shutdown().await;
         self.provider.stop().await;
-        if let Some(streaming) = self.streaming {
-            streaming.stop();
+        if let Some(stream) = self.stream {
+            stream.stop();
         }
         self.bus.stop();
         if let Some(s3) = self.s3 {

@@ -343,7 +343,7 @@ async fn what_changed_is_told_again_with_the_ids_that_it_had() {
     let told = ids();
     assert_eq!(told.len(), 2);
     let endpoint = format!("http://127.0.0.1:{bus}");
-    let operate = |arguments: &[&str]| {
+    let operate_by = |key: Option<&str>, arguments: &[&str]| {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_callvault"))
             .args(arguments)
             .envs([
@@ -353,12 +353,15 @@ async fn what_changed_is_told_again_with_the_ids_that_it_had() {
             ])
             .envs([("DYNAMODB_ENDPOINT", &served.dynamodb), ("S3_ENDPOINT", &served.s3)])
             .env("EVENTBRIDGE_ENDPOINT", &endpoint)
+            .env_remove("CALLEE_ID_KEY")
+            .envs(key.map(|key| ("CALLEE_ID_KEY", key)))
             .output()
             .unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(output.status.success(), "{said}");
         said
     };
+    let operate = |arguments: &[&str]| operate_by(Some("the local stack's, which is no secret"), arguments);
     let said = operate(&["events", "resend", "--since", "2025-06-01T00:00:00Z"]);
     assert_eq!(said, "events that were put on the bus again: 2\n");
     let count = || hook.got.lock().unwrap().len();
@@ -371,6 +374,9 @@ async fn what_changed_is_told_again_with_the_ids_that_it_had() {
         operate(&["events", "resend", "--since", "2099-06-01T00:00:00Z", "--until", "2099-06-02T00:00:00Z"])
             .contains(": 0")
     );
+    // Without the key of callees' ids, ids of corrections differ: whoever has it told again has to know.
+    let said = operate_by(None, &["events", "resend", "--since", "2025-06-01T00:00:00Z", "--dry-run"]);
+    assert!(said.contains(": 2\ncallvault: no CALLEE_ID_SECRET_ARN and no CALLEE_ID_KEY is set"), "{said}");
     let said = operate(&["events", "test"]);
     assert_eq!(said, "put 9 events on the bus, one of each type\n");
     let all = operate(&["events", "--follow", "--from-start", "--count", "13", "--bus", &endpoint]);
@@ -419,7 +425,7 @@ async fn pushes_do_not_wait_for_a_dead_webhook_which_gets_all_once_it_lives() {
     let told = format!("p50 without and with the stream: {p50:?} µs; processor: {cpu:?} ms\n");
     std::io::Write::write_all(&mut out, told.as_bytes()).unwrap();
     // This is a build without optimization, on a machine that does other things: a bound that only a fault breaks.
-    assert!(p50[1] <= p50[0] * 3, "{told}");
+    assert!(p50[1] <= p50[0] * 2, "{told}");
     let hook = Hook::listen(port).await;
     assert_eq!(hook.await_calls("call.completed", 400).await.len(), 400);
 }

@@ -26,3 +26,4 @@ mod report;
 mod sign_in;
 mod simulation;
 mod support;
+mod telling;

@@ -327,16 +327,17 @@ impl Killable {
 /// How long it stays down: long enough that pushes find nobody there.
 const DOWN: Duration = Duration::from_secs(2);
 
-/// `CALLVAULT_FULL=1`: twenty thousand calls and five kills, which takes several minutes.
+/// `CALLVAULT_FULL=1`: twenty thousand calls (`CALLVAULT_FULL_CALLS`) and five kills, at `CALLVAULT_FULL_RATE` calls a second, which takes many
+/// minutes; fewer where `CALLVAULT_TEST_PROGRAM` names a program that is optimized (`cargo build --profile measure --workspace --bin callvault`).
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_acknowledged_is_lost_while_the_stack_is_killed_and_its_stores_fail() {
     let _turn = ONE_AT_A_TIME.lock().await;
     let full = std::env::var_os("CALLVAULT_FULL").is_some_and(|full| full == "1");
+    let set =
+        |variable: &str| std::env::var(variable).ok().filter(|_| full).map(|set| set.parse::<u64>().unwrap());
     let (calls, kills, erasures) = if full { (20_000, 5, 20) } else { (500, 1, 5) };
-    let rate = match std::env::var("CALLVAULT_FULL_RATE") {
-        Ok(rate) if full => rate.parse().unwrap(),
-        _ => 8,
-    };
+    let calls = set("CALLVAULT_FULL_CALLS").unwrap_or(calls);
+    let rate = set("CALLVAULT_FULL_RATE").unwrap_or(8);
     let recordings = recordings().await;
     let hosts = recordings.address().to_string();
     let folder = tempfile::tempdir().unwrap();

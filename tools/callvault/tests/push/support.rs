@@ -31,6 +31,8 @@ pub(crate) const REPORTS: &str = "/push/alicom-call-report/canary-token";
 /// The token that pushes carry.
 pub(crate) const TOKEN: &str = "canary-token";
 
+/// Another program to serve than the one that was built with the tests: one that is optimized, for long runs.
+const PROGRAM: &str = "CALLVAULT_TEST_PROGRAM";
 /// Other stores than the embedded ones to run on, for a second opinion: their endpoints.
 const OTHER_DYNAMODB: &str = "CALLVAULT_TEST_DYNAMODB_ENDPOINT";
 const OTHER_S3: &str = "CALLVAULT_TEST_S3_ENDPOINT";
@@ -158,7 +160,8 @@ impl Served {
         let ports = ports.into_iter();
         let free_ports = ports.filter(|port| !options.contains(port)).flat_map(|port| [port, "0"]);
         let token = ["--token", TOKEN].into_iter().filter(|_| !options.contains(&"--token"));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_callvault"))
+        let program = std::env::var_os(PROGRAM).unwrap_or_else(|| env!("CARGO_BIN_EXE_callvault").into());
+        let mut child = Command::new(program)
             .env("METRICS_NAMESPACE", "callvault")
             .envs(settings.iter().copied())
             .arg("serve")

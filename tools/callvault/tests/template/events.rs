@@ -39,6 +39,18 @@ fn is_updating() -> bool {
     std::env::var_os("UPDATE_EVENTS").is_some()
 }
 
+/// Which field feeds the tags is each function's own knowledge; events need all of them, to tell that tags are missing.
+#[test]
+fn the_fields_that_feed_tags_are_those_of_the_functions() {
+    let pushes =
+        catalog::PUSH_FUNCTIONS.into_iter().map(|known| known.push).chain([fetch_conversations::ANSWER]);
+    let fields: BTreeSet<_> = pushes
+        .flat_map(|push| push.feeds.call.iter().filter(|(_, attribute)| *attribute == "tags"))
+        .map(|(field, _)| *field)
+        .collect();
+    assert_eq!(fields, shared::events::TAG_FIELDS.into());
+}
+
 #[test]
 fn there_is_a_sample_of_every_type() {
     let kinds: BTreeSet<_> = samples().into_iter().map(|(kind, _)| kind).collect();
@@ -237,7 +249,9 @@ fn the_templates_rules_take_our_events_and_the_leads_message_is_a_text() {
     let pattern = &rule["EventPattern"];
     assert_eq!(pattern["source"], json!(["callvault"]));
     assert_eq!(pattern["detail-type"], json!([EventType::CallIntent.as_str()]));
-    assert_eq!(pattern["detail"]["call"]["intent_code"], json!({"Ref": "LeadIntents"}));
+    // By its code or by its name, whichever the platform tells.
+    let by = |attribute: &str| json!({"call": {attribute: {"Ref": "LeadIntents"}}});
+    assert_eq!(pattern["detail"], json!({"$or": [by("intent_code"), by("intent_name")]}));
     let lead = sample(EventType::CallIntent);
     assert!(lead["detail"]["call"]["intent_code"].is_string());
     let message = transformed(&rule["Targets"][0]["InputTransformer"], &lead);

@@ -1,8 +1,12 @@
 //! Posting events to a webhook, as a rule with an API destination does: the whole event, again and again for a day.
 //!
+//! While the webhook takes nothing, one event at a time is tried: to try all that wait costs this machine much, and tells no more.
+//!
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html>
 
+use std::future::ready;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -36,6 +40,7 @@ pub struct Webhook {
 }
 
 /// What became of an attempt.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Done,
     /// It is of no use to try again.
@@ -46,27 +51,38 @@ enum Outcome {
 /// Delivers what is due, for ever.
 pub(super) async fn deliver(webhook: Webhook, shared: Arc<Shared>) {
     let http = Http::new();
+    // How often in a row the webhook took nothing.
+    let mut failures = 0;
     loop {
         let news = shared.news.notified();
-        let due = tokio::task::block_in_place(|| shared.shelf.due(MAX_DUE)).unwrap_or_default();
+        let limit = if failures > 0 { 1 } else { MAX_DUE };
+        let due = tokio::task::block_in_place(|| shared.shelf.due(limit)).unwrap_or_default();
         if due.is_empty() {
             let _ = tokio::time::timeout(IDLE, news).await;
             continue;
         }
-        let posts =
-            stream::iter(due).map(|pending| post(&http, &webhook, pending)).buffer_unordered(CONCURRENCY);
+        let mut taken = 0;
+        let is_deaf = AtomicBool::new(false);
+        // Once none of the first ones was taken, the others wait.
+        let tried = stream::iter(due).take_while(|_| ready(!is_deaf.load(Ordering::Relaxed)));
+        let posts = tried.map(|pending| post(&http, &webhook, pending)).buffer_unordered(CONCURRENCY);
         // What is delivered is noted a few at a time: a dead webhook must not hold up the notes on others.
-        let mut outcomes = posts.ready_chunks(CONCURRENCY);
-        while let Some(outcomes) = outcomes.next().await {
-            if let Err(error) = tokio::task::block_in_place(|| shared.shelf.settle(&outcomes)) {
+        let mut posts = posts.ready_chunks(CONCURRENCY);
+        while let Some(tried) = posts.next().await {
+            taken += tried.iter().filter(|(outcome, _)| *outcome != Outcome::Again).count();
+            is_deaf.store(taken == 0, Ordering::Relaxed);
+            let settled: Vec<_> = tried.into_iter().map(|(_, settled)| settled).collect();
+            if let Err(error) = tokio::task::block_in_place(|| shared.shelf.settle(&settled)) {
                 tracing::error!(error = %format!("{error:#}"), "deliveries could not be noted");
             }
         }
+        failures = if taken == 0 { failures + 1 } else { 0 };
+        BACKOFF.pause(failures).await;
     }
 }
 
-/// Posts an event, and tells when it is due again, after how many attempts.
-async fn post(http: &Http, webhook: &Webhook, pending: Pending) -> (u64, Option<i64>, u32) {
+/// Posts an event, and tells what became of it, when it is due again, and after how many attempts.
+async fn post(http: &Http, webhook: &Webhook, pending: Pending) -> (Outcome, (u64, Option<i64>, u32)) {
     let Pending { number, event, attempts, at } = pending;
     let header = webhook.header.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
     let outcome = match http.post_with(&webhook.url, event, header, TIMEOUT).await {
@@ -75,15 +91,16 @@ async fn post(http: &Http, webhook: &Webhook, pending: Pending) -> (u64, Option<
         Ok(_) => Outcome::Refused,
     };
     let attempts = attempts + 1;
-    match outcome {
-        Outcome::Done => (number, None, attempts),
+    let due = match outcome {
+        Outcome::Done => None,
         Outcome::Again if attempts < MAX_ATTEMPTS && now() - at < TRIED_MS => {
             let pause = i64::try_from(BACKOFF.after(attempts).as_millis()).unwrap_or(i64::MAX);
-            (number, Some(now() + pause), attempts)
+            Some(now() + pause)
         }
         Outcome::Again | Outcome::Refused => {
             tracing::warn!(attempts, "an event was given up: the webhook does not take it");
-            (number, None, attempts)
+            None
         }
-    }
+    };
+    (outcome, (number, due, attempts))
 }

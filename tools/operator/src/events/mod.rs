@@ -95,3 +95,8 @@ fn say(line: &str) -> std::io::Result<()> {
     writeln!(out, "{line}")?;
     out.flush()
 }
+
+/// Warns of something, where it does not get among what is said.
+fn warn(line: &str) -> std::io::Result<()> {
+    writeln!(std::io::stderr().lock(), "callvault: {line}")
+}

@@ -17,7 +17,7 @@ use shared::record::item::{ERASED_AT, Item};
 use shared::record::keys;
 use shared::view::Shown;
 
-use super::{put, say};
+use super::{put, say, warn};
 use crate::Target;
 
 /// How many items are worked on at a time.
@@ -51,6 +51,12 @@ pub(super) async fn resend(options: ResendOptions) -> anyhow::Result<()> {
     let receiver = options.target.receiver().await?;
     let (bus, settings) = options.target.bus().await?;
     let callee_ids = options.target.callee_ids().await?;
+    if !callee_ids.have_key() {
+        warn(
+            "no CALLEE_ID_SECRET_ARN and no CALLEE_ID_KEY is set: no event has a `callee_id`. If publish-changes has a key, corrections get other ids than \
+              they had, and whoever has heard of them takes them for news",
+        )?;
+    }
     let callee_id = |number: &str| callee_ids.id_of(number);
     let shown = Shown { numbers: settings.numbers, callee_id: &callee_id };
     let until = options.until.unwrap_or_else(clock::now);
