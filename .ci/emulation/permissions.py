@@ -59,6 +59,7 @@ CONDITIONS = {
     "HasWebhook": False,
     "HasTwoWorkers": False, "HasProviderSecret": True, "HasKmsKey": False, "HasRecordingLock": False, "HasCalleeIdSecret": True,
     "HasSessionSecret": False, "MakesSessionSecret": True, "HasClientSecret": False,
+    "SealsBySessionSecret": False, "SealsByMadeSecret": False,
 }
 
 
