@@ -10,13 +10,14 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use catalog::PUSH_FUNCTIONS;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, USER_AGENT};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -88,7 +89,7 @@ pub(crate) async fn serve(listener: TcpListener, gateway: Gateway, mut stopped: 
 
 /// The routes of the HTTP API, and of Lambda's.
 fn router(gateway: Gateway) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/push/{function}/{token}", post(push))
         // The API has a route for GET alone: what else comes there is the console's, as of any other path.
         .route(READ, get(read_calls).fallback(console_page))
@@ -99,7 +100,17 @@ fn router(gateway: Gateway) -> Router {
         .fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
         .method_not_allowed_fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
         .layer(DefaultBodyLimit::disable())
-        .with_state(gateway)
+        .with_state(gateway);
+    // Around all of it: a layer of its own is below where axum tells.
+    Router::new().fallback_service(routes).layer(map_response(without_hint))
+}
+
+/// What is not found is answered without the methods that would do, which axum tells and API Gateway doesn't.
+async fn without_hint(mut response: Response) -> Response {
+    if response.status() == StatusCode::NOT_FOUND {
+        response.headers_mut().remove(ALLOW);
+    }
+    response
 }
 
 /// The route of the API over calls, as API Gateway has it with `+` in the place of `*`.

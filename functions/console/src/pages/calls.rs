@@ -73,6 +73,14 @@ pub(crate) fn filter_of(asked: &Asked<'_>) -> Result<CallFilter, Problem> {
     Ok(CallFilter { zone: asked.frame.zone.clone(), ..filter })
 }
 
+/// Records that somebody looks for a number within a text. What is shown has none, and tells that there are such calls.
+pub(crate) async fn record_search(asked: &Asked<'_>, filter: &CallFilter) -> Result<(), Problem> {
+    match filter::is_by_number(filter) {
+        true => asked.visit.record(What::list(&filtered_by(&asked.visit, filter, None)), None).await,
+        false => Ok(()),
+    }
+}
+
 /// A page of calls, or all of them as a file.
 pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let filter = filter_of(asked)?;
@@ -87,11 +95,13 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
         return whole_list(&visit, &filter, format, Some(asked.frame.language.tag())).await;
     }
     let visit = &asked.visit;
-    let cursor = visit.cursor(&asked.query, |text| Cursor::decode(text, &filter))?;
+    let cursor = visit.cursor(&asked.query, |text| Cursor::decode(text, &filter)).await?;
     let limit = asked.query.get(&of::LIMIT)?.unwrap_or(PER_PAGE);
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let page = visit.reader.store.list_calls(&filter, cursor.as_ref(), limit, &callee_id).await;
-    let page = shown(asked, page.map_err(problem)?, None).await?;
+    let page = page.map_err(problem)?;
+    record_search(asked, &filter).await?;
+    let page = shown(asked, page, None).await?;
     Ok(asked.page(&page))
 }
 
@@ -121,12 +131,12 @@ pub(crate) async fn found(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let Some((callee, number)) = sought else { return Ok(asked.page(&nothing_sought(asked.frame))) };
     let filter = CallFilter { callee: Some(callee), zone: asked.frame.zone.clone(), ..CallFilter::default() };
     let visit = &asked.visit;
-    let cursor = visit.cursor(&asked.query, |text| Cursor::decode(text, &filter))?;
+    let cursor = visit.cursor(&asked.query, |text| Cursor::decode(text, &filter)).await?;
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let page = visit.reader.store.list_calls(&filter, cursor.as_ref(), PER_PAGE, &callee_id).await;
     let page = page.map_err(problem)?;
     let first = page.calls.first().map(|call| &call.record);
-    visit.record(What::list(filtered_by(visit, &filter, first).as_deref()), None).await?;
+    visit.record(What::list(&filtered_by(visit, &filter, first)), None).await?;
     let page = shown(asked, page, Some(&masked(&number))).await?;
     Ok(asked.page(&page))
 }
@@ -194,16 +204,8 @@ async fn shown(asked: &Asked<'_>, page: CallPage, sought: Option<&str>) -> Resul
         Row { call: Value::Object(call), path, task }
     });
     let rows: Vec<_> = rows.collect();
-    // A cursor of a search tells of the number, unless it is sealed.
-    let has_next = sought.is_none() || visit.callee_ids.cursors().is_some();
-    let next = page.next.as_ref().filter(|_| has_next).map(|next| visit.next(next));
-    let list = List {
-        rows: &rows,
-        next: next.as_deref(),
-        is_cut: page.next.is_some() && !has_next,
-        unreadable: page.unreadable,
-        sought,
-    };
+    let next = visit.next(page.next.as_ref()).await?;
+    let list = List { rows: &rows, next: next.as_deref(), unreadable: page.unreadable, sought };
     let body = body(asked, &list);
     let data = match sought {
         // A search has no URL at which it would be JSON.
@@ -220,8 +222,6 @@ async fn shown(asked: &Asked<'_>, page: CallPage, sought: Option<&str>) -> Resul
 struct List<'a> {
     rows: &'a [Row],
     next: Option<&'a str>,
-    /// Whether there is more, and no way to it.
-    is_cut: bool,
     unreadable: u64,
     sought: Option<&'a str>,
 }
@@ -252,7 +252,6 @@ fn body(asked: &Asked<'_>, list: &List<'_>) -> Markup {
         } @else {
             (table(frame, list.rows, &through))
         }
-        @if list.is_cut { p.told { (w.more_than_shown) } }
         div.after {
             @if asked.filters.get("cursor").is_some() { a.button href=(filters.at(path)) { (w.first_page) } }
             @if let Some(next) = list.next {

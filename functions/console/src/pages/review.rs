@@ -13,7 +13,7 @@ use shared::view::{self, Mask};
 
 use crate::frame::{Frame, Page, Place, brief, text, visible};
 use crate::link::Filters;
-use crate::pages::calls::filter_of;
+use crate::pages::calls::{filter_of, record_search};
 use crate::pages::{call, whole_call};
 use crate::{Asked, see};
 
@@ -27,6 +27,7 @@ const MAX_PAGES: usize = 8;
 /// Leads to the next call of a filter that nobody has heard, behind the one that is told; from the beginning where there is none.
 pub(crate) async fn next(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let filter = CallFilter { reviewed: Some(false), ..filter_of(asked)? };
+    record_search(asked, &filter).await?;
     let after = asked.filters.get("after").and_then(|after| position(asked.frame, after));
     let own = after.as_ref().and_then(|after| keys::call_of_pk(&after.pk));
     let filters = asked.filters.clone().without(&["after", "cursor", "limit", "numbers", "reviewed"]);

@@ -642,9 +642,18 @@ fn beside_the_stores_only_logs_keys_and_reports_of_failure_are_let() {
             expected.push((Some("HasCalleeIdSecret"), "secretsmanager:GetSecretValue", "CalleeIdSecretArn"));
         }
         if template.environment(&name).contains_key("SESSION_SECRET_ARN") {
-            // The key of the console's sessions, which the stack makes unless another is named; and the secret of its client.
-            expected.push((Some("HasSessionSecret"), "secretsmanager:GetSecretValue", "SessionSecretArn"));
-            expected.push((Some("MakesSessionSecret"), "secretsmanager:GetSecretValue", "SessionSecret"));
+            // The key of the console's sessions, which the stack makes unless another is named. Of the other readers nobody has it but for
+            // cursors, where nothing else seals these.
+            let conditions = match name == console::FUNCTION {
+                true => ["HasSessionSecret", "MakesSessionSecret"],
+                false => ["SealsBySessionSecret", "SealsByMadeSecret"],
+            };
+            for (condition, resource) in conditions.into_iter().zip(["SessionSecretArn", "SessionSecret"]) {
+                expected.push((Some(condition), "secretsmanager:GetSecretValue", resource));
+            }
+        }
+        if template.environment(&name).contains_key("OIDC_CLIENT_SECRET_ARN") {
+            // The secret of the client that people sign in by.
             expected.push((Some("HasClientSecret"), "secretsmanager:GetSecretValue", "OidcClientSecretArn"));
         }
         let mut granted: BTreeSet<_> = grants(&template, &role)
