@@ -16,7 +16,7 @@ const MAX_BATCH: usize = 100;
 /// How many batches are handed over side by side, where so much waits. The changes of a call are in one.
 const MAX_BATCHES: usize = 4;
 /// How often it is looked for changes. Lambda asks a shard four times a second; and what is gathered costs less than what is told one by one.
-const INTERVAL: Duration = Duration::from_millis(150);
+const INTERVAL: Duration = Duration::from_millis(250);
 /// The pauses before what failed is handed over again.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 
