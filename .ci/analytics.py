@@ -3,8 +3,10 @@
 import datetime
 import decimal
 import json
+import os
 import pathlib
 import sys
+import time
 
 import duckdb
 import pandas
@@ -146,6 +148,33 @@ def simulated(folder):
     assert not differences
 
 
+def full(folder):
+    """How long a month's funnel takes on two processors: of a day of a million calls, and of thirty such days."""
+    folder = pathlib.Path(folder)
+    [day] = folder.glob("calls/*")
+    for number in range(2, 31):
+        later = day.parent / f"day=2025-06-{number:02}"
+        later.mkdir()
+        for file in day.iterdir():
+            os.link(file, later / file.name)
+    funnel = queries()["funnel by task"]
+    assert "BETWEEN DATE '2025-06-01' AND DATE '2025-06-30'" in funnel
+    of_a_day = sum(file.stat().st_size for file in day.iterdir())
+    for what, files in (("a day", f"{day}/*.parquet"), ("thirty days", f"{folder}/calls/*/*.parquet")):
+        database = duckdb.connect()
+        database.execute("SET threads = 2")
+        database.execute(f"CREATE VIEW calls AS SELECT * FROM read_parquet('{files}', hive_partitioning = true, union_by_name = true)")
+        times = []
+        for _ in range(5):
+            began = time.monotonic()
+            rows = database.execute(funnel).fetchall()
+            times.append(time.monotonic() - began)
+        calls = sum(row[2] for row in rows)
+        assert len(rows) > 1 and calls == database.execute("SELECT count(*) FROM calls").fetchone()[0]
+        print(f"the funnel of {what}, {calls} calls in {len(rows)} tasks: {min(times):.2f} s at best, {sorted(times)[2]:.2f} s in the middle of five")
+    print(f"{of_a_day / 1e6:.0f} MB a day")
+
+
 def unlike(call, row):
     """What of a row is not the truth."""
     for name in ("task_id", "outcome", "duration_s", "billed_s", "intent_code", "hangup_by", "attempt", "batch_id"):
@@ -164,4 +193,4 @@ def unlike(call, row):
         yield f"{row['turn_count']} turns and {row['recording_count']} recordings"
 
 
-{"known": known, "simulated": simulated}[sys.argv[1]](sys.argv[2])
+{"known": known, "simulated": simulated, "full": full}[sys.argv[1]](sys.argv[2])

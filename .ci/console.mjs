@@ -136,14 +136,32 @@ async function overflow(page, name) {
   check(await reviewed.page.isChecked("[name=verdict][value=good]"), "the verdict is kept");
   check((await reviewed.page.inputValue("textarea")) === "Asked for the price list", "the note is kept");
   await reviewed.context.close();
-  // A number is revealed, and it is recorded.
+  // A number is revealed once, and it is recorded. Elsewhere and back it is masked, and the browser has a page to show.
   check((await page.textContent("h1")).includes("*"), "the number is masked");
   await page.click("text=Reveal number");
-  check(/\d{11}/.test(await page.textContent("h1")), "the number is shown");
-  await page.reload().catch(() => {});
-  await page.goto(page.url().replace("/reveal", ""));
-  check((await page.textContent("h1")).includes("*"), "and masked again");
+  const number = (await page.textContent("h1")).match(/\d{11,}/)?.[0];
+  check(number, "the number is shown");
+  check(!(await page.title()).includes(number), "and not in the title");
+  await page.goto(`${full}/tasks`);
+  await page.goBack();
+  check(/\*/.test(await page.textContent("h1")), "back from elsewhere it is masked");
+  await page.reload();
+  check((await page.textContent("h1")).includes("*"), "and loaded anew");
   check((await page.textContent("body")).includes("Number"), "who revealed it is recorded");
+  // A number is looked for; from one of its calls one comes back to what was found.
+  await page.goto(`${full}/calls`);
+  await page.fill("#number", number ?? "");
+  await page.press("#number", "Enter");
+  await page.waitForURL(/\/calls\/found$/);
+  check((await page.textContent("h1")).startsWith("Calls to"), "the number's calls");
+  await page.locator("table.calls tbody a").first().click();
+  check(/\/calls\/[a-z-]+\/./.test(page.url()), "a call that was found");
+  await page.goBack();
+  check((await page.textContent("h1")).startsWith("Calls to"), "back to what was found");
+  await page.reload();
+  check((await page.locator("table.calls tbody tr").count()) > 0, "and loaded anew");
+  check(asked.every((url) => !url.includes(number)), "no URL tells the number");
+  console.log("revealed, found, and come back");
   // Downloads.
   await page.goto(`${full}/calls`);
   for (const [name, begins] of [["Excel", "PK"], ["CSV", "\ufeff"]]) {
@@ -188,7 +206,9 @@ async function overflow(page, name) {
     const length = (await response.request().sizes().catch(() => null))?.responseBodySize ?? 0;
     sizes[new URL(response.url()).pathname] = length;
   });
-  await signIn(page, `${full}/calls?day=2020-01-01..2030-01-01`);
+  const day = (from) => new Date(Date.now() + from * 86_400_000).toISOString().slice(0, 10);
+  await signIn(page, `${full}/calls?day=${day(-2)}..${day(1)}`);
+  check((await page.locator("table.calls tbody tr").count()) === 50, "a whole page of calls");
   await sleep(300);
   const list = sizes["/calls"];
   console.log(`first page of a list: ${list} bytes; ${JSON.stringify(sizes)}`);
@@ -243,13 +263,22 @@ for (const { name: look, ...options } of looks) {
     await signIn(page, url);
     const at = {
       today: "/", calls: "/calls", tasks: "/tasks", operations: "/operations", "not-found": "/nowhere",
-      "no-call": "/calls/alicom/none", "bad-filter": "/calls?limit=x", next: "/calls/next?day=2020-01-01", "signed-out": "/signed-out",
+      "no-call": "/calls/alicom/none", "bad-filter": "/calls?limit=x", next: "/calls/next?day=2020-01-01", "no-search": "/calls/found",
     };
     if (state === "full") {
       await page.goto(`${url}/calls?outcome=answered`);
       const hrefs = await page.locator("table.calls tbody td:first-child a").evaluateAll((links) => links.map((link) => link.getAttribute("href")));
       const of = (provider) => hrefs.find((href) => href.includes(`/${provider}/`));
       Object.assign(at, { call: of("ai-voice"), "call-alicom": of("alicom"), "call-laaffic": of("laaffic") });
+      await page.goto(`${url}/calls`);
+      await page.fill("#number", "13900000000");
+      await page.press("#number", "Enter");
+      await page.waitForURL(/\/calls\/found$/);
+      await violations(page, `${look}-found`);
+      await page.screenshot({ path: `${pictures}/${look}-full-found.png`, fullPage: true });
+      await page.goto(`${url}/operations`);
+      at["call-host"] = await page.locator(".state a", { hasText: "demo-113" }).first().getAttribute("href");
+      at["call-expired"] = await page.locator(".state a", { hasText: "demo-44" }).first().getAttribute("href");
       await page.goto(`${url}/calls?outcome=no_answer`);
       at["call-unanswered"] = await page.locator("table.calls tbody td:first-child a").first().getAttribute("href");
       await page.goto(`${url}/tasks`);
@@ -264,6 +293,11 @@ for (const { name: look, ...options } of looks) {
       await page.screenshot({ path: `${pictures}/${of}.png`, fullPage: true });
     }
     await context.close();
+    const nobody = await person(options);
+    await nobody.page.goto(`${url}/signed-out`);
+    await violations(nobody.page, `${look}-${state}-signed-out`);
+    await nobody.page.screenshot({ path: `${pictures}/${look}-${state}-signed-out.png`, fullPage: true });
+    await nobody.context.close();
   }
 }
 await browser.close();

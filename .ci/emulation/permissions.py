@@ -36,6 +36,8 @@ HARMLESS = {
     ("PushRole", "dynamodb:BatchGetItem", "Table"): "spares a refused put",
     ("QueryCallsRole", "s3:GetObject", "summaries/*"): "no task is counted here",
     ("QueryCallsRole", "s3:ListBucket", "AnalyticsBucket"): "no task is counted here",
+    ("ExportCallsRole", "s3:ListBucketMultipartUploads", "AnalyticsBucket"): "clears away what a run left that died while it uploaded a file",
+    ("ExportCallsRole", "s3:AbortMultipartUpload", "*"): "clears away what a run left that died while it uploaded a file",
     ("ExportCallsRole", "s3:ListBucket", "AnalyticsBucket"): "the emulator says of what is missing that it is, whoever asks",
 }
 
@@ -57,6 +59,7 @@ CONDITIONS = {
     "HasWebhook": False,
     "HasTwoWorkers": False, "HasProviderSecret": True, "HasKmsKey": False, "HasRecordingLock": False, "HasCalleeIdSecret": True,
     "HasSessionSecret": False, "MakesSessionSecret": True, "HasClientSecret": False,
+    "SealsBySessionSecret": False, "SealsByMadeSecret": False,
 }
 
 

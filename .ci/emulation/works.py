@@ -9,6 +9,7 @@ from io import BytesIO
 
 from urllib.request import urlopen
 
+import ids
 from stage import (
     BUILD, FUNCTIONS, PUSHES, RECORDINGS, SCHEDULED, TABLE, WORK, access_token, await_, aws, invoke, item, items, objects,
     physical, push, read, sample, seen,
@@ -121,4 +122,13 @@ def reads(token):
     assert [found["actor"]["S"].split(":")[0] for found in looked()] == ["machine"], looked()
     status, _, answer = read("/api/nothing", reader)
     assert status == 404, answer
-    seen("a program's token reads; none, another and an altered one are 401; each look is written down")
+    status, answer = push("alicom-call-report", json.dumps(ids.reports()), token)
+    assert status == 200, answer
+
+    def found(path):
+        status, _, answer = read(path, reader)
+        assert status == 200, f"{path}: {status} {answer}"
+        return json.loads(answer)
+
+    odd = ids.check(found)
+    seen(f"a program's token reads; none, another and an altered one are 401; each look is written down; {odd} odd ids found")

@@ -10,7 +10,7 @@ use shared::record::keys;
 use shared::view;
 
 use crate::event::Answer;
-use crate::filter::{filtered_by, problem};
+use crate::filter::{filtered_by, is_by_number, problem};
 use crate::format::{Format, Sheet, SheetError, Told};
 use crate::parameter::{DEFAULT_EXPIRY_S, MAX_LIMIT};
 use crate::problem::Problem;
@@ -34,7 +34,7 @@ pub async fn whole_list(
     visit: &Visit<'_>,
     filter: &CallFilter,
     format: Format,
-    language: Option<&str>,
+    language: Option<&'static str>,
 ) -> Result<Answer, Problem> {
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let shown = visit.shown(&callee_id);
@@ -71,8 +71,8 @@ pub async fn whole_list(
     let body = sheet.finish(&told).map_err(sheet_problem)?;
     let location = stored(visit, format.content_type(), body, &name_of_list(format)).await?;
     // A search by number is recorded whatever it shows.
-    if visit.sees_numbers() || filter.callee.is_some() {
-        visit.record(What::download(noted.as_deref()), None).await?;
+    if visit.sees_numbers() || is_by_number(filter) {
+        visit.record(What::download(&noted), None).await?;
     }
     Ok(Answer::found(location))
 }

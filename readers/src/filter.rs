@@ -3,7 +3,7 @@
 use runtime::store::reading::ReadError;
 use runtime::store::table::TableError;
 use shared::access::Permission;
-use shared::masking::Hidden;
+use shared::masking::{Hidden, numbers_in_text};
 use shared::reading::{CallFilter, CursorError};
 
 use crate::parameter as of;
@@ -60,17 +60,38 @@ pub fn cursor_problem(error: CursorError) -> Problem {
     Problem::BadValue { name: of::CURSOR.described.name, expected: expected.to_owned() }
 }
 
-/// The `callee_id` of the number that a list is filtered by, which stands in the access log for it. Of a number that none has, since there is
-/// no key, only that there was one.
+/// The most numbers of a filter's texts that are noted in the access log. Nobody's tag has more.
+const MAX_NOTED: usize = 8;
+
+/// Whether a list is filtered by a number: as such, or by a text that holds what looks like one.
+pub fn is_by_number(filter: &CallFilter) -> bool {
+    filter.callee.is_some() || !numbers_of_texts(filter).is_empty()
+}
+
+/// What looks like a number in the texts that a list is filtered by. Of a task's id, which has many digits of its own, only a mobile number
+/// does.
+fn numbers_of_texts(filter: &CallFilter) -> Vec<String> {
+    let task = filter.task.iter().filter(|task| Hidden::default().is_told_by(task));
+    let texts = filter.intent.iter().chain(&filter.tag).chain(task);
+    texts.flat_map(|text| numbers_in_text(text)).take(MAX_NOTED).collect()
+}
+
+/// The `callee_id`s of the numbers that a list is filtered by, which stand in the access log for them. Of a number that has none, since there
+/// is no key, only that there was one.
 pub fn filtered_by(
     visit: &Visit<'_>,
     filter: &CallFilter,
     first: Option<&shared::record::merge::Record>,
-) -> Option<String> {
-    let Some(callee) = &filter.callee else { return filter.callee_id.clone() };
-    let stored = first.and_then(|call| call.facts.get("callee")?.as_str());
-    let number = stored.or(callee.forms().first().map(String::as_str))?;
-    Some(visit.callee_ids.id_of(number).unwrap_or_default())
+) -> Vec<String> {
+    let stored = || first.and_then(|call| call.facts.get("callee")?.as_str());
+    let callee =
+        filter.callee.as_ref().and_then(|callee| stored().or(callee.forms().first().map(String::as_str)));
+    let texts = numbers_of_texts(filter);
+    let numbers = callee.into_iter().chain(texts.iter().map(String::as_str));
+    let of_numbers = numbers.map(|number| visit.callee_ids.id_of(number).unwrap_or_default());
+    let mut ids: Vec<_> = filter.callee_id.iter().cloned().chain(of_numbers).collect();
+    ids.dedup();
+    ids
 }
 
 /// What is told where something can't be read.

@@ -4,6 +4,7 @@
 //! - [`problem`]: why there is no answer.
 //! - [`visit`]: somebody who asks, what they may see, and that it is recorded before the answer goes out.
 //! - [`filter`], [`mod@format`], [`mod@file`]: lists of calls, and the forms that they have.
+//! - [`names`]: what the model's values are called by people.
 //! - [`recording`], [`counts`]: recordings and what is counted, as they are shown.
 //! - [`path`], [`answered`]: which path it is, and what is logged and counted of the request.
 //!
@@ -15,6 +16,7 @@ pub mod event;
 pub mod file;
 pub mod filter;
 pub mod format;
+pub mod names;
 pub mod parameter;
 pub mod path;
 pub mod problem;

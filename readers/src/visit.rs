@@ -1,6 +1,7 @@
 //! Somebody who asks: what they may see, and what they are about to see, which is recorded before the answer goes out.
 
 use runtime::auth::callee_id::CalleeIdSource;
+use runtime::auth::cursor::{CursorKeys, CursorSeal};
 use runtime::aws::{Account, Patience};
 use runtime::config::{ConfigError, Environment, StoreConfig, analytics_bucket_name};
 use runtime::deadline::Deadline;
@@ -24,6 +25,8 @@ pub struct Reader {
     pub store: Store,
     /// By what callees get ids.
     pub callee_ids: CalleeIdSource,
+    /// By what cursors are sealed.
+    pub cursors: CursorKeys,
     /// For how long the access log is kept.
     pub retention: AccessRetention,
     /// The metrics.
@@ -40,6 +43,7 @@ impl Reader {
         let account = Account::of_function(environment, &stores)?;
         let reader = Self {
             callee_ids: CalleeIdSource::read(environment, &account)?,
+            cursors: CursorKeys::read(environment, &account)?,
             store: Store::new(stores, account.clone(), Patience::Nobody)
                 .with_analytics(analytics_bucket_name(environment)?),
             retention: AccessRetention::read(environment)?,
@@ -96,24 +100,29 @@ impl Visit<'_> {
     /// Where a list goes on, if its query tells, as `read` reads it.
     ///
     /// # Errors
-    /// Where it is no cursor of the list.
-    pub fn cursor(
+    /// Where it is no cursor of the list; [`Problem::Unavailable`], where the secret can't be read that cursors are sealed by.
+    pub async fn cursor(
         &self,
         query: &Query,
         read: impl FnOnce(&str) -> Result<Cursor, CursorError>,
     ) -> Result<Option<Cursor>, Problem> {
         let Some(text) = query.get(&parameter::CURSOR)? else { return Ok(None) };
-        let opened = match self.callee_ids.cursors() {
-            Some(seal) => seal.open(&text).ok_or(CursorError::Altered),
-            None => Ok(text),
-        };
+        let opened = self.cursor_seal().await?.open(&text).ok_or(CursorError::Altered);
         opened.and_then(|text| read(&text)).map(Some).map_err(cursor_problem)
     }
 
-    /// A cursor as the reader gets it. It may name a call whose id tells a number, and so nobody can read it, where there is a key.
-    pub fn next(&self, cursor: &Cursor) -> String {
-        let text = cursor.encode();
-        self.callee_ids.cursors().map_or_else(|| text.clone(), |seal| seal.seal(&text))
+    /// A cursor as the reader gets it, if the list goes on. It may name a call whose id tells a number, and so nobody can read it.
+    ///
+    /// # Errors
+    /// [`Problem::Unavailable`], where the secret can't be read that cursors are sealed by.
+    pub async fn next(&self, cursor: Option<&Cursor>) -> Result<Option<String>, Problem> {
+        let Some(cursor) = cursor else { return Ok(None) };
+        Ok(Some(self.cursor_seal().await?.seal(&cursor.encode())))
+    }
+
+    async fn cursor_seal(&self) -> Result<CursorSeal, Problem> {
+        let seal = self.reader.cursors.seal(self.callee_ids, self.now).await;
+        seal.map_err(|error| Problem::unavailable("The secret that cursors are sealed by", &error))
     }
 
     /// Writes into the access log what is about to be seen: `what`, of one call or of many.

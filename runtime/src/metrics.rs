@@ -61,6 +61,8 @@ pub const HOURS_TO_EXPIRY: Metric = Metric { name: "HoursToExpiry", unit: "None"
 pub const RECORDINGS_DUE: Metric = count("RecordingsDue");
 /// For how many minutes the oldest of them had been due; 0 where there was none.
 pub const OLDEST_DUE_MINUTES: Metric = Metric { name: "OldestDueMinutes", unit: "None" };
+/// Recordings that a run of the archiver set aside, since what is stored of them can't be read.
+pub const RECORDINGS_UNREADABLE: Metric = count("RecordingsUnreadable");
 /// Conversations that were fetched.
 pub const CONVERSATIONS_FETCHED: Metric = count("ConversationsFetched");
 /// Calls for which a platform's API had an error.
@@ -107,7 +109,7 @@ pub const READS_FAILED: Metric = count("ReadsFailed");
 pub const READ_LATENCY: Metric = Metric { name: "ReadLatency", unit: "Milliseconds" };
 
 /// Every metric.
-pub const ALL: [Metric; 37] = [
+pub const ALL: [Metric; 38] = [
     PUSHES,
     ELEMENTS,
     STORED,
@@ -124,6 +126,7 @@ pub const ALL: [Metric; 37] = [
     HOURS_TO_EXPIRY,
     RECORDINGS_DUE,
     OLDEST_DUE_MINUTES,
+    RECORDINGS_UNREADABLE,
     CONVERSATIONS_FETCHED,
     CONVERSATIONS_FAILED,
     CONVERSATIONS_RECONCILED,
@@ -341,6 +344,11 @@ impl Metrics {
         ];
         values.extend(hours_to_expiry.map(|hours| (HOURS_TO_EXPIRY, hours)));
         self.emit(at, &[], &values, &[]);
+    }
+
+    /// Emits that a run of `archive-recordings` that ended `at` set so many recordings aside.
+    pub fn recordings_unreadable(&self, at: Instant, recordings: u64) {
+        self.emit(at, &[], &[(RECORDINGS_UNREADABLE, large_number(recordings))], &[]);
     }
 
     /// Emits what is counted of a run of `fetch-conversations` that ended `at`.

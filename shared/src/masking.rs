@@ -5,7 +5,7 @@
 //! wherever it stands ([`Hidden`]). The pattern is no proof: somebody may spell a number in words, or in two halves.
 
 use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use serde_json::{Map, Value};
 
@@ -26,6 +26,12 @@ const TELLING_LAST: usize = 4;
 const TELLING_OF_MASKED: usize = 3;
 /// How long a mobile number of China's is.
 const MOBILE_DIGITS: usize = 11;
+/// How long a landline number of China's is, with the 0 before it and the area's code.
+const LANDLINE_DIGITS: RangeInclusive<usize> = 11..=12;
+/// How long a number is with its country's code: <https://www.itu.int/rec/T-REC-E.164>. Shorter ones are nobody's own.
+const E164_DIGITS: RangeInclusive<usize> = 8..=15;
+/// A number is written in so many groups at most: `+86 139 1234 5678`.
+const MAX_GROUPS: usize = 5;
 /// No more characters than that stand between two digits of one number: `139 - 1234`.
 const MAX_BETWEEN: usize = 3;
 /// What stands in the place of a number of JSON.
@@ -77,6 +83,8 @@ fn digit(character: char) -> Option<Digit> {
         '七' => Some(7),
         '八' => Some(8),
         '九' => Some(9),
+        // Most of what is said is letters, and no digit is among these.
+        'a'..='z' | 'A'..='Z' | '\u{4e00}'..='\u{9fff}' => return None,
         _ => ZEROS.into_iter().find_map(of_script),
     };
     match value {
@@ -104,6 +112,18 @@ impl Digit {
 #[derive(Clone, Debug, Default)]
 pub struct Hidden {
     known: Vec<Vec<Digit>>,
+}
+
+/// What looks like a number in a text, as [`Hidden::in_text`] would black it out: in digits alone, with `*` for each that is not known. Where
+/// other digits stand beside what is plainly a number, it is that.
+pub fn numbers_in_text(text: &str) -> impl Iterator<Item = String> {
+    runs(text, is_between).flat_map(|run| {
+        let plainly: Vec<_> = run.plain_numbers().into_iter().map(|digits| run.written(digits)).collect();
+        match plainly.is_empty() && run.digits.len() >= LOOKS_LIKE_A_NUMBER {
+            true => vec![run.written(0..run.digits.len())],
+            false => plainly,
+        }
+    })
 }
 
 /// How much of a text is to be hidden.
@@ -165,6 +185,9 @@ impl Hidden {
     }
 
     fn blacked_out<'a>(&self, text: &'a str, what: What) -> Cow<'a, str> {
+        if text.chars().all(|character| position(character).is_none()) {
+            return Cow::Borrowed(text);
+        }
         let mut places: Vec<_> =
             runs(text, is_between).flat_map(|run| self.hidden_in(&run, what).collect::<Vec<_>>()).collect();
         // Who speaks, or who hears, puts anything between the digits of a number that is known: commas, strokes, what is not seen.
@@ -189,12 +212,14 @@ impl Hidden {
 
     /// The places of the digits that are to be hidden, in order.
     fn hidden_in<'a>(&self, run: &'a Run, what: What) -> impl Iterator<Item = Range<usize>> + 'a {
-        let looks_like_one = match what {
-            What::Patterns => run.digits.len() >= LOOKS_LIKE_A_NUMBER,
-            What::Known => is_mobile(&run.digits),
-        };
+        let looks_like_one = what == What::Patterns && run.digits.len() >= LOOKS_LIKE_A_NUMBER;
         let all = looks_like_one || self.known.iter().any(|known| is_all_of(run, known));
-        let hides = if all { vec![true; run.digits.len()] } else { self.tells(run) };
+        let mut hides = if all { vec![true; run.digits.len()] } else { self.tells(run) };
+        if !all && what == What::Known {
+            for number in run.plain_numbers() {
+                hides[number].fill(true);
+            }
+        }
         run.hidden(hides)
     }
 
@@ -237,14 +262,22 @@ fn begins_telling(digits: &[Digit], known: &[Digit]) -> bool {
         && known.windows(TELLING).any(|known| digits.iter().zip(known).all(|(digit, known)| digit.is(*known)))
 }
 
-/// Whether digits by themselves are a mobile number of China's, with the country's code or without. An id of the platform's own that looks
-/// so is hidden too.
-fn is_mobile(digits: &[Digit]) -> bool {
+/// Whether digits by themselves are plainly a number, whosever it is: a mobile or a landline number of China's, with the country's code or
+/// without, or one that is written with a plus and its country's code. An id of the platform's own that looks so is hidden too.
+fn is_plainly_a_number(digits: &[Digit], has_plus: bool) -> bool {
+    use Digit::Is;
     let own = match digits {
-        [Digit::Is(8), Digit::Is(6), own @ ..] if own.len() == MOBILE_DIGITS => own,
+        [Is(0), Is(0), Is(8), Is(6), own @ ..] | [Is(8), Is(6), own @ ..] if own.len() == MOBILE_DIGITS => {
+            own
+        }
         own => own,
     };
-    own.len() == MOBILE_DIGITS && matches!(own, [Digit::Is(1), Digit::Is(3..=9), ..])
+    match own {
+        [Is(1), Is(3..=9), ..] if own.len() == MOBILE_DIGITS => true,
+        [Is(0), Is(1..=9), ..] => LANDLINE_DIGITS.contains(&own.len()),
+        [Is(1..=9), ..] => has_plus && E164_DIGITS.contains(&own.len()),
+        _ => false,
+    }
 }
 
 /// Digits with nothing but what may stand between the digits of a number.
@@ -254,7 +287,39 @@ struct Run {
     places: Vec<Place>,
 }
 
+impl Before {
+    fn of(character: char) -> Self {
+        if matches!(character, '+' | '＋') { Self::Plus } else { Self::Else }
+    }
+}
+
 impl Run {
+    /// Which digits are plainly a number: those of one group, or of a few that follow each other. `13912345678-1` has two groups.
+    fn plain_numbers(&self) -> Vec<Range<usize>> {
+        let all = self.places.len();
+        let starts: Vec<_> = (0..all).filter(|at| self.places[*at].before != Before::Digit).collect();
+        let mut numbers = Vec::new();
+        for (group, start) in starts.iter().enumerate() {
+            let ends = starts[group + 1..].iter().chain([&all]);
+            for end in ends.take(MAX_GROUPS) {
+                let has_plus = self.places[*start].before == Before::Plus;
+                if is_plainly_a_number(&self.digits[*start..*end], has_plus) {
+                    numbers.push(*start..*end);
+                }
+            }
+        }
+        numbers
+    }
+
+    /// Some of the digits, and nothing between them.
+    fn written(&self, digits: Range<usize>) -> String {
+        let written = |digit: &Digit| match digit {
+            Digit::Is(value) => char::from_digit(*value, 10).unwrap_or('*'),
+            Digit::Unknown => '*',
+        };
+        self.digits[digits].iter().map(written).collect()
+    }
+
     /// The places of the digits that are to be hidden. What is hidden already stays as it is.
     fn hidden(&self, hides: Vec<bool>) -> impl Iterator<Item = Range<usize>> + '_ {
         let places = self.places.iter().zip(hides);
@@ -267,6 +332,19 @@ struct Place {
     range: Range<usize>,
     /// It is a `*`.
     is_hidden: bool,
+    /// What stands between it and the digit before, or before the first.
+    before: Before,
+}
+
+/// What stands before a digit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// The digit before.
+    Digit,
+    /// A plus.
+    Plus,
+    /// Something else.
+    Else,
 }
 
 /// A character as the digit of a number that may be masked.
@@ -283,21 +361,28 @@ fn runs(text: &str, may_be_between: impl Fn(char) -> bool) -> impl Iterator<Item
     std::iter::from_fn(move || {
         let mut run = Run::default();
         let mut between = 0;
+        let mut before = Before::Else;
         while let Some(character) = text[at..].chars().next() {
             let end = at + character.len_utf8();
             match position(character) {
                 Some(_) if run.digits.is_empty() && begins_with_date(&text[at..]) => {
                     at += DATE_BYTES;
+                    before = Before::Else;
                     continue;
                 }
                 Some(digit) => {
                     run.digits.push(digit);
-                    run.places.push(Place { range: at..end, is_hidden: matches!(character, '*' | '＊') });
-                    between = 0;
+                    let is_hidden = matches!(character, '*' | '＊');
+                    run.places.push(Place { range: at..end, is_hidden, before });
+                    (between, before) = (0, Before::Digit);
                 }
-                None if may_be_between(character) && between < MAX_BETWEEN => between += 1,
+                None if may_be_between(character) && between < MAX_BETWEEN => {
+                    between += 1;
+                    before = Before::of(character);
+                }
                 None => {
                     at = end;
+                    before = Before::of(character);
                     if run.digits.is_empty() {
                         between = 0;
                         continue;
@@ -430,12 +515,43 @@ mod tests {
         for (id, black) in [
             ("T-13712345987", "T-***********"),
             ("8613712345987", "*************"),
+            ("008613712345987", "***************"),
+            ("call-+86 137-1234-5987-2", "call-+** ***-****-****-*"),
+            ("13712345987-1", "***********-1"),
+            ("20250601-13712345987", "20250601-***********"),
+            ("2025-06-01-13712345987", "2025-06-01-***********"),
+            ("1_13712345987_2", "1_***********_2"),
+            ("057112345678^1", "************^1"),
+            ("010 12345678", "*** ********"),
+            ("+16502530000", "+***********"),
+            ("to+1-650-253-0000", "to+*-***-***-****"),
+            ("＋447700900123", "＋************"),
+            // Ids of platforms', and times.
+            ("116012854210^103984184210", "116012854210^103984184210"),
+            ("260326152224160100152", "260326152224160100152"),
+            ("447700900123", "447700900123"),
+            ("0000000012345", "0000000012345"),
+            ("2025-06-01T02:00:00+0800", "2025-06-01T02:00:00+0800"),
             ("10000161^1000018", "10000161^1000018"),
             ("12345678901", "12345678901"),
             ("137123459870", "137123459870"),
             ("1937000000000000001", "1937000000000000001"),
         ] {
             assert_eq!(hidden.in_id(id), black, "{id}");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_number_is_found_in_digits() {
+        for (text, numbers) in [
+            ("call 137 1234-5987, or １３７１２３４５９８８", vec!["13712345987", "13712345988"]),
+            ("20250601-13712345987", vec!["13712345987"]),
+            ("+86 13712345987", vec!["8613712345987", "13712345987"]),
+            ("139****1111", vec!["139****1111"]),
+            ("1234567", vec!["1234567"]),
+            ("room 101, 99.50, 2025-06-01", vec![]),
+        ] {
+            assert_eq!(numbers_in_text(text).collect::<Vec<_>>(), numbers, "{text}");
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Failed {
     pub(crate) verdict: Verdict,
     /// What to tell.
     pub(crate) reason: String,
-    /// The host that is not allowed, where it is that.
+    /// The host that is not allowed, or not at the address that it has, where it is that.
     pub(crate) refused_host: Option<String>,
     /// The URL that was had on the way, if it is good for the next attempt.
     pub(crate) fresh: Option<FreshUrl>,
@@ -234,6 +234,7 @@ impl Attempt<'_> {
 
         let refused_host = self.vain.iter().find_map(|vain| match &vain.error {
             CopyError::Fetch(FetchError::HostNotAllowed(refused)) => Some(refused.host.clone()),
+            CopyError::Fetch(FetchError::AddressRefused { host, .. }) => Some(host.clone()),
             _ => None,
         });
         let is_good = |fresh: &FreshUrl| {

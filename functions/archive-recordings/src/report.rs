@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use runtime::deadline::Deadline;
 use runtime::metrics::{ArchiveCounts, Metrics};
 use runtime::store::due::DueRecording;
-use runtime::store::job::JobError;
+use runtime::store::table::TableError;
 use serde::Serialize;
 use shared::model::Instant;
 
@@ -31,6 +31,9 @@ pub struct Report {
     pub host_not_allowed: u64,
     /// How many were due and are still to be tried, since the time was over or a push changed them.
     pub left: u64,
+    /// How many were set aside, since what is stored of them can't be read. They stay where they are, and count for nothing else but
+    /// their expiry.
+    pub unreadable: u64,
     /// How many are not archived and expire within a day, due or not.
     pub expiring_soon: u64,
     /// How many recordings were due when the run began.
@@ -79,6 +82,8 @@ pub(crate) enum Outcome {
     Failed,
     /// It is as it was.
     Left,
+    /// What is stored of it can't be read: it is set aside.
+    Unreadable,
     /// It is no longer due: another run settled it, or a push changed it.
     Elsewhere,
     /// Another run holds its shard.
@@ -90,7 +95,7 @@ impl Outcome {
     pub(crate) fn is_settled(&self) -> bool {
         match self {
             Self::Archived(_) | Self::Expired | Self::Failed | Self::Elsewhere => true,
-            Self::Retried { .. } | Self::Left | Self::OfAnotherRun => false,
+            Self::Retried { .. } | Self::Left | Self::Unreadable | Self::OfAnotherRun => false,
         }
     }
 }
@@ -100,6 +105,8 @@ pub(crate) struct Ledger {
     report: Report,
     now: Instant,
     soon: Instant,
+    /// How many are due since when.
+    due: BTreeMap<Instant, u64>,
     refused_hosts: BTreeMap<String, u64>,
     failures: u64,
     first_failure: Option<String>,
@@ -110,17 +117,19 @@ impl Ledger {
     pub(crate) fn new(now: Instant, due: &[DueRecording], waiting: &[DueRecording]) -> Self {
         let mut ledger = Self {
             report: Report {
-                due: due.len() as u64,
-                oldest_due: due.iter().map(|entry| entry.due_at).min(),
                 next_expiry: waiting.iter().filter_map(|entry| entry.source_expires_at).min(),
                 ..Report::default()
             },
             now,
             soon: now.plus_seconds(SOON_S),
+            due: BTreeMap::new(),
             refused_hosts: BTreeMap::new(),
             failures: 0,
             first_failure: None,
         };
+        for entry in due {
+            *ledger.due.entry(entry.due_at).or_default() += 1;
+        }
         ledger.report.expiring_soon =
             waiting.iter().filter(|entry| ledger.expires_soon(entry)).count() as u64;
         ledger
@@ -130,8 +139,13 @@ impl Ledger {
         entry.source_expires_at.is_some_and(|expires_at| expires_at <= self.soon)
     }
 
+    /// Enters that so many entries of the index can't be read.
+    pub(crate) fn enter_unreadable(&mut self, entries: u64) {
+        self.report.unreadable += entries;
+    }
+
     /// Enters what came of one.
-    pub(crate) fn enter(&mut self, entry: &DueRecording, result: Result<Outcome, JobError>) {
+    pub(crate) fn enter(&mut self, entry: &DueRecording, result: Result<Outcome, TableError>) {
         let outcome = result.unwrap_or_else(|error| {
             self.failures += 1;
             self.first_failure.get_or_insert_with(|| error.to_string());
@@ -157,6 +171,13 @@ impl Ledger {
             Outcome::Expired => self.report.expired += 1,
             Outcome::Failed => self.report.failed += 1,
             Outcome::Left => self.report.left += 1,
+            Outcome::Unreadable => {
+                self.report.unreadable += 1;
+                // No run will come to it, and that is told by itself: among what is due it would hide that the others are late, or not.
+                if let Some(due) = self.due.get_mut(&entry.due_at) {
+                    *due = due.saturating_sub(1);
+                }
+            }
             Outcome::Elsewhere | Outcome::OfAnotherRun => {}
         }
     }
@@ -167,7 +188,13 @@ impl Ledger {
     /// If the table failed on the way.
     pub(crate) fn close(self, deadline: Deadline, metrics: &Metrics) -> Result<Report, ArchiveError> {
         let time_left_ms = u64::try_from(deadline.left().as_millis()).unwrap_or(u64::MAX);
-        let report = Report { time_left_ms, ..self.report };
+        let due = self.due.iter().filter(|(_, count)| **count > 0);
+        let report = Report {
+            due: self.due.values().sum(),
+            oldest_due: due.map(|(due_at, _)| *due_at).next(),
+            time_left_ms,
+            ..self.report
+        };
         for (host, recordings) in &self.refused_hosts {
             tracing::warn!(function = FUNCTION, host, recordings, "host_not_allowed");
         }
@@ -180,6 +207,7 @@ impl Ledger {
             bytes = report.bytes,
             host_not_allowed = report.host_not_allowed,
             left = report.left,
+            unreadable = (report.unreadable > 0).then_some(report.unreadable),
             expiring_soon = report.expiring_soon,
             due = report.due,
             next_expiry = report.next_expiry.map(|expires_at| expires_at.to_string()),
@@ -188,6 +216,9 @@ impl Ledger {
             "archive"
         );
         metrics.archive_run(self.now, &report.counts(self.now));
+        if report.unreadable > 0 {
+            metrics.recordings_unreadable(self.now, report.unreadable);
+        }
         match self.first_failure {
             Some(first) => Err(ArchiveError::Table { failures: self.failures, first }),
             None => Ok(report),
@@ -218,7 +249,9 @@ mod tests {
     #[test]
     fn each_outcome_is_entered_where_it_belongs_and_what_is_left_may_expire_soon() {
         let waiting = [entry(Some(200)), entry(Some(20)), entry(None)];
-        let due: Vec<_> = (0..6).map(|n| entry(Some(n))).collect();
+        let mut due: Vec<_> = (0..6).map(|n| entry(Some(n))).collect();
+        // The oldest of all, and no run will ever come to it.
+        due.push(DueRecording { due_at: now().plus_seconds(-7_200), ..entry(Some(30)) });
         let mut ledger = Ledger::new(now(), &due, &waiting);
         let refused_host = Some("elsewhere.test".to_owned());
         let outcomes = [
@@ -228,6 +261,7 @@ mod tests {
             Outcome::Elsewhere,
             Outcome::Left,
             Outcome::Retried { refused_host },
+            Outcome::Unreadable,
         ];
         for (entry, outcome) in due.iter().zip(outcomes) {
             ledger.enter(entry, Ok(outcome));
@@ -244,6 +278,7 @@ mod tests {
             left: 1,
             retried: 1,
             host_not_allowed: 1,
+            unreadable: 1,
             // One waits, one is left, one is to be tried again.
             expiring_soon: 3,
             due: 6,
@@ -262,12 +297,12 @@ mod tests {
         let due = [entry(None), entry(None)];
         let mut ledger = Ledger::new(now(), &due, &[]);
         for entry in &due {
-            ledger.enter(entry, Err(JobError::NoCall));
+            ledger.enter(entry, Err(TableError::Contended));
         }
         let metrics = Metrics::read(&runtime::config::Environment::new(&|_| None)).unwrap();
         let error = ledger.close(Deadline::after(Duration::from_secs(60)), &metrics).unwrap_err();
         let told =
-            "2 recordings could not be read or settled, the first since the stored recording is of no call";
-        assert_eq!((error.to_string(), format!("{error:?}")), (told.to_owned(), told.to_owned()));
+            format!("2 recordings could not be read or settled, the first since {}", TableError::Contended);
+        assert_eq!((error.to_string(), format!("{error:?}")), (told.clone(), told));
     }
 }

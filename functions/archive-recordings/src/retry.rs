@@ -31,7 +31,7 @@ pub(crate) enum Setback {
     Refused,
     /// The source has a fault that may pass.
     Passing,
-    /// The URL's host is not allowed.
+    /// The URL's host is not allowed, or its address is not public and not allowed by itself.
     HostNotAllowed,
     /// It can never succeed.
     Never,

@@ -4,7 +4,7 @@
 //! reads some recordings at once, names them in the leases as in hand, and only then begins with them. A loop over what happens does all
 //! that: a batch was read and named, a recording is settled, it is time to look at the leases.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use futures_util::future::{BoxFuture, Fuse, FusedFuture, FutureExt, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use runtime::deadline::Deadline;
 use runtime::store::due::DueRecording;
-use runtime::store::job::{Job, JobError, Settled};
+use runtime::store::job::{Job, Settled};
 use runtime::store::table::TableError;
 use shared::model::{Instant, Recording, RecordingState};
 use shared::normalize::recording_url::clean_url;
@@ -22,12 +22,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{self, timeout_at};
 
 use crate::attempt::{Failed, Mishap};
+use crate::due::{self, Entries};
 use crate::holding::Holding;
 use crate::queue::{self, Level, Queue};
 use crate::renew::{FreshUrl, Renewals};
 use crate::report::{Ledger, Outcome};
 use crate::retry::Verdict;
-use crate::{Archiver, FUNCTION, due};
+use crate::{Archiver, FUNCTION};
 
 /// So long before the deadline no copy is begun any more; less where the function has little time at all.
 const START_RESERVE: Duration = Duration::from_secs(60);
@@ -55,10 +56,12 @@ pub(crate) struct Run<'a> {
     start_until: time::Instant,
     cut_at: time::Instant,
     places: Places,
+    /// What can't be read: the keys of the items.
+    set_aside: Mutex<HashSet<[String; 2]>>,
 }
 
 /// What came of one entry.
-type Ended = (DueRecording, Result<Outcome, JobError>);
+type Ended = (DueRecording, Result<Outcome, TableError>);
 
 /// What came of reading and naming a batch.
 #[derive(Default)]
@@ -94,6 +97,7 @@ impl<'a> Run<'a> {
             start_until: deadline.less(START_RESERVE.min(time_left / 5)),
             cut_at: deadline.less(CUT_RESERVE.min(time_left / 20)),
             places: Places::new(archiver.config.concurrency, archiver.config.concurrency_per_host),
+            set_aside: Mutex::default(),
         }
     }
 
@@ -109,10 +113,12 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// [`TableError`], when the leases can't be read or taken.
-    pub(crate) async fn work_through(&self, entries: Vec<DueRecording>) -> Result<Ledger, TableError> {
+    pub(crate) async fn work_through(&self, entries: Entries) -> Result<Ledger, TableError> {
         let now = self.clock.now;
-        let (due, waiting): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.due_at <= now);
+        let Entries { readable, unreadable } = entries;
+        let (due, waiting): (Vec<_>, Vec<_>) = readable.into_iter().partition(|entry| entry.due_at <= now);
         let mut ledger = Ledger::new(now, &due, &waiting);
+        ledger.enter_unreadable(unreadable);
         let mut queue = Queue::default();
         due.into_iter().for_each(|entry| queue.add(0, entry));
         let worked = match self.take_shards(&queue).await {
@@ -239,8 +245,8 @@ impl<'a> Run<'a> {
     /// Reads recordings, and names those that are to be worked on in the leases.
     async fn begin(&self, level: Level, mut entries: Vec<DueRecording>) -> Batch {
         let mut batch = Batch::default();
-        // The index may list what is in hand already.
-        entries.retain(|entry| !self.holding.has_in_hand(&entry.pk, &entry.sk));
+        // The index may list what is in hand already, and lists what was set aside.
+        entries.retain(|entry| !self.holding.has_in_hand(&entry.pk, &entry.sk) && !self.is_set_aside(entry));
         let jobs = match self.archiver.table.jobs(entries.clone(), self.clock.now()).await {
             Ok(jobs) => jobs,
             Err(error) => {
@@ -261,10 +267,11 @@ impl<'a> Run<'a> {
                 Ok(Some(job)) => by_shard.entry(job.shard()).or_default().push((entry, job)),
                 Ok(None) => batch.ended.push((entry, Ok(Outcome::Elsewhere))),
                 Err(error) => {
-                    // All others are archived all the same.
+                    // All others are archived all the same, and so it is no failure of the run.
                     let call = keys::element_digest(&entry.pk);
-                    tracing::error!(function = FUNCTION, call, "unreadable_recording");
-                    batch.ended.push((entry, Err(error)));
+                    tracing::error!(function = FUNCTION, call, why = error.why(), "unreadable_recording");
+                    self.set_aside(&entry);
+                    batch.ended.push((entry, Ok(Outcome::Unreadable)));
                 }
             }
         }
@@ -287,6 +294,16 @@ impl<'a> Run<'a> {
         batch
     }
 
+    fn set_aside(&self, entry: &DueRecording) {
+        let mut aside = self.set_aside.lock().unwrap_or_else(PoisonError::into_inner);
+        aside.insert([entry.pk.clone(), entry.sk.clone()]);
+    }
+
+    fn is_set_aside(&self, entry: &DueRecording) -> bool {
+        let aside = self.set_aside.lock().unwrap_or_else(PoisonError::into_inner);
+        !aside.is_empty() && aside.contains(&[entry.pk.clone(), entry.sk.clone()])
+    }
+
     /// Looks at the leases, and reads what is due of shards that were read before.
     async fn look(&self, wanted: Vec<u8>, to_read: Vec<u8>) -> Result<Looked, TableError> {
         let waits = self.holding.beat(&wanted).await?;
@@ -302,7 +319,7 @@ impl<'a> Run<'a> {
     async fn work_on(&self, entry: DueRecording, job: Job) -> Ended {
         let result = self.try_to_work_on(&job).await;
         self.holding.done(&job);
-        (entry, result.map_err(JobError::from))
+        (entry, result)
     }
 
     async fn try_to_work_on(&self, job: &Job) -> Result<Outcome, TableError> {
@@ -356,11 +373,11 @@ impl<'a> Run<'a> {
         self.outcome(job, settled, noted).await
     }
 
-    async fn give_up_after_deaths(&self, job: &Job) -> Result<Outcome, JobError> {
+    async fn give_up_after_deaths(&self, job: &Job) -> Result<Outcome, TableError> {
         let reason = format!("{} runs of the archiver died while they had it in hand", job.recording.deaths);
         let now = self.clock.now();
         let settled = self.archiver.table.give_up(job, RecordingState::Failed, &reason, now).await?;
-        Ok(self.outcome(job, settled, Outcome::Failed).await?)
+        self.outcome(job, settled, Outcome::Failed).await
     }
 
     /// What to enter, by how the job was settled: `written` if it was.
@@ -380,7 +397,7 @@ impl<'a> Run<'a> {
 
 /// What a batch comes to that the table failed: the error is told once.
 fn failed(entries: Vec<DueRecording>, error: TableError) -> Vec<Ended> {
-    let mut error = Some(JobError::from(error));
+    let mut error = Some(error);
     entries.into_iter().map(|entry| (entry, error.take().map_or(Ok(Outcome::Left), Err))).collect()
 }
 

@@ -7,16 +7,17 @@ use crate::frame::{Frame, grouped, percent};
 
 /// The size of the chart of hours, in its own units.
 const WIDTH: u64 = 480;
-const HEIGHT: u64 = 110;
-/// What is left below the bars for the hours' names.
-const FOOT: u64 = 16;
+const HEIGHT: u64 = 118;
+/// What is left below the bars for the hours' names, and above them for the most: a phone's letters are larger.
+const FOOT: u64 = 18;
+const HEAD: u64 = 18;
 
 /// How many calls there were in each hour of the day.
 pub(crate) fn hours(frame: &Frame<'_>, counts: &[u64]) -> Markup {
     let w = frame.words;
     let most = counts.iter().copied().max().unwrap_or(0).max(1);
     let step = WIDTH / 24;
-    let height = |count: u64| if count == 0 { 0 } else { (count * (HEIGHT - FOOT - 12) / most).max(2) };
+    let height = |count: u64| if count == 0 { 0 } else { (count * (HEIGHT - FOOT - HEAD) / most).max(2) };
     html! {
         figure.chart {
             svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(w.by_hour) {

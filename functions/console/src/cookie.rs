@@ -17,7 +17,7 @@ pub enum Served {
 /// A cookie.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cookie {
-    name: &'static str,
+    pub(crate) name: &'static str,
     /// For how long it is kept, in seconds.
     pub(crate) max_age_s: i64,
 }
@@ -26,6 +26,10 @@ pub(crate) struct Cookie {
 pub(crate) const SESSION: Cookie = Cookie { name: "callvault", max_age_s: 10 * 3_600 };
 /// A sign-in that has begun.
 pub(crate) const SIGN_IN: Cookie = Cookie { name: "callvault-sign-in", max_age_s: 600 };
+/// The number that somebody looks for. A search is over after that time.
+pub(crate) const SOUGHT: Cookie = Cookie { name: "callvault-sought", max_age_s: 1_800 };
+/// The call whose number somebody is about to see, once.
+pub(crate) const REVEALED: Cookie = Cookie { name: "callvault-revealed", max_age_s: 60 };
 /// The language and the zone that somebody chose.
 pub(crate) const CHOICE: Cookie = Cookie { name: "callvault-choice", max_age_s: 365 * 24 * 3_600 };
 

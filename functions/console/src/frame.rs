@@ -2,6 +2,7 @@
 
 use jiff::Unit;
 use maud::{DOCTYPE, Markup, html};
+use runtime::auth::session::Sealer;
 use serde_json::Value;
 use shared::access::Permission;
 use shared::model::Instant;
@@ -45,6 +46,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) now: Instant,
     /// Who is signed in.
     pub(crate) session: Option<&'a Session>,
+    /// What seals what is not to be read by the browser; `None` where there is no key.
+    pub(crate) sealer: Option<&'a Sealer>,
     /// What forms of this page carry.
     pub(crate) form_token: String,
     /// The page's own path and query: where one comes back to.
@@ -65,6 +68,20 @@ pub(crate) struct Page {
 impl Frame<'_> {
     pub(crate) fn may(&self, permission: Permission) -> bool {
         self.session.is_some_and(|session| session.actor.may(permission))
+    }
+
+    /// The same for somebody who is not signed in.
+    pub(crate) fn of_nobody(&self) -> Self {
+        Self {
+            words: self.words,
+            language: self.language,
+            zone: self.zone.clone(),
+            now: self.now,
+            session: None,
+            sealer: None,
+            form_token: String::new(),
+            here: "/".to_owned(),
+        }
     }
 
     /// The page with all that is around it.
@@ -92,7 +109,7 @@ impl Frame<'_> {
                     }
                     main id="main" tabindex="-1" { (page.body) }
                     footer {
-                        span { (w.times_are) " " (self.zone.name()) " (" (self.offset()) ")" }
+                        span { (w.times_are(self.zone.name(), &self.offset())) }
                         @if let Some(path) = self.json_path(page) { a href=(path) rel="nofollow" { (w.as_json) } }
                     }
                 }

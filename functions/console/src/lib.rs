@@ -6,13 +6,16 @@
 //!
 //! The push functions have nothing of this: another function, another role, another API.
 
+mod address;
 mod asset;
+mod carried;
 mod chart;
 mod cookie;
 mod frame;
 mod link;
 mod pages;
 mod problem_page;
+mod reasons;
 mod route;
 mod session;
 mod sign_in;
@@ -34,6 +37,8 @@ use runtime::auth::session::{ClientSecret, Sealer, SessionKeys};
 use runtime::clock;
 use runtime::config::{ConfigError, Environment};
 use runtime::deadline::Deadline;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use shared::access::{Permission, Via};
 use shared::model::Instant;
 use shared::path_id::{escaped, unescaped};
@@ -41,10 +46,10 @@ use shared::reading::Zone;
 use url::form_urlencoded;
 
 pub use cookie::Served;
-use cookie::{CHOICE, SESSION};
+use cookie::{CHOICE, Cookie, SESSION};
 use frame::{Frame, Page};
 use link::Filters;
-use route::{Form, Name, Route};
+use route::{Form, Name, NotFound, Route};
 use session::Session;
 use sign_in::Failure;
 use words::Language;
@@ -152,32 +157,46 @@ async fn answer(
         return asset;
     }
     let sealer = console.session_keys.sealer(now).await;
-    let sealer = sealer.map_err(|error| Failure::NotSet(error.to_string()));
+    // Why there is none is for the log.
+    let sealer = sealer.map_err(|error| error.to_string());
     let session = sealer.as_ref().ok().and_then(|sealer| {
         let sealed = SESSION.of(event, console.served)?;
         Session::open(sealer, console.authenticator.config(), sealed, now)
     });
-    let frame = frame_of(console, event, session.as_ref(), now);
+    let frame = frame_of(console, event, session.as_ref(), sealer.as_ref().ok(), now);
     let found = route::find(&event.request_context.http.method, path);
-    told.route = found.as_ref().map(|found| found.route.name);
+    told.route = found.as_ref().ok().map(|found| found.route.name);
     // What the API has no route for comes here, and is its readers' all the same.
     let is_of_api = path == "/api" || path.starts_with("/api/");
-    let is_json = is_of_api || found.as_ref().is_some_and(|found| found.form != Form::Html);
-    let result = match found {
-        Some(found) => with_route(console, event, deadline, &frame, &found, sealer, told).await,
-        None => Err(Problem::NoSuchPath),
+    let is_json = is_of_api || found.as_ref().is_ok_and(|found| found.form != Form::Html);
+    let (result, allowed) = match found {
+        Ok(found) => {
+            (with_route(console, event, deadline, &frame, &found, sealer.as_ref(), told).await, None)
+        }
+        // The API has routes of its own for what it takes.
+        Err(_) if is_of_api && !event.request_context.http.method.eq_ignore_ascii_case("GET") => {
+            (Err(Problem::Method), Some("GET".to_owned()))
+        }
+        Err(NotFound::Path) => (Err(Problem::NoSuchPath), None),
+        Err(NotFound::Method(allowed)) => (Err(Problem::Method), Some(allowed)),
     };
-    match result {
-        Ok(answer) => answer,
+    let answer = match result {
+        Ok(answer) => return answer,
         Err(problem) => {
             told.tag = Some(problem.tag());
             told.why = problem.why().map(str::to_owned);
-            if is_json {
-                return problem.answer();
+            match is_json {
+                true => problem.answer(),
+                false => {
+                    let page = problem_page::page(&frame, &problem);
+                    html_answer(problem.status(), &frame, &page, header(event, "accept-encoding"))
+                }
             }
-            let page = problem_page::page(&frame, &problem);
-            html_answer(problem.status(), &frame, &page, header(event, "accept-encoding"))
         }
+    };
+    match allowed {
+        Some(allowed) => answer.with("allow", allowed),
+        None => answer,
     }
 }
 
@@ -187,20 +206,23 @@ async fn with_route(
     deadline: Deadline,
     frame: &Frame<'_>,
     found: &route::Found<'_>,
-    sealer: Result<Sealer, Failure>,
+    sealer: Result<&Sealer, &String>,
     told: &mut Told,
 ) -> Result<Answer, Problem> {
     let encoding = header(event, "accept-encoding");
     let fields = form_fields(event)?;
-    let signing_in = match found.route.name {
-        Name::Login => match &sealer {
-            Ok(sealer) => Some(sign_in::begin(console, event, sealer, frame.now).await),
-            Err(_) => None,
+    let sealer = sealer.map_err(|why| Failure::NotSet(why.clone()));
+    let ended = match found.route.name {
+        Name::Login => match sealer {
+            Ok(sealer) => sign_in::begin(console, event, sealer, frame.now).await,
+            Err(failure) => Err(failure),
         },
-        Name::Callback => match &sealer {
-            Ok(sealer) => Some(sign_in::end(console, event, sealer, frame.now).await),
-            Err(_) => None,
+        Name::Callback => match sealer {
+            Ok(sealer) => sign_in::end(console, event, sealer, frame.now).await,
+            Err(failure) => Err(failure),
         },
+        // Whoever is signed in (again) is not told that they are not.
+        Name::SignedOut if frame.session.is_some() => return Ok(see("/".to_owned())),
         Name::SignedOut => {
             return Ok(html_answer(200, frame, &sign_in::signed_out(frame), encoding));
         }
@@ -213,11 +235,6 @@ async fn with_route(
             }
             return for_somebody(console, event, deadline, frame, found, &fields, session).await;
         }
-    };
-    let ended = match (signing_in, sealer) {
-        (Some(ended), _) => ended,
-        (None, Err(failure)) => Err(failure),
-        (None, Ok(_)) => Err(Failure::NotBegun),
     };
     match ended {
         Ok(answer) => Ok(answer),
@@ -251,13 +268,10 @@ fn not_signed_in(
     }
     match found.form {
         Form::Html if !found.route.is_post && found.route.name != Name::Recording => {
-            Answer { status_code: 303, ..Answer::found(sign_in::path_of(&frame.here)) }
+            see(sign_in::path_of(&frame.here))
         }
         // What a form wanted is not done; its page is come back to.
-        Form::Html if found.route.is_post => {
-            let back = parent_of(request::path(event));
-            Answer { status_code: 303, ..Answer::found(sign_in::path_of(back)) }
-        }
+        Form::Html if found.route.is_post => see(sign_in::path_of(parent_of(request::path(event)))),
         _ => Problem::Unauthenticated(runtime::auth::Refusal::NoToken).answer(),
     }
 }
@@ -307,6 +321,7 @@ async fn for_somebody(
     let filters = Filters::of(&event.raw_query_string);
     let asked = Asked {
         frame,
+        served: console.served,
         event,
         found,
         fields,
@@ -335,6 +350,7 @@ fn check_permission(route: &'static Route, session: &Session) -> Result<(), Prob
 /// A request of somebody who may make it.
 struct Asked<'a> {
     frame: &'a Frame<'a>,
+    served: Served,
     event: &'a Event,
     found: &'a route::Found<'a>,
     /// What a form brought.
@@ -359,10 +375,36 @@ impl Asked<'_> {
         self.visit.actor.may(permission)
     }
 
+    /// What a form handed on to this page.
+    fn handed_on<T: DeserializeOwned>(&self, cookie: &Cookie) -> Option<T> {
+        carried::handed_on(self.event, self.frame, self.served, cookie)
+    }
+
+    /// The way to a page, to which something is handed on.
+    fn hand_on<T: Serialize>(&self, path: String, cookie: &Cookie, what: &T) -> Answer {
+        carried::hand_on(see(path), self.frame, self.served, cookie, what)
+    }
+
+    /// The answer, which has what was handed on forgotten.
+    fn forgotten(&self, answer: Answer, cookie: &Cookie) -> Answer {
+        carried::forgotten(answer, self.served, cookie)
+    }
+
+    /// The page that a form stood on: its path and its query.
+    fn here(&self) -> (&str, &str) {
+        let here = self.field("here").map_or("/", sign_in::own_path);
+        here.split_once('?').unwrap_or((here, ""))
+    }
+
     /// A field of the form.
     fn field(&self, name: &str) -> Option<&str> {
         field(self.fields, name)
     }
+}
+
+/// The way from a form to a page: a browser asks for that by GET, and can come back to it.
+fn see(path: String) -> Answer {
+    Answer { status_code: 303, ..Answer::found(path) }
 }
 
 fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -383,7 +425,13 @@ fn form_fields(event: &Event) -> Result<Vec<(String, String)>, Problem> {
 }
 
 /// How pages are shown to whoever sent a request.
-fn frame_of<'a>(console: &Console, event: &Event, session: Option<&'a Session>, now: Instant) -> Frame<'a> {
+fn frame_of<'a>(
+    console: &Console,
+    event: &Event,
+    session: Option<&'a Session>,
+    sealer: Option<&'a Sealer>,
+    now: Instant,
+) -> Frame<'a> {
     let chosen = CHOICE.of(event, console.served).and_then(|choice| choice.split_once('.'));
     let (language, zone) = chosen.unwrap_or_default();
     let language = Language::tagged(language).or_else(|| {
@@ -402,6 +450,7 @@ fn frame_of<'a>(console: &Console, event: &Event, session: Option<&'a Session>, 
         zone,
         now,
         session,
+        sealer,
         form_token: session.map(Session::form_token).unwrap_or_default(),
         here: sign_in::own_path(&format!("{}{mark}{query}", request::path(event))).to_owned(),
     }
@@ -418,7 +467,7 @@ fn choose(console: &Console, frame: &Frame<'_>, fields: &[(String, String)]) -> 
     let kept: Vec<_> =
         query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("zone=")).collect();
     let mark = if kept.is_empty() { "" } else { "?" };
-    let mut answer = Answer { status_code: 303, ..Answer::found(format!("{path}{mark}{}", kept.join("&"))) };
+    let mut answer = see(format!("{path}{mark}{}", kept.join("&")));
     let choice = format!("{}.{}", language.tag(), escaped(zone));
     answer.cookies.push(CHOICE.set(console.served, &choice));
     answer

@@ -27,14 +27,17 @@ pub(crate) fn page(frame: &Frame<'_>, problem: &Problem) -> Page {
 
 fn told(w: &Words, problem: &Problem) -> Markup {
     match problem {
-        Problem::UnknownParameter { name, .. } => html! { (w.bad_filter) " " code { (brief(name, 40)) } },
-        Problem::RepeatedParameter(name)
-        | Problem::BadValue { name, .. }
-        | Problem::Together { name, .. }
-        | Problem::ForbiddenValue { name, .. } => html! { (w.bad_filter) " " code { (name) } },
-        Problem::Query(_) | Problem::LongQuery(_) => html! { (w.bad_filter) },
+        Problem::UnknownParameter { name, .. } => html! { (w.unknown_filter) (w.colon) (unknown(w, name)) },
+        Problem::RepeatedParameter(name) => html! { (w.repeated_filter) (w.colon) (named(w, name)) },
+        Problem::BadValue { name, .. } => html! { (w.bad_value) (w.colon) (named(w, name)) },
+        Problem::Together { name, other } => {
+            html! { (w.filters_together) (w.colon) (named(w, name)) (w.and) (named(w, other)) }
+        }
+        Problem::ForbiddenValue { name, .. } => html! { (w.looks_like_number) (w.colon) (named(w, name)) },
+        Problem::Query(_) => html! { (w.bad_address) },
+        Problem::LongQuery(_) => html! { (w.too_long) },
         Problem::Forbidden(permission) => {
-            html! { (w.forbidden) " " code { (permission.as_str()) } ". " (w.forbidden_hint) }
+            html! { (w.forbidden) (w.colon) code { (permission.as_str()) } (w.stop) (w.forbidden_hint) }
         }
         Problem::NoSuchCall | Problem::BadId(_) => html! { (w.no_such_call) },
         Problem::NoSuchTask => html! { (w.no_such_task) },
@@ -46,5 +49,54 @@ fn told(w: &Words, problem: &Problem) -> Markup {
         Problem::Unauthenticated(_) => html! { (w.sign_in_failed) },
         Problem::NoKeys | Problem::Unavailable { .. } => html! { (w.later) },
         Problem::Unreadable { .. } => html! { (w.broken) },
+    }
+}
+
+/// A filter by its name on the page and in the URL.
+fn named(w: &Words, name: &str) -> Markup {
+    html! { @if let Some(word) = w.parameter(name) { strong { (word) } " " } code { (name) } }
+}
+
+/// A filter that there is not, by the name that somebody made up: it may be none, or one that is not seen.
+fn unknown(w: &Words, name: &str) -> Markup {
+    let shown = brief(name, 40);
+    match shown.trim().is_empty() {
+        true => html! { strong { (w.no_name) } },
+        false => html! { code { (shown) } },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Language;
+    use shared::access::Permission;
+
+    #[test]
+    fn whatever_is_wrong_with_a_filter_it_is_named() {
+        for words in Language::ALL.map(Language::words) {
+            for (problem, names) in [
+                (Problem::UnknownParameter { name: "days".to_owned(), known: vec![] }, vec!["days"]),
+                (Problem::UnknownParameter { name: String::new(), known: vec![] }, vec![words.no_name]),
+                (
+                    Problem::UnknownParameter { name: " \u{200b}\0".to_owned(), known: vec![] },
+                    vec![words.no_name],
+                ),
+                (Problem::RepeatedParameter("day"), vec!["day", words.day]),
+                (Problem::BadValue { name: "limit", expected: String::new() }, vec!["limit", words.per_page]),
+                (Problem::Together { name: "task", other: "callee_id" }, vec!["task", "callee_id"]),
+                (
+                    Problem::ForbiddenValue { name: "intent", permission: Permission::SeeNumbers },
+                    vec!["intent"],
+                ),
+            ] {
+                let told = told(words, &problem).into_string();
+                assert!(names.iter().all(|name| told.contains(name)), "{problem:?}: {told}");
+            }
+            for problem in [Problem::Query("x"), Problem::LongQuery(7)] {
+                let told = told(words, &problem).into_string();
+                assert!(!told.trim().ends_with([':', '：']), "{told}");
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) enum Name {
     Today,
     Calls,
     Search,
+    Found,
     NextCall,
     Call,
     Review,
@@ -66,12 +67,13 @@ const fn open(name: Name, path: &'static str) -> Route {
 }
 
 /// Every page and form.
-pub(crate) static ROUTES: [Route; 19] = [
+pub(crate) static ROUTES: [Route; 20] = [
     // Whoever may see no call still gets a start.
     Route { name: Name::Today, is_post: false, path: "/", permission: None, forms: NONE },
     page(Name::Today, "/today", Permission::ReadCalls, JSON),
     page(Name::Calls, "/calls", Permission::ReadCalls, TABLES),
     form(Name::Search, "/calls", Some(Permission::SeeNumbers)),
+    page(Name::Found, "/calls/found", Permission::SeeNumbers, NONE),
     page(Name::NextCall, "/calls/next", Permission::ReadCalls, NONE),
     page(Name::Call, "/calls/{provider}/{call_id}", Permission::ReadCalls, JSON),
     form(Name::Review, "/calls/{provider}/{call_id}/review", Some(Permission::ReviewCalls)),
@@ -103,22 +105,42 @@ pub(crate) struct Found<'a> {
     pub(crate) ids: Vec<&'a str>,
 }
 
+/// Why a method and a path ask for nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NotFound {
+    /// There is no such path.
+    Path,
+    /// The path takes other methods: these, as the header `Allow` has them.
+    Method(String),
+}
+
 /// What a method and a path ask for.
-pub(crate) fn find<'a>(method: &str, path: &'a str) -> Option<Found<'a>> {
-    let is_post = match method.to_ascii_uppercase().as_str() {
-        "GET" | "HEAD" => false,
-        "POST" => true,
-        _ => return None,
+pub(crate) fn find<'a>(method: &str, path: &'a str) -> Result<Found<'a>, NotFound> {
+    let method = method.to_ascii_uppercase();
+    let takes = |route: &Route| match method.as_str() {
+        "GET" | "HEAD" => !route.is_post,
+        "POST" => route.is_post,
+        _ => false,
     };
     let (stem, form) = [(".json", Form::Json), (".csv", Form::Csv), (".xlsx", Form::Xlsx)]
         .into_iter()
         .find_map(|(end, form)| Some((path.strip_suffix(end)?, form)))
         .unwrap_or((path, Form::Html));
-    ROUTES.iter().filter(|route| route.is_post == is_post).find_map(|route| {
+    let at_path = ROUTES.iter().filter_map(|route| {
         let ids = ids(route.path, stem)?;
         let is_there = form == Form::Html || route.forms.contains(&form);
         is_there.then_some(Found { route, form, ids })
-    })
+    });
+    let mut allowed = [false; 2];
+    for found in at_path {
+        if takes(found.route) {
+            return Ok(found);
+        }
+        allowed[usize::from(found.route.is_post)] = true;
+    }
+    let allowed: Vec<_> =
+        ["GET, HEAD", "POST"].into_iter().zip(allowed).filter_map(|(it, is)| is.then_some(it)).collect();
+    Err(if allowed.is_empty() { NotFound::Path } else { NotFound::Method(allowed.join(", ")) })
 }
 
 #[cfg(test)]
@@ -135,14 +157,27 @@ mod tests {
             ("GET", "/calls/next", Some((Name::NextCall, Form::Html, vec![]))),
             ("GET", "/calls/alicom/1~5E2.json", Some((Name::Call, Form::Json, vec!["alicom", "1~5E2"]))),
             ("POST", "/calls/alicom/1/review", Some((Name::Review, Form::Html, vec!["alicom", "1"]))),
-            ("GET", "/calls/alicom/1/review", None),
-            ("DELETE", "/calls", None),
+            ("HEAD", "/calls", Some((Name::Calls, Form::Html, vec![]))),
             ("GET", "/calls/", None),
             ("GET", "/operations.csv", None),
             ("GET", "/nowhere", None),
         ] {
-            let found = find(method, path).map(|found| (found.route.name, found.form, found.ids));
+            let found = find(method, path).ok().map(|found| (found.route.name, found.form, found.ids));
             assert_eq!(found, expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn another_method_is_told_which_there_are() {
+        for (method, path, allowed) in [
+            ("GET", "/calls/alicom/1/review", Some("POST")),
+            ("DELETE", "/calls", Some("GET, HEAD, POST")),
+            ("PUT", "/calls.json", Some("GET, HEAD")),
+            ("OPTIONS", "/", Some("GET, HEAD")),
+            ("PUT", "/nowhere", None),
+        ] {
+            let expected = allowed.map_or(NotFound::Path, |allowed| NotFound::Method(allowed.to_owned()));
+            assert_eq!(find(method, path).unwrap_err(), expected, "{method} {path}");
         }
     }
 }

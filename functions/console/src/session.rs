@@ -79,6 +79,11 @@ impl Session {
         Some(Self { actor, name: sealed.name, form_secret })
     }
 
+    /// What tells the session from any other, for what is sealed.
+    pub(crate) fn mark(&self) -> String {
+        hex::encode(self.form_secret)
+    }
+
     /// What a form of theirs carries: other letters on each page, since pages are compressed, and a length would tell letters to whoever
     /// can put text beside them (BREACH).
     pub(crate) fn form_token(&self) -> String {

@@ -13,10 +13,10 @@ use serde_json::Value;
 use shared::model::Instant;
 use url::form_urlencoded;
 
-use crate::cookie::{SESSION, SIGN_IN, Served};
+use crate::cookie::{SESSION, SIGN_IN, SOUGHT, Served};
 use crate::frame::{Frame, Page, Place};
 use crate::session::Session;
-use crate::{Console, html_answer};
+use crate::{Console, html_answer, see};
 
 /// For what begun sign-ins are sealed.
 const PURPOSE: &str = "sign-in";
@@ -135,7 +135,7 @@ pub(crate) async fn end(
         .await
         .map_err(Failure::Issuer)?;
     let session = Session::begin(signed_in).seal(sealer, console.authenticator.config(), now);
-    let mut answer = Answer { status_code: 303, ..Answer::found(own_path(&back).to_owned()) };
+    let mut answer = see(own_path(&back).to_owned());
     answer.cookies.push(SIGN_IN.forget(console.served));
     answer.cookies.push(SESSION.set(console.served, &session));
     Ok(answer)
@@ -148,12 +148,16 @@ pub(crate) async fn out(console: &Console, event: &Event, frame: &Frame<'_>) -> 
         Some(back) => console.authenticator.sign_out_url(back, frame.now).await,
         None => None,
     };
-    let mut answer = html_answer(200, frame, &signed_out(frame), header(event, "accept-encoding"));
-    // No redirect: `form-action 'self'` would hold it to this origin.
-    if let Some(url) = url {
-        answer = answer.with("refresh", format!("0;url={url}"));
-    }
-    answer.cookies.push(SESSION.forget(console.served));
+    let mut answer = match url {
+        // No redirect: `form-action 'self'` would hold it to this origin. A browser that is led on at once keeps no page to come back to.
+        Some(url) => {
+            let nobody = frame.of_nobody();
+            html_answer(200, &nobody, &signed_out(&nobody), header(event, "accept-encoding"))
+                .with("refresh", format!("0;url={url}"))
+        }
+        None => see("/signed-out".to_owned()),
+    };
+    answer.cookies.extend([SESSION, SOUGHT].map(|cookie| cookie.forget(console.served)));
     answer
 }
 

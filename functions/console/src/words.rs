@@ -1,9 +1,13 @@
-//! The words of the pages: one table, a row each, English and Chinese side by side.
+//! The words of the pages: one table, a row each, English and Chinese side by side. What files have as well, outcomes and the like, stands in
+//! [`readers::names`].
 //!
 //! The Chinese is that of the platforms' own consoles (任务, 接通率, 意向, 录音, 通话记录, 外呼, 被叫, 挂断方). docs/console.md tells which
 //! word stands for which term of the model.
 
-use shared::model::{HangupBy, Outcome, RecordingState};
+use readers::names::{self, Name};
+use shared::model::{HangupBy, Outcome, Provider, RecordingState};
+
+use crate::frame::grouped;
 
 /// A language of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +78,13 @@ words! {
     time_zone: "Time zone", "时区";
     apply: "Apply", "应用";
     as_json: "As JSON", "JSON 数据";
-    times_are: "Times are in", "时间均为";
-    menu: "Pages", "页面";
+    menu: "Pages", "主导航";
     settings: "Language and time zone", "语言与时区";
+
+    // Signs. Chinese ones are as wide as a character and need no space.
+    colon: ": ", "：";
+    stop: ". ", "。";
+    and: ", ", "、";
 
     // What calls have.
     call_time: "Call time", "呼叫时间";
@@ -101,7 +109,7 @@ words! {
     script: "Script", "话术 ID";
     batch: "Batch", "批次 ID";
     callee_id: "Callee reference", "被叫标识";
-    received: "Received", "接收时间";
+    received: "First received", "首次接收时间";
     without_task: "Without a task", "无任务";
     unknown: "Unknown", "未知";
     none: "None", "无";
@@ -113,26 +121,25 @@ words! {
     originated: "Originated", "发起呼叫";
     rang: "Ringing", "振铃";
     answered_at: "Answered", "接通";
-    ended: "Ended", "结束";
+    ended: "Ended", "挂断";
 
     // Today.
-    calls_today: "Calls", "呼叫量";
     answered: "Answered", "已接通";
     answer_rate: "Answer rate", "接通率";
-    connected: "Connected", "线路接通";
+    connected: "Connected", "线路接通（含语音信箱等）";
     talk_time: "Talk time", "总通话时长";
     median_duration: "Median duration", "通话时长中位数";
-    p90_duration: "90th percentile", "通话时长 P90";
+    p90_duration: "Duration, 90th percentile", "通话时长 P90";
     by_hour: "Calls by hour", "各时段呼叫量";
     by_outcome: "Outcomes", "呼叫结果分布";
     by_intent: "Intents", "意向分布";
     hour: "Hour", "时段";
-    count: "Calls", "通话数";
+    count: "Calls", "呼叫量";
     share: "Share", "占比";
     table: "Table", "数据表";
-    last_pushes: "Last push of each function", "各推送最近接收时间";
-    push: "Push", "推送";
-    none_lately: "none among the newest calls", "近期通话中没有";
+    last_pushes: "Last push of each function", "各类推送的最近接收时间";
+    push: "Push", "推送原文";
+    none_lately: "No push among the newest calls.", "最近的通话中没有推送记录。";
     attention: "Needs attention", "需要关注";
     all_well: "Nothing needs attention.", "一切正常。";
     recordings_by_state: "Recordings", "录音状态";
@@ -140,8 +147,8 @@ words! {
     previous_day: "Previous day", "前一天";
     next_day: "Next day", "后一天";
     day: "Day", "日期";
-    partial_counts: "Only the newest 20,000 calls are counted here.", "此处仅统计最新的 20,000 通电话。";
-    as_of: "As of", "统计时间";
+    partial_counts: "Only the newest 20,000 calls are counted here.", "此处仅统计最近的 20,000 通呼叫。";
+    as_of: "As of", "数据截至";
 
     // Lists.
     filter: "Filter", "筛选";
@@ -153,34 +160,36 @@ words! {
     yes: "Yes", "有";
     no: "No", "无";
     with_recording: "Has a recording", "有无录音";
-    review_state: "Reviewed", "质检状态";
+    review_state: "Reviewed", "收听状态";
     heard: "Heard", "已听";
     not_heard: "Not heard", "未听";
-    at_least: "At least (s)", "时长不少于(秒)";
-    at_most: "At most (s)", "时长不超过(秒)";
+    at_least: "At least (s)", "最短时长（秒）";
+    at_most: "At most (s)", "最长时长（秒）";
     order: "Order", "排序";
     newest_first: "Newest first", "从新到旧";
     oldest_first: "Oldest first", "从旧到新";
     find_number: "Find a number", "按号码查找";
-    number_hint: "The whole number. The search is recorded.", "请输入完整号码，查找会被记录。";
+    number_hint: "The whole number. The search is recorded.", "请输入完整号码，查找操作会被记录。";
+    number_again: "Enter the number: a whole one, without *. A search ends after half an hour.", "请输入完整号码（不含 *）。查找结果保留半小时，之后需重新查找。";
+    found_for: "Calls to", "被叫号码";
     find: "Find", "查找";
     download: "Download", "下载";
+    export: "Download", "导出";
     download_list: "Download this list", "导出当前列表";
-    with_numbers: "with numbers (recorded)", "含完整号码（会被记录）";
+    with_numbers: "with numbers (recorded)", "含完整号码（导出操作会被记录）";
     next_page: "Next page", "下一页";
     first_page: "First page", "第一页";
     no_calls: "No call matches.", "没有符合条件的通话。";
     no_calls_hint: "Try other days, or fewer filters.", "请更换日期，或减少筛选条件。";
-    page_short: "Many calls were looked at and few match. There is more on the next page.", "已查看大量通话，符合条件的较少，后面还有。";
-    unreadable: "calls can't be read and are not shown", "通通话无法读取，未显示";
+    page_short: "Many calls were looked at, and none on this page matches. There is more on the next page.", "已检索大量通话记录，本页没有符合条件的通话，请看下一页。";
     next_unheard: "Next call not heard", "下一通未听";
-    no_unheard: "Every call of this filter has been heard.", "符合条件的通话都已听完。";
+    no_unheard: "Every call of this filter has been heard.", "符合条件的通话已全部听完。";
 
     // One call.
     call: "Call", "通话详情";
     facts: "Facts", "基本信息";
     transcript: "Conversation", "对话记录";
-    no_transcript: "No conversation came for this call.", "这通电话没有对话记录。";
+    no_transcript: "No conversation came for this call.", "该通话没有对话记录。";
     agent: "Agent", "机器人";
     customer: "Callee", "客户";
     someone: "Speaker unknown", "说话人未知";
@@ -188,34 +197,41 @@ words! {
     player: "Player", "播放器";
     play: "Play", "播放";
     pause: "Pause", "暂停";
-    back_5: "Back 5 s", "后退 5 秒";
-    ahead_5: "Ahead 5 s", "前进 5 秒";
+    back_5: "Back 5 s", "快退 5 秒";
+    ahead_5: "Ahead 5 s", "快进 5 秒";
     speed: "Speed", "播放速度";
     lanes: "Who speaks when; click to go there", "双方说话时段，点击可跳转";
     keys_help: "Space plays; ← → go 5 s; J and K go to the next and the previous turn; 1 2 3 give the verdict; N notes; S saves and opens the next call.",
         "空格播放/暂停；← → 快退/快进 5 秒；J K 下一句/上一句；1 2 3 选择质检结论；N 写备注；S 保存并打开下一通。";
     keys: "Keyboard", "快捷键";
     cannot_play: "This browser can't play this format. Download the recording to hear it.", "浏览器无法播放此格式，请下载后收听。";
-    playing_failed: "The recording could not be loaded. It was asked for again.", "录音加载失败，已重新获取。";
-    no_recording: "No recording came for this call.", "这通电话没有录音。";
+    playing_failed: "The recording could not be loaded. It is asked for again.", "录音加载失败，正在重试。";
+    no_recording: "No recording came for this call.", "该通话没有录音。";
     may_not_listen: "Listening needs the permission recordings.listen.", "收听录音需要 recordings.listen 权限。";
     without_times: "The platform tells no times of the turns, so they can't be sought.", "平台未提供每句话的时间，无法按对话跳转。";
+    guessed_times: "The platform tells no time of these turns: they are put between those of which it does.", "平台未提供该句时间，按前后语句推算。";
     size: "Size", "大小";
     reason: "Reason", "原因";
+    own_words: "(the platform's own words)", "（平台原文）";
     next_try: "Next try", "下次尝试";
     expires: "Link expires", "链接失效时间";
-    lost_at: "Given up", "放弃时间";
+    lost_at: "Given up", "停止尝试时间";
     tries: "Tries", "尝试次数";
-    slot_main: "Both sides", "双方混音";
-    slot_full: "Full recording", "全程录音";
-    slot_customer: "Callee only", "仅客户侧";
+    slot_main: "Both sides", "通话录音";
+    slot_full: "Full recording", "完整录音";
+    slot_customer: "Callee only", "客户录音";
     slot: "Recording", "录音";
     state_pending: "Waiting", "等待归档";
     state_archived: "Archived", "已归档";
-    state_expired: "Expired", "已过期";
+    state_expired: "Expired", "链接已失效";
     state_failed: "Failed", "归档失败";
     told_pending: "It is being fetched from the platform.", "正在从平台获取。";
-    told_expired: "The platform's link expired before it could be fetched.", "平台链接在获取之前已失效。";
+    told_retried: "It could not be fetched so far, and is tried again.", "暂未获取成功，将继续重试。";
+    told_host: "It is not fetched, because its host is not allowed. If the host is the platform's, whoever runs callvault adds it to RecordingHosts and deploys; it is asked for again every hour.",
+        "未获取：录音所在主机不在允许范围内。若该主机属于平台，请管理员将其加入 RecordingHosts 并重新部署；系统每小时重试一次。";
+    told_address: "It is not fetched, because its host is at an address that is not public. If that is meant, whoever runs callvault allows it in RecordingHosts by its exact host:port.",
+        "未获取：录音所在主机的地址不是公网地址。若确需获取，请管理员在 RecordingHosts 中填写准确的 host:port。";
+    told_expired: "The platform's link expired before it could be fetched.", "平台链接在获取前已失效。";
     told_failed: "It could not be had from the platform.", "未能从平台获取。";
     review: "Review", "质检";
     verdict: "Verdict", "质检结论";
@@ -224,44 +240,48 @@ words! {
     unsure: "To discuss", "待复核";
     note: "Note", "备注";
     save: "Save", "保存";
-    save_next: "Save and next", "保存并下一通";
+    save_next: "Save and next", "保存并打开下一通";
     mark_heard: "Saving marks the call as heard.", "保存后标记为已听。";
     heard_by: "Heard by", "收听人";
     noted_by: "Noted by", "质检人";
     may_not_review: "Reviewing needs the permission calls.review.", "质检需要 calls.review 权限。";
-    not_reviewed: "Nobody has heard this call yet.", "还没有人听过这通电话。";
+    not_reviewed: "Nobody has heard this call yet.", "该通话尚无人收听。";
     reveal: "Reveal number", "查看完整号码";
-    reveal_hint: "This is recorded.", "查看会被记录。";
-    revealed: "The number is shown on this page once, and it is recorded that you saw it.", "完整号码仅在本页显示一次，查看已被记录。";
+    reveal_hint: "This is recorded.", "查看操作会被记录。";
+    revealed: "The number is shown on this page once, and it is recorded that you saw it.", "完整号码仅在本页显示一次，本次查看已记录。";
     pushes: "Pushes", "推送原文";
     push_needs: "Reading them needs the permission calls.pii.", "查看原文需要 calls.pii 权限。";
     who_looked: "Who looked", "查看记录";
-    what: "What", "内容";
     nobody_looked: "Nobody before you.", "此前无人查看。";
     codes: "Platform's codes", "平台状态码";
     extra: "Unknown fields", "其他字段";
     variables: "Script variables", "话术变量";
 
     // Tasks.
-    task_calls: "Calls of this task", "任务通话";
+    task_calls: "Calls of this task", "该任务的通话";
     name_task: "Name", "任务名称";
     rename: "Rename", "命名";
     task_id: "Task ID", "任务 ID";
     funnel: "From called to intent", "呼叫转化漏斗";
+    stage: "Stage", "阶段";
     called: "Called", "已呼叫";
     first_call: "First call", "首次呼叫";
-    last_call: "Last call", "最近呼叫";
-    no_tasks: "No task had calls on this day.", "当天没有任务外呼。";
+    last_call: "Last call", "最近一次呼叫";
+    no_tasks: "No task had calls on this day.", "当天没有任务产生呼叫。";
     as_csv: "CSV", "CSV";
     as_excel: "Excel", "Excel";
     no_such_task: "There is no call of such a task.", "没有该任务的通话。";
+    other_intents: "Other intents", "其他意向";
+    other_tags: "Other tags", "其他标签";
+    file_table: "Table", "统计项";
+    file_name: "What", "分类";
+    id_tells: "Its ID tells the number: to open it takes the permission calls.pii.", "该 ID 含有号码，查看需要 calls.pii 权限。";
 
     // Operations.
     waiting: "Waiting to be archived", "等待归档的录音";
     waiting_none: "No recording waits.", "没有等待归档的录音。";
     lost: "Lost recordings", "未能归档的录音";
     lost_none: "No recording was lost.", "没有未能归档的录音。";
-    rejects: "Rejected pushes of the last days", "近日被拒收的推送";
     rejects_none: "Nothing was rejected.", "没有被拒收的推送。";
     findings: "What is wrong, and what to do", "问题与处理建议";
     problems: "Findings", "问题数";
@@ -273,15 +293,25 @@ words! {
     running: "at work", "运行中";
     never_ran: "no run yet", "尚未运行";
     more_than_shown: "There are more than are shown.", "仅显示部分。";
-    due_now: "Due now", "到期待处理";
+    place_in_list: "Place in the list", "列表位置";
+    per_page: "Calls a page", "每页条数";
+    changed_since: "Changed since", "更新时间不早于";
+    due_now: "Due now", "已到尝试时间";
     in_english: "Told in English, as the commands tell it.", "以下内容为英文，与命令行输出一致。";
 
     // Problems.
     wrong: "This can't be shown", "无法显示";
     not_found: "There is nothing here.", "页面不存在。";
-    no_such_call: "There is no such call: no push of it came, or it was erased.", "没有这通电话：未收到推送，或已被删除。";
-    bad_filter: "This filter is not understood:", "筛选条件无法识别：";
-    forbidden: "You may not see this. It needs the permission", "没有权限查看，需要权限";
+    no_such_call: "There is no such call: no push of it came, or it was erased.", "该通话不存在：未收到推送，或已被删除。";
+    bad_value: "This value is not understood", "无法识别该项的值";
+    unknown_filter: "There is no such filter here", "此处没有该筛选条件";
+    repeated_filter: "This filter stands there twice", "该筛选条件重复";
+    filters_together: "These filters don't go together", "以下筛选条件不能同时使用";
+    looks_like_number: "To look for what may be a number takes the permission calls.pii", "该项的值可能是号码，按号码查找需要 calls.pii 权限";
+    no_name: "a filter without a name", "没有名称的筛选条件";
+    bad_address: "The address of this page can't be read: a character in it is not written as addresses have it.", "页面地址无法识别：其中有未按规则编码的字符。";
+    too_long: "This is too long: a filter or a form has less.", "内容过长，超出筛选条件或表单的限制。";
+    forbidden: "You may not see this. It needs the permission", "没有查看权限，所需权限";
     forbidden_hint: "Ask whoever runs callvault for it.", "请联系 callvault 管理员开通。";
     nothing_allowed: "You are signed in, and may see nothing yet.", "登录成功，但尚未开通任何权限。";
     too_much: "This is too much for one file: choose fewer days.", "数据过多，无法导出为一个文件，请缩短日期范围。";
@@ -289,48 +319,50 @@ words! {
     later: "Something does not answer. Try again in a moment.", "服务暂时无响应，请稍后重试。";
     broken: "What is stored of this can't be read. Tell whoever runs callvault the time.", "数据无法读取，请将发生时间告知管理员。";
     stale_form: "This form has expired. Go back, reload the page, and try again.", "表单已失效，请返回并刷新页面后重试。";
-    sign_in_failed: "The sign-in did not work. Try it again.", "登录未成功，请重试。";
+    sign_in_failed: "The sign-in did not work. Try it again.", "登录失败，请重试。";
     no_sign_in: "Nobody can sign in: the settings of the issuer or of the session key are missing.", "暂时无法登录：缺少身份提供方或会话密钥的配置。";
     signed_out: "You are signed out.", "已退出登录。";
     try_again: "Try again", "重试";
     back: "Back to the start", "返回首页";
-    method: "This page can't be asked for like that.", "请求方式不正确。";
+    method: "This page can't be asked for like that.", "不支持该请求方式。";
 }
 
 impl Words {
+    /// What became of a call, by its name in the model.
     pub(crate) fn outcome(&self, outcome: &str) -> &'static str {
-        let chinese = self.is_chinese();
-        let Some(outcome) = Outcome::named(outcome) else { return self.unknown };
-        let (english, in_chinese) = match outcome {
-            Outcome::Answered => ("Answered", "已接通"),
-            Outcome::Voicemail => ("Voicemail", "语音信箱"),
-            Outcome::NoAnswer => ("No answer", "无人接听"),
-            Outcome::Busy => ("Busy", "用户忙"),
-            Outcome::Rejected => ("Declined", "拒接"),
-            Outcome::PoweredOff => ("Powered off", "关机"),
-            Outcome::Suspended => ("Out of service", "停机"),
-            Outcome::InvalidNumber => ("Invalid number", "空号"),
-            Outcome::Unreachable => ("Unreachable", "无法接通"),
-            Outcome::Forwarded => ("Forwarded", "呼叫转移"),
-            Outcome::Barred => ("Barred", "呼叫受限"),
-            Outcome::Congestion => ("Network busy", "网络忙"),
-            Outcome::Canceled => ("Cancelled", "主叫取消"),
-            Outcome::Abandoned => ("Abandoned", "排队放弃"),
-            Outcome::CallerError => ("Caller's line at fault", "主叫号码异常"),
-            Outcome::SystemError => ("System error", "系统异常"),
-            Outcome::Other => ("Other", "其他"),
-        };
-        if chinese { in_chinese } else { english }
+        Outcome::named(outcome).map_or(self.unknown, |outcome| self.of(names::outcome(outcome)))
     }
 
+    /// What a parameter of a page's URL, or a field of a form, is called there; `None` for what has no name there.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&'static str> {
+        Some(match name {
+            "provider" => self.platform,
+            "task" => self.task,
+            "callee" | "number" => self.callee,
+            "callee_id" => self.callee_id,
+            "day" => self.day,
+            "zone" => self.time_zone,
+            "outcome" => self.outcome,
+            "intent" => self.intent,
+            "tag" => self.tags,
+            "min_duration_s" => self.at_least,
+            "max_duration_s" => self.at_most,
+            "hangup_by" => self.hangup_by,
+            "has_recording" => self.with_recording,
+            "reviewed" => self.review_state,
+            "updated_since" => self.changed_since,
+            "order" => self.order,
+            "limit" => self.per_page,
+            "cursor" | "after" => self.place_in_list,
+            "numbers" => self.with_numbers,
+            "verdict" => self.verdict,
+            _ => return None,
+        })
+    }
+
+    /// Who ended a call, by their name in the model.
     pub(crate) fn hangup(&self, by: &str) -> &'static str {
-        match HangupBy::named(by) {
-            Some(HangupBy::Callee) => self.customer,
-            Some(HangupBy::Agent) => self.agent,
-            Some(HangupBy::System) if self.is_chinese() => "系统",
-            Some(HangupBy::System) => "System",
-            Some(HangupBy::Unknown) | None => self.unknown,
-        }
+        HangupBy::named(by).map_or(self.unknown, |by| self.of(names::hangup_by(by)))
     }
 
     pub(crate) fn recording_state(&self, state: &str) -> &'static str {
@@ -362,13 +394,7 @@ impl Words {
 
     /// The platform, by its name in keys.
     pub(crate) fn provider<'a>(&self, name: &'a str) -> &'a str {
-        match name {
-            "alicom" if self.is_chinese() => "阿里云",
-            "alicom" => "Alibaba Cloud",
-            "ai-voice" => "AI-voice",
-            "laaffic" => "LAAFFIC",
-            other => other,
-        }
+        Provider::named(name).map_or(name, |provider| self.of(names::provider(provider)))
     }
 
     /// What was seen, as the access log has it.
@@ -376,14 +402,14 @@ impl Words {
         let (head, rest) = what.split_once(' ').unwrap_or((what, ""));
         let (english, chinese) = match (head, rest) {
             ("call", "with numbers") => {
-                return self.pick("Call with numbers", "通话（含完整号码）").to_owned();
+                return self.pick("Call with numbers", "通话详情（含完整号码）").to_owned();
             }
-            ("call", _) => ("Call", "通话"),
+            ("call", _) => ("Call", "通话详情"),
             ("number", _) => ("Number", "完整号码"),
             ("recording", _) => ("Recording", "录音"),
             ("push", _) => ("Push", "推送原文"),
             ("vcon", _) => ("vCon", "vCon"),
-            ("list", _) => ("List", "列表"),
+            ("list", _) => ("List", "通话列表"),
             ("download", _) => ("Download", "导出"),
             _ => return what.to_owned(),
         };
@@ -395,6 +421,10 @@ impl Words {
         }
     }
 
+    fn of(&self, name: Name) -> &'static str {
+        self.pick(name.english, name.chinese)
+    }
+
     fn pick(&self, english: &'static str, chinese: &'static str) -> &'static str {
         if self.is_chinese() { chinese } else { english }
     }
@@ -404,10 +434,36 @@ impl Words {
         std::ptr::eq(self, &CHINESE)
     }
 
+    /// Which zone the times of a page are of; `offset` is how far it is from UTC.
+    pub(crate) fn times_are(&self, zone: &str, offset: &str) -> String {
+        match self.is_chinese() {
+            true => format!("显示时区：{zone} ({offset})"),
+            false => format!("Times are in {zone} ({offset})"),
+        }
+    }
+
+    /// So many calls can't be read.
+    pub(crate) fn unreadable(&self, count: u64) -> String {
+        let calls = grouped(count);
+        match self.is_chinese() {
+            true => format!("{calls} 条通话记录无法读取，未显示。"),
+            false if count == 1 => format!("{calls} call can't be read and is not shown."),
+            false => format!("{calls} calls can't be read and are not shown."),
+        }
+    }
+
+    /// Above what was rejected in so many days.
+    pub(crate) fn rejects(&self, days: i64) -> String {
+        match self.is_chinese() {
+            true => format!("近 {days} 天被拒收的推送"),
+            false => format!("Rejected pushes of the last {days} days"),
+        }
+    }
+
     /// So many recordings expire within a day.
     pub(crate) fn expiring(&self, count: usize) -> String {
         match self.is_chinese() {
-            true => format!("{count} 个录音的链接将在 24 小时内失效"),
+            true => format!("{count} 条录音的链接将在 24 小时内失效"),
             false => format!(
                 "{count} {} within a day",
                 if count == 1 { "recording expires" } else { "recordings expire" }
@@ -418,7 +474,7 @@ impl Words {
     /// So many recordings were lost in the last day.
     pub(crate) fn lost_lately(&self, count: usize) -> String {
         match self.is_chinese() {
-            true => format!("最近 24 小时有 {count} 个录音未能归档"),
+            true => format!("最近 24 小时有 {count} 条录音未能归档"),
             false => format!(
                 "{count} {} lost in the last day",
                 if count == 1 { "recording was" } else { "recordings were" }
@@ -431,16 +487,47 @@ impl Words {
 mod tests {
     use super::*;
 
+    fn is_han(character: char) -> bool {
+        ('\u{4e00}'..='\u{9fff}').contains(&character)
+    }
+
     #[test]
     fn no_row_is_blank_and_no_chinese_one_is_english() {
-        // Names that are the same in both.
+        // Names that are the same in both, and signs.
         const SAME: [&str; 2] = ["as_csv", "as_excel"];
+        const SIGNS: [&str; 3] = ["colon", "stop", "and"];
         for (name, english, chinese) in ROWS {
             assert!(!english.trim().is_empty() && !chinese.trim().is_empty(), "{name}");
-            let has_han = chinese.chars().any(|character| ('\u{4e00}'..='\u{9fff}').contains(&character));
-            assert!(has_han || SAME.contains(name), "{name}: {chinese}");
+            let is_word = chinese.chars().any(is_han) || SAME.contains(name);
+            assert!(is_word != SIGNS.contains(name), "{name}: {chinese}");
             assert!(english.is_ascii() || english.contains(['←', '→']), "{name}: {english}");
         }
+    }
+
+    #[test]
+    fn chinese_has_its_own_signs_and_one_word_for_one_thing() {
+        for (name, _, chinese) in ROWS {
+            for (at, _) in chinese.match_indices([',', ':', ';', '!', '?', '(', ')']) {
+                let beside = [chinese[..at].chars().next_back(), chinese[at + 1..].chars().next()];
+                assert!(!beside.into_iter().flatten().any(is_han), "{name}: {chinese}");
+            }
+            // Spoken, or another word for what is called otherwise everywhere else.
+            for word in ["通电话", "个录音", "已过期", "混音"] {
+                assert!(!chinese.contains(word), "{name}: {chinese}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_in_sentences_have_the_words_that_they_take() {
+        let [english, chinese] = Language::ALL.map(Language::words);
+        assert_eq!(chinese.unreadable(1_203), "1,203 条通话记录无法读取，未显示。");
+        assert_eq!(english.unreadable(1), "1 call can't be read and is not shown.");
+        assert_eq!(english.unreadable(1_203), "1,203 calls can't be read and are not shown.");
+        assert_eq!(chinese.expiring(2), "2 条录音的链接将在 24 小时内失效");
+        assert_eq!(chinese.rejects(3), "近 3 天被拒收的推送");
+        assert_eq!(chinese.times_are("Asia/Shanghai", "UTC+8:00"), "显示时区：Asia/Shanghai (UTC+8:00)");
+        assert_eq!(chinese.seen("call with numbers"), "通话详情（含完整号码）");
     }
 
     #[test]
@@ -449,9 +536,13 @@ mod tests {
             for outcome in Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Other) {
                 assert_ne!(words.outcome(outcome.as_str()), words.unknown);
             }
-            for provider in shared::model::Provider::ALL {
+            for provider in Provider::ALL {
                 assert_ne!(words.provider(provider.as_str()), provider.as_str());
             }
+            // Who speaks, and who hangs up, is the same person.
+            assert_eq!([words.hangup("callee"), words.hangup("agent")], [words.customer, words.agent]);
+            assert_eq!([words.hangup("unknown"), words.hangup("x")], [words.unknown; 2]);
+            assert_eq!([words.outcome("x"), words.provider("x")], [words.unknown, "x"]);
         }
     }
 }

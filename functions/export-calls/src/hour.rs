@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 
 use runtime::store::Store;
-use runtime::store::analytics::{AnalyticsBucket, AnalyticsError, NewObject};
+use runtime::store::analytics::{AnalyticsBucket, AnalyticsError, KnownBy, NewObject};
 use runtime::store::reading::{HourCall, ReadError};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -161,12 +161,16 @@ impl<'a> HourMaker<'a> {
 }
 
 impl HourFiles {
-    /// Puts what is other than it is in the bucket, and removes what would have no rows. What is counted goes last: it tells that the hour
-    /// was written.
+    /// Puts what is other than it is in the bucket, which is known by its digest or by its bytes, and removes what would have no rows. What is
+    /// counted goes last: it tells that the hour was written.
     ///
     /// # Errors
     /// [`ExportError::Bucket`], [`ExportError::File`]. What was put stays.
-    pub async fn publish(self, bucket: &AnalyticsBucket) -> Result<Published, ExportError> {
+    pub async fn publish(
+        self,
+        bucket: &AnalyticsBucket,
+        known_by: KnownBy,
+    ) -> Result<Published, ExportError> {
         let Self { hour, files, summary } = self;
         let mut published = Published::default();
         for (set, finished) in files {
@@ -175,10 +179,10 @@ impl HourFiles {
                 published.removed += u64::from(bucket.remove(&key).await?);
                 continue;
             }
-            published.put(bucket, key, PARQUET, finished).await?;
+            published.put(bucket, (key, PARQUET), finished, known_by).await?;
         }
         let key = keys::summary_key(hour);
-        published.put(bucket, key, JSON, json_file(&summary)?).await?;
+        published.put(bucket, (key, JSON), json_file(&summary)?, known_by).await?;
         Ok(published)
     }
 }
@@ -196,12 +200,12 @@ impl Published {
     async fn put(
         &mut self,
         bucket: &AnalyticsBucket,
-        key: String,
-        media_type: &'static str,
+        (key, media_type): (String, &'static str),
         finished: Finished,
+        known_by: KnownBy,
     ) -> Result<(), AnalyticsError> {
         let Finished { file, bytes, sha256, .. } = finished;
-        if bucket.put_if_other(NewObject { key, media_type, file, bytes, sha256 }).await? {
+        if bucket.put_if_other(NewObject { key, media_type, file, bytes, sha256 }, known_by).await? {
             self.put += 1;
             self.bytes += bytes;
         }

@@ -32,7 +32,7 @@ use runtime::config::{ConfigError, Environment, StoreConfig, analytics_bucket_na
 use runtime::deadline::Deadline;
 use runtime::metrics::Metrics;
 use runtime::store::Store;
-use runtime::store::analytics::AnalyticsBucket;
+use runtime::store::analytics::{AnalyticsBucket, KnownBy};
 use runtime::store::dirty::DirtyHour;
 use runtime::store::lease::Lease;
 use runtime::store::table::TableError;
@@ -49,6 +49,11 @@ pub use report::Summary;
 /// The function's name.
 pub const FUNCTION: &str = "export-calls";
 
+/// For how long a run holds its lease unless it renews it. One that died holds up the next for that long at most, and ten seconds.
+const LEASE: Duration = Duration::from_secs(80);
+/// How often it is renewed.
+const RENEWED_EVERY: Duration = Duration::from_secs(30);
+
 /// How long before the deadline nothing more is begun, and what is under way is given up.
 const RESERVE: Duration = Duration::from_secs(20);
 
@@ -64,6 +69,9 @@ pub enum RunError {
     /// The index's counts could not be compared.
     #[error("the counts could not be compared: {0}")]
     Compare(ExportError),
+    /// The lease could not be renewed in time, or another run took it: what this one had read may be older than what that one writes.
+    #[error("the lease was lost, and the run given up")]
+    Lost,
     /// Hours could not be written.
     #[error("{failures} hours could not be written, the first since {first}")]
     Hours {
@@ -161,7 +169,7 @@ async fn run(exporter: &Exporter, now: Instant, deadline: Deadline) -> Result<Su
     let Exporter { store, callee_ids, metrics, .. } = exporter;
     let mut summary = Summary::default();
     // Two runs of the same hour: the one that read it earlier could write it later.
-    let Some(lease) = Lease::take(store.table(), FUNCTION, now, deadline.left()).await? else {
+    let Some(lease) = Lease::take(store.table(), FUNCTION, now, LEASE).await? else {
         summary.other_run = true;
         summary.close(deadline, now, metrics);
         return Ok(summary);
@@ -172,7 +180,8 @@ async fn run(exporter: &Exporter, now: Instant, deadline: Deadline) -> Result<Su
         (None, Ok(_)) => Ok(()),
         (Some(bucket), Ok(ids)) => {
             let run = Run { exporter, bucket, ids, began: (now, tokio::time::Instant::now()), deadline };
-            run.work(&mut summary).await
+            let work = run.work(&mut summary);
+            lease.hold(RENEWED_EVERY, || run.now(), work).await.unwrap_or(Err(RunError::Lost))
         }
     };
     lease.give_back(now).await?;
@@ -204,6 +213,9 @@ impl Run<'_> {
         ready.retain(|mark| mark.is_ready(began));
         // What waits the longest first.
         ready.sort_unstable();
+        if !ready.is_empty() {
+            self.remove_uploads().await;
+        }
         let end = self.deadline.less(RESERVE.min(self.deadline.left() / 5));
         let (mut first, mut ready) = (None, ready.into_iter());
         while let Some(mark) = ready.next() {
@@ -242,13 +254,24 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Removes the parts that runs have left which died while they uploaded a file: somebody may be in them who was erased since. What can't be
+    /// removed is tried again by the next run, and forgotten by the bucket's own rule after a day.
+    async fn remove_uploads(&self) {
+        match self.bucket.remove_uploads(&DATA_SETS.map(|set| set.name)).await {
+            Ok(0) => {}
+            Ok(uploads) => tracing::info!(uploads, "uploads_removed"),
+            Err(error) => tracing::warn!(error = %error, "uploads_not_removed"),
+        }
+    }
+
     /// Writes an hour's files, and clears its mark.
     async fn write(&self, mark: &DirtyHour, summary: &mut Summary) -> Result<(), ExportError> {
         let Exporter { store, settings, .. } = self.exporter;
         let read_at = self.now();
         let files = files_of(store, settings, self.ids, mark.hour).await?;
         let (calls, unreadable) = (files.summary.calls, files.summary.unreadable);
-        let Published { put, bytes, removed } = files.publish(self.bucket).await?;
+        let known_by = if mark.mend { KnownBy::Bytes } else { KnownBy::Digest };
+        let Published { put, bytes, removed } = files.publish(self.bucket, known_by).await?;
         store.clear_mark(mark, read_at).await.map_err(runtime::store::reading::ReadError::Table)?;
         summary.hours += 1;
         summary.calls += calls;

@@ -26,12 +26,12 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
         }
         return whole_list(visit, &filter, format, language).await;
     }
-    let cursor = visit.cursor(asked.query, |text| Cursor::decode(text, &filter))?;
+    let cursor = visit.cursor(asked.query, |text| Cursor::decode(text, &filter)).await?;
     let limit = asked.query.get(&of::LIMIT)?.unwrap_or(of::DEFAULT_LIMIT);
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let page = visit.reader.store.list_calls(&filter, cursor.as_ref(), limit, &callee_id).await;
     let page = page.map_err(problem)?;
-    let next = page.next.as_ref().map(|next| visit.next(next));
+    let next = visit.next(page.next.as_ref()).await?;
     let shown = visit.shown(&callee_id);
     let mut sheet = Sheet::new(format, language, filter.zone.clone()).map_err(sheet_problem)?;
     for call in &page.calls {
@@ -41,7 +41,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let body = sheet.finish(&told).map_err(sheet_problem)?;
     if visit.sees_numbers() {
         let first = page.calls.first().map(|call| &call.record);
-        visit.record(What::list(filtered_by(visit, &filter, first).as_deref()), None).await?;
+        visit.record(What::list(&filtered_by(visit, &filter, first)), None).await?;
     }
     let answer = Answer::of(200, format.content_type(), body);
     let answer = match next {

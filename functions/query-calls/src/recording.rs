@@ -38,14 +38,14 @@ pub(crate) async fn waiting(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let state = asked.query.get(&of::STATE)?.unwrap_or(RecordingState::Pending);
     let limit = asked.query.get(&of::LIMIT)?.unwrap_or(of::DEFAULT_LIMIT);
     let list = WaitingPage::list_name(state);
-    let cursor = visit.cursor(asked.query, |text| Cursor::decode_of_list(text, list))?;
+    let cursor = visit.cursor(asked.query, |text| Cursor::decode_of_list(text, list)).await?;
     let page = visit.reader.store.waiting_recordings(state, cursor.as_ref(), limit).await.map_err(problem)?;
     let recordings = recording::waiting(visit, &page).await?;
     let unreadable = page.unreadable + (page.recordings.len() - recordings.len()) as u64;
-    let next = page.next.as_ref().map(|next| visit.next(next));
+    let next = visit.next(page.next.as_ref()).await?;
     let body = json!({"recordings": recordings, "next": next, "unreadable": unreadable});
     if visit.sees_numbers() {
-        visit.record(What::list(None), None).await?;
+        visit.record(What::list(&[]), None).await?;
     }
     unless_small(visit, Answer::of(200, "application/json", json_bytes(&body)), "recordings.json").await
 }

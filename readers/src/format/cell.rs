@@ -9,8 +9,13 @@ use shared::reading::Zone;
 use shared::view::Object;
 use shared::view::field::{Field, Kind, listed_fields};
 
-/// The languages that headings have. Without one of them they are the attributes' names, which programs know.
-pub const LANGUAGES: [&str; 2] = ["en", "zh"];
+use crate::names;
+
+/// The languages that headings have. Without one of them they are the attributes' names, which programs know. Below Chinese headings outcomes
+/// and the like are in Chinese too; below others they are the model's, as in JSON.
+pub const LANGUAGES: [&str; 2] = ["en", CHINESE];
+/// The language whose readers want no codes.
+pub(super) const CHINESE: &str = "zh";
 
 /// What a column has of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +66,9 @@ impl Column {
             (Some("en"), Part::Local) => format!("{english} ({})", zone.name()),
             (Some("en"), Part::Amount) => format!("{english}, amount"),
             (Some("en"), Part::Currency) => format!("{english}, currency"),
-            (Some("zh"), Part::Whole) if kind == Kind::Time => format!("{chinese} (UTC)"),
+            (Some("zh"), Part::Whole) if kind == Kind::Time => format!("{chinese}（UTC）"),
             (Some("zh"), Part::Whole) => chinese.to_owned(),
-            (Some("zh"), Part::Local) => format!("{chinese} ({})", zone.name()),
+            (Some("zh"), Part::Local) => format!("{chinese}（{}）", zone.name()),
             (Some("zh"), Part::Amount) => format!("{chinese}金额"),
             (Some("zh"), Part::Currency) => format!("{chinese}币种"),
             (_, Part::Whole) => name.to_owned(),
@@ -73,10 +78,14 @@ impl Column {
         }
     }
 
-    /// What stands in it of a call.
-    pub(super) fn cell<'a>(&self, call: &'a Object, zone: &Zone) -> Cell<'a> {
+    /// What stands in it of a call, below a heading in a language.
+    pub(super) fn cell<'a>(&self, call: &'a Object, language: Option<&str>, zone: &Zone) -> Cell<'a> {
         let Some(value) = call.get(self.field.name) else { return Cell::Empty };
         match self.part {
+            Part::Whole if language == Some(CHINESE) => match self.chinese(value) {
+                Some(chinese) => Cell::Text(chinese.into()),
+                None => whole(value, self.field.kind),
+            },
             Part::Whole => whole(value, self.field.kind),
             Part::Local => match value.as_str().and_then(|time| time.parse::<Instant>().ok()) {
                 Some(time) => Cell::Local(zone.local(time)),
@@ -91,6 +100,11 @@ impl Column {
                 None => Cell::Empty,
             },
         }
+    }
+
+    /// What a value is called in Chinese; `None` where it is no word of the model's.
+    fn chinese(&self, value: &Value) -> Option<&'static str> {
+        Some(names::of_value(self.field.name, value.as_str()?)?.chinese)
     }
 
     /// How wide it is in a spreadsheet, in characters.
@@ -212,7 +226,12 @@ mod tests {
             ["provider", "call_id", "call_at", "call_at_local", "task_id", "out_id"]
         );
         assert!(names(Some("en")).contains(&"Call time (Asia/Shanghai)".to_owned()));
-        assert!(names(Some("zh")).contains(&"呼叫时间 (UTC)".to_owned()));
+        assert!(names(Some("zh")).contains(&"呼叫时间（UTC）".to_owned()));
+        assert!(names(Some("zh")).contains(&"呼叫时间（Asia/Shanghai）".to_owned()));
+        // A heading has Chinese signs, not those of programs.
+        for heading in names(Some("zh")) {
+            assert!(!heading.contains([',', ':', ';', '(', ')']), "{heading}");
+        }
         let call = json!({
             "call_at": "2025-06-01T16:30:00.500Z", "cost": {"amount": "0.1234567890123456789", "currency": "USD"},
             "tags": {"a": ["1", "2"], "b": []}, "duration_s": 7,
@@ -221,7 +240,7 @@ mod tests {
         let cell = |name: &str| {
             let columns = columns();
             let column = columns.iter().find(|column| column.heading(None, &zone) == name).unwrap();
-            match column.cell(call, &zone) {
+            match column.cell(call, None, &zone) {
                 Cell::Empty => String::new(),
                 Cell::Text(text) | Cell::Number(text) => text.into_owned(),
                 Cell::Local(time) => time.to_string(),
@@ -232,5 +251,33 @@ mod tests {
         assert_eq!(cell("cost_currency"), "USD");
         assert_eq!(cell("tags"), "a: 1, 2; b");
         assert_eq!((cell("duration_s"), cell("callee")), ("7".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn below_chinese_headings_outcomes_are_in_chinese_and_nowhere_else() {
+        let zone = Zone::default();
+        let call = json!({
+            "provider": "alicom", "outcome": "no_answer", "hangup_by": "callee", "intent_code": "answered",
+            "href": "/api/calls/alicom/1",
+        });
+        let row = |call: &Value, language| {
+            let call = call.as_object().unwrap();
+            let cell = |name: &str| {
+                let column =
+                    columns().into_iter().find(|column| column.heading(None, &zone) == name).unwrap();
+                match column.cell(call, language, &zone) {
+                    Cell::Text(text) => text.into_owned(),
+                    other => panic!("{other:?}"),
+                }
+            };
+            ["provider", "outcome", "hangup_by", "intent_code", "href"].map(cell)
+        };
+        let codes = ["alicom", "no_answer", "callee", "answered", "/api/calls/alicom/1"];
+        assert_eq!(row(&call, Some("zh")), ["阿里云", "无人接听", "客户", "answered", "/api/calls/alicom/1"]);
+        assert_eq!([row(&call, Some("en")), row(&call, None)], [codes; 2]);
+        // What this release does not know stays as it is.
+        let later =
+            json!({"provider": "new", "outcome": "new", "hangup_by": "new", "intent_code": "", "href": ""});
+        assert_eq!(row(&later, Some("zh")), ["new", "new", "new", "", ""]);
     }
 }

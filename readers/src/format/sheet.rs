@@ -7,7 +7,7 @@ use shared::reading::Zone;
 use shared::view::Object;
 
 use super::Format;
-use super::cell::{Cell, Column, columns, neutralized};
+use super::cell::{CHINESE, Cell, Column, columns, neutralized};
 
 /// Marks a table of text as UTF-8, which Excel takes it for only then.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -15,6 +15,10 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 const MAX_CELL_CHARACTERS: usize = 32_767;
 /// Stands at the end of what is longer.
 const CUT: &str = "… (cut: see the call itself)";
+/// The same below Chinese headings.
+const CUT_CHINESE: &str = "…（已截断，完整内容见通话详情）";
+/// The same in a table of counts.
+const CUT_NAME: &str = "…";
 /// The most calls of one spreadsheet. Its rows lie on disk until it is whole; Excel takes no more.
 const MAX_ROWS: u32 = 1_048_575;
 /// How many digits of a number a spreadsheet keeps. One that has more is text.
@@ -48,6 +52,8 @@ pub struct Told<'a> {
 /// A list of calls that is being written.
 pub struct Sheet {
     zone: Zone,
+    /// Of its headings: one of those that there are.
+    language: Option<&'static str>,
     columns: Vec<Column>,
     body: Body,
     /// How many bytes were written, about.
@@ -64,7 +70,7 @@ enum Body {
 
 impl Sheet {
     /// Begins a list. Headings are in `language`, local times are those of `zone`.
-    pub fn new(format: Format, language: Option<&str>, zone: Zone) -> Result<Self, SheetError> {
+    pub fn new(format: Format, language: Option<&'static str>, zone: Zone) -> Result<Self, SheetError> {
         let columns = columns();
         let headings: Vec<_> = columns.iter().map(|column| column.heading(language, &zone)).collect();
         let body = match format {
@@ -79,7 +85,7 @@ impl Sheet {
             }
             Format::Xlsx => {
                 let mut workbook = Workbook::new();
-                let sheet = workbook.add_worksheet_with_constant_memory()?.set_name("calls")?;
+                let sheet = workbook.add_worksheet_with_constant_memory()?.set_name(sheet_name(language))?;
                 sheet.set_freeze_panes(1, 0)?;
                 let bold = CellFormat::new().set_bold();
                 for ((place, column), heading) in (0u16..).zip(&columns).zip(&headings) {
@@ -89,7 +95,7 @@ impl Sheet {
                 Body::Xlsx(Box::new(workbook))
             }
         };
-        Ok(Self { zone, columns, body, bytes: 0, rows: 0 })
+        Ok(Self { zone, language, columns, body, bytes: 0, rows: 0 })
     }
 
     /// How large the list is so far, about, in bytes.
@@ -105,7 +111,8 @@ impl Sheet {
     /// # Errors
     /// [`SheetError`].
     pub fn add(&mut self, call: &Object) -> Result<(), SheetError> {
-        let Self { zone, columns, body, bytes, rows } = self;
+        let Self { zone, language, columns, body, bytes, rows } = self;
+        let language = *language;
         let first = *rows == 0;
         *rows += 1;
         match body {
@@ -121,7 +128,7 @@ impl Sheet {
             }
             Body::Csv(writer) => {
                 for column in columns.iter() {
-                    let text = match column.cell(call, zone) {
+                    let text = match column.cell(call, language, zone) {
                         Cell::Empty => String::new(),
                         Cell::Text(text) => neutralized(&text).into_owned(),
                         Cell::Number(number) => number.into_owned(),
@@ -139,11 +146,12 @@ impl Sheet {
                 let sheet = workbook.worksheet_from_index(0)?;
                 let local = CellFormat::new().set_num_format("yyyy-mm-dd hh:mm:ss");
                 for (place, column) in (0u16..).zip(columns.iter()) {
-                    match column.cell(call, zone) {
+                    match column.cell(call, language, zone) {
                         Cell::Empty => {}
                         Cell::Text(text) => {
                             *bytes += text.len();
-                            sheet.write_string(*rows, place, fitting(&text))?;
+                            let cut = if language == Some(CHINESE) { CUT_CHINESE } else { CUT };
+                            sheet.write_string(*rows, place, fitting(&text, cut))?;
                         }
                         Cell::Number(number) => {
                             match exactly(&number) {
@@ -202,8 +210,8 @@ pub fn table(
             sheet.set_column_width(place, 28)?;
         }
         for (row, (table, name, count)) in (1u32..).zip(rows) {
-            sheet.write_string(row, 0, fitting(&table))?;
-            sheet.write_string(row, 1, fitting(&name))?;
+            sheet.write_string(row, 0, fitting(&table, CUT_NAME))?;
+            sheet.write_string(row, 1, fitting(&name, CUT_NAME))?;
             // A count of calls is far below what a double holds.
             sheet.write_number(row, 2, count as f64)?;
         }
@@ -223,13 +231,18 @@ fn clock(time: DateTime) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// A text that fits a cell.
-fn fitting(text: &str) -> String {
+/// What a spreadsheet of calls calls its one sheet.
+fn sheet_name(language: Option<&str>) -> &'static str {
+    if language == Some(CHINESE) { "通话记录" } else { "calls" }
+}
+
+/// A text that fits a cell; one that does not ends with `cut`.
+fn fitting(text: &str, cut: &str) -> String {
     // Excel counts units of UTF-16.
     if text.encode_utf16().count() <= MAX_CELL_CHARACTERS {
         return text.to_owned();
     }
-    let mut left = MAX_CELL_CHARACTERS - CUT.encode_utf16().count();
+    let mut left = MAX_CELL_CHARACTERS - cut.encode_utf16().count();
     let mut short = String::new();
     for character in text.chars() {
         match left.checked_sub(character.len_utf16()) {
@@ -238,11 +251,31 @@ fn fitting(text: &str) -> String {
         }
         short.push(character);
     }
-    short + CUT
+    short + cut
 }
 
 /// A number that a spreadsheet keeps to its last digit.
 fn exactly(number: &str) -> Option<f64> {
     let digits = number.bytes().filter(u8::is_ascii_digit).count();
     number.parse().ok().filter(|_| digits <= MAX_DIGITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_too_long_for_a_cell_says_that_it_is_cut() {
+        // Two units of UTF-16 each: none is cut in half.
+        let long = "😀".repeat(MAX_CELL_CHARACTERS);
+        for cut in [CUT, CUT_CHINESE, CUT_NAME] {
+            let shown = fitting(&long, cut);
+            let units = shown.encode_utf16().count();
+            assert!((MAX_CELL_CHARACTERS - 1..=MAX_CELL_CHARACTERS).contains(&units), "{units}");
+            let rest = shown.strip_suffix(cut).unwrap();
+            assert!(long.starts_with(rest), "{cut}");
+        }
+        let fits = "语".repeat(MAX_CELL_CHARACTERS);
+        assert_eq!(fitting(&fits, CUT), fits);
+    }
 }

@@ -4,7 +4,7 @@
 //! - `token` reads a token, `claims` holds it to what it has to be, `keys` and `issuer` know whose signature it has to bear.
 //! - [`sign_in`]: how people sign in, by the authorization code flow.
 //! - [`session`]: what a browser keeps of a sign-in, sealed; and the console's secrets.
-//! - [`callee_id`]: the key by which callees get ids.
+//! - [`callee_id`]: the key by which callees get ids. [`cursor`]: the one that seals cursors of lists.
 //!
 //! What is wrong with a token is a [`Refusal`], which is the reader's to mend: 401. That the issuer's keys can't be had is
 //! [`AuthError::Unavailable`], and nobody's fault who asks: 503.
@@ -14,6 +14,7 @@
 pub mod callee_id;
 mod claims;
 pub mod config;
+pub mod cursor;
 mod issuer;
 mod keys;
 pub mod session;

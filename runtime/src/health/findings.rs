@@ -126,7 +126,7 @@ fn of_stores(seen: &Seen) -> Vec<Finding> {
         found.push(finding(
             format!("{first}{more}: stored, but no recording that this version can read"),
             "look at the item (`aws dynamodb get-item`): was it written by hand, or by a newer version? Mend or remove it; all others are archived meanwhile, and each run \
-             that comes to it fails in the end (FunctionErrorsAlarm)",
+             sets it aside (RecordingsUnreadableAlarm)",
         ));
     }
     found
@@ -332,13 +332,13 @@ fn told(one: &Tried, reason: &str, advice: &Advice) -> (String, String) {
     };
     let todo = if advice.cause == advice::NOT_PUBLIC || is_private(refused) {
         format!(
-            "if it is meant to be fetched, add exactly {exact} to RecordingHosts and deploy: an address that is not public is allowed by host and port alone; with the host \
-             alone, its recordings are lost at the next attempt"
+            "if it is meant to be fetched, add exactly {exact} to RecordingHosts and deploy: an address that is not public is allowed by host and port alone; its \
+             recordings wait until their URLs expire, and are fetched within the hour once it is"
         )
     } else {
         format!(
             "if the host is the platform's, add `{refused}` to RecordingHosts and deploy; what waits is fetched within the hour, or at once by `callvault archive --call`. If it is at \
-             a private address of yours, add exactly {exact}: with the host alone, its recordings are lost at the next attempt"
+             a private address of yours, add exactly {exact}: with the host alone, its recordings go on waiting"
         )
     };
     (cause, todo)

@@ -519,7 +519,7 @@ impl fmt::Display for WaitingFor {
 pub enum Prospect {
     /// This URL can never be fetched.
     Never,
-    /// It can be once an operator allows its host.
+    /// It can be once an operator allows its host, or the address of it by `host:port`.
     OnceAllowed,
     /// The next attempt may succeed.
     Later,
@@ -529,12 +529,10 @@ impl FetchError {
     /// Tells whether trying again makes sense.
     pub fn prospect(&self) -> Prospect {
         match self {
-            Self::NotAUrl { .. }
-            | Self::Scheme { .. }
-            | Self::Credentials { .. }
-            | Self::AddressRefused { .. }
-            | Self::TooLarge { .. } => Prospect::Never,
-            Self::HostNotAllowed(_) => Prospect::OnceAllowed,
+            Self::NotAUrl { .. } | Self::Scheme { .. } | Self::Credentials { .. } | Self::TooLarge { .. } => {
+                Prospect::Never
+            }
+            Self::HostNotAllowed(_) | Self::AddressRefused { .. } => Prospect::OnceAllowed,
             Self::TooManyRedirects { .. }
             | Self::Redirect { .. }
             | Self::Dns { .. }

@@ -5,15 +5,20 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::abort_multipart_upload::AbortMultipartUploadError;
 use aws_sdk_s3::operation::complete_multipart_upload::CompleteMultipartUploadError;
 use aws_sdk_s3::operation::create_multipart_upload::CreateMultipartUploadError;
 use aws_sdk_s3::operation::delete_object::DeleteObjectError;
-use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::operation::head_object::HeadObjectError;
+use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsError;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error;
 use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::operation::upload_part::UploadPartError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+
+use sha2::{Digest, Sha256};
 
 use super::bucket::Bucket;
 use crate::aws;
@@ -50,6 +55,15 @@ pub enum AnalyticsError {
     /// An upload could not be completed.
     #[error("an upload could not be completed: {}", aws::brief(.0))]
     Complete(#[source] Box<SdkError<CompleteMultipartUploadError>>),
+    /// Objects could not be listed.
+    #[error("objects could not be listed: {}", aws::brief(.0))]
+    Keys(#[source] Box<SdkError<ListObjectsV2Error>>),
+    /// Uploads that broke off could not be listed.
+    #[error("uploads could not be listed: {}", aws::brief(.0))]
+    List(#[source] Box<SdkError<ListMultipartUploadsError>>),
+    /// An upload that broke off could not be removed.
+    #[error("an upload could not be removed: {}", aws::brief(.0))]
+    Abort(#[source] Box<SdkError<AbortMultipartUploadError>>),
     /// An object could not be removed.
     #[error("an object could not be removed: {}", aws::brief(.0))]
     Remove(#[source] Box<SdkError<DeleteObjectError>>),
@@ -76,6 +90,15 @@ pub struct NewObject {
     pub sha256: String,
 }
 
+/// By what it is known whether an object has the bytes that it ought to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownBy {
+    /// By how many there are, and the SHA-256 that the object was put with.
+    Digest,
+    /// By the bytes, which are read.
+    Bytes,
+}
+
 /// The bucket of analytics' files.
 #[derive(Clone, Debug)]
 pub struct AnalyticsBucket(pub Bucket);
@@ -85,8 +108,12 @@ impl AnalyticsBucket {
     ///
     /// # Errors
     /// [`AnalyticsError`], when the bucket fails or the file can't be read. The object is then as it was.
-    pub async fn put_if_other(&self, object: NewObject) -> Result<bool, AnalyticsError> {
-        if self.sha256_of(&object.key).await?.is_some_and(|sha256| sha256 == object.sha256) {
+    pub async fn put_if_other(&self, object: NewObject, known_by: KnownBy) -> Result<bool, AnalyticsError> {
+        let there = match known_by {
+            KnownBy::Digest => self.told_of(&object.key).await?,
+            KnownBy::Bytes => self.digest_of(&object.key).await?,
+        };
+        if there.is_some_and(|(bytes, sha256)| bytes == object.bytes && sha256 == object.sha256) {
             return Ok(false);
         }
         let NewObject { key, media_type, mut file, bytes, sha256 } = object;
@@ -103,14 +130,30 @@ impl AnalyticsBucket {
         put.map(|_| true).map_err(|error| AnalyticsError::Write(Box::new(error)))
     }
 
-    /// The SHA-256 that an object was put with; `None` where there is no object, or it tells none.
-    async fn sha256_of(&self, key: &str) -> Result<Option<String>, AnalyticsError> {
+    /// How many bytes an object has, and the SHA-256 that it was put with; `None` where there is no object, or it tells none.
+    async fn told_of(&self, key: &str) -> Result<Option<(u64, String)>, AnalyticsError> {
         let Bucket { client, name } = &self.0;
         match client.head_object().bucket(name).key(key).send().await {
-            Ok(object) => Ok(object.metadata.and_then(|mut metadata| metadata.remove(SHA256))),
+            Ok(object) => {
+                let bytes = object.content_length.and_then(|bytes| u64::try_from(bytes).ok());
+                let sha256 = object.metadata.and_then(|mut metadata| metadata.remove(SHA256));
+                Ok(bytes.zip(sha256))
+            }
             Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
             Err(error) => Err(AnalyticsError::Look(Box::new(error))),
         }
+    }
+
+    /// How many bytes an object has, and their SHA-256, whatever it was put with; `None` where there is no object.
+    async fn digest_of(&self, key: &str) -> Result<Option<(u64, String)>, AnalyticsError> {
+        let Some(object) = self.open(key).await? else { return Ok(None) };
+        let (mut body, mut hasher, mut bytes) = (object.body, Sha256::new(), 0_u64);
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk?;
+            hasher.update(&chunk);
+            bytes += u64::try_from(chunk.len()).unwrap_or_default();
+        }
+        Ok(Some((bytes, hex::encode(hasher.finalize()))))
     }
 
     /// Puts a file in parts, one after the other: one is held at a time.
@@ -126,7 +169,7 @@ impl AnalyticsBucket {
         let begun = begin.metadata(SHA256, sha256).send().await;
         let upload_id = begun.map_err(|error| AnalyticsError::Begin(Box::new(error)))?.upload_id;
         let upload_id = upload_id.unwrap_or_default();
-        // What stays of one that breaks off is forgotten by the bucket's own rule.
+        // What stays of one that breaks off, the next run removes.
         self.send_parts(key, &upload_id, file).await
     }
 
@@ -149,19 +192,60 @@ impl AnalyticsBucket {
         completed.map(|_| ()).map_err(|error| AnalyticsError::Complete(Box::new(error)))
     }
 
+    /// Removes what is left of uploads that broke off, of keys that begin with one of these folders. Nobody else may be uploading there. How many
+    /// there were.
+    ///
+    /// # Errors
+    /// [`AnalyticsError::List`], [`AnalyticsError::Abort`].
+    pub async fn remove_uploads(&self, folders: &[&str]) -> Result<u64, AnalyticsError> {
+        let Bucket { client, name } = &self.0;
+        let listed = client.list_multipart_uploads().bucket(name).send().await;
+        let listed = listed.map_err(|error| AnalyticsError::List(Box::new(error)))?;
+        let mut removed = 0;
+        for upload in listed.uploads() {
+            let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
+            // Athena's results lie in the bucket, too.
+            if folders.iter().any(|folder| key.starts_with(folder)) {
+                let abort = client.abort_multipart_upload().bucket(name).key(key).upload_id(id).send().await;
+                abort.map_err(|error| AnalyticsError::Abort(Box::new(error)))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The keys of all objects that begin with a folder, in order.
+    ///
+    /// # Errors
+    /// [`AnalyticsError::Keys`].
+    pub async fn keys_in(&self, folder: &str) -> Result<Vec<String>, AnalyticsError> {
+        let Bucket { client, name } = &self.0;
+        let mut pages = client.list_objects_v2().bucket(name).prefix(folder).into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AnalyticsError::Keys(Box::new(error)))?;
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+        }
+        Ok(keys)
+    }
+
     /// Reads an object whole, and tells when it was put; `None` where there is none.
     ///
     /// # Errors
     /// [`AnalyticsError::Read`], [`AnalyticsError::Body`].
     pub async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Option<Instant>)>, AnalyticsError> {
-        let Bucket { client, name } = &self.0;
-        let object = match client.get_object().bucket(name).key(key).send().await {
-            Ok(object) => object,
-            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-            Err(error) => return Err(AnalyticsError::Read(Box::new(error))),
-        };
+        let Some(object) = self.open(key).await? else { return Ok(None) };
         let put_at = object.last_modified.and_then(|at| Instant::from_epoch_seconds(at.secs()));
         Ok(Some((object.body.collect().await?.to_vec(), put_at)))
+    }
+
+    async fn open(&self, key: &str) -> Result<Option<GetObjectOutput>, AnalyticsError> {
+        let Bucket { client, name } = &self.0;
+        match client.get_object().bucket(name).key(key).send().await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
+            Err(error) => Err(AnalyticsError::Read(Box::new(error))),
+        }
     }
 
     /// Removes an object, where there is one. Whether there was.

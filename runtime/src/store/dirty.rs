@@ -8,7 +8,7 @@
 //! stays, and tells from which minute on changes may be missing. So an hour that changes all the time is written all the same.
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::Deserialize;
 
 use super::Store;
@@ -39,6 +39,9 @@ pub struct DirtyHour {
     pub hour: Hour,
     /// The minute in which it was marked last.
     pub marked_at: Instant,
+    /// Whether the files are to be mended, whatever it is that they have.
+    #[serde(default)]
+    pub mend: bool,
 }
 
 impl DirtyHour {
@@ -75,6 +78,24 @@ impl Store {
             change: "SET #marked_at = :marked_at, #since = if_not_exists(#since, :marked_at)".to_owned(),
             condition: "attribute_not_exists(#marked_at) OR #marked_at < :marked_at",
             values: vec![(":marked_at", instant(minute_of(now)))],
+            aliases: Vec::new(),
+            returned: ReturnValue::None,
+        };
+        self.table.change(update).await.map(|_| ())
+    }
+
+    /// Marks an hour as dirty, and its files as such that may not be what they were put as: they are to be read before they are left as they are.
+    ///
+    /// # Errors
+    /// [`TableError::Update`], when DynamoDB fails.
+    pub async fn mark_hour_to_mend(&self, hour: Hour, now: Instant) -> Result<(), TableError> {
+        self.mark_hour(hour, now).await?;
+        let update = Update {
+            pk: keys::DIRTY,
+            sk: &hour.to_string(),
+            change: "SET #mend = :mend".to_owned(),
+            condition: "attribute_exists(#marked_at)",
+            values: vec![(":mend", AttributeValue::Bool(true))],
             aliases: Vec::new(),
             returned: ReturnValue::None,
         };

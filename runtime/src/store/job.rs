@@ -13,18 +13,28 @@ use super::table::{Table, TableError};
 use super::update::{Update, Updated, instant, number, text};
 use shared::model::{CallKey, Instant, Recording, RecordingState};
 use shared::record::digests::Digests;
-use shared::record::item::{self, Item, VERSION};
+use shared::record::item::{self, Item, UnreadableItem, VERSION};
 use shared::record::keys;
 
-/// A recording could not be read or settled.
+/// What is stored of a recording is not what this program writes.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
-    /// The recording's item could not be read or written, or is not what this program writes.
+    /// Its item can't be read.
     #[error(transparent)]
-    Table(#[from] TableError),
+    Unreadable(#[from] UnreadableItem),
     /// The item's key names no call.
     #[error("the stored recording is of no call")]
     NoCall,
+}
+
+impl JobError {
+    /// What is wrong, for the log: without any value that is stored.
+    pub fn why(&self) -> String {
+        match self {
+            Self::Unreadable(error) => error.why(),
+            Self::NoCall => self.to_string(),
+        }
+    }
 }
 
 /// A recording that a run works on.
@@ -328,7 +338,7 @@ fn update<'a>(
 fn job(entry: &DueRecording, stored: Item, now: Instant) -> Result<Option<Job>, JobError> {
     let call = keys::call_of_pk(&entry.pk).ok_or(JobError::NoCall)?;
     let version = version(&stored);
-    let recording: Recording = item::typed(stored).map_err(TableError::from)?;
+    let recording: Recording = item::typed(stored)?;
     let is_due = recording.next_attempt_at.is_some_and(|at| at <= now);
     let is_claimed =
         recording.lease_owner.is_some() && recording.lease_until.is_some_and(|until| until >= now);

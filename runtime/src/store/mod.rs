@@ -8,7 +8,7 @@
 //! - [`due`], `listing`, `scan`: finding items. `replace`, `delete`: what only an erasure does. [`hashes`]: digests that are added later.
 //!
 //! What fails in the table is a [`TableError`], in the bucket a [`BucketError`]; a [`StoreError`] is either, where both are
-//! written, and a [`job::JobError`] the table's where a recording is worked on.
+//! written, and a [`job::JobError`] is an item's own, where it is no recording.
 //!
 //! # Storing a push
 //!

@@ -44,14 +44,14 @@ impl What {
         Self(format!("recording {}", Hidden::default().in_text(slot)).into())
     }
 
-    /// A list with whole numbers; `callee_id` is that of the number that it was filtered by, if it was.
-    pub fn list(callee_id: Option<&str>) -> Self {
-        Self::many("list", callee_id)
+    /// A list with whole numbers; `callee_ids` are those of the numbers that it was filtered by, if it was.
+    pub fn list(callee_ids: &[String]) -> Self {
+        Self::many("list", callee_ids)
     }
 
-    /// A download with whole numbers; `callee_id` as of a list.
-    pub fn download(callee_id: Option<&str>) -> Self {
-        Self::many("download", callee_id)
+    /// A download with whole numbers; `callee_ids` as of a list.
+    pub fn download(callee_ids: &[String]) -> Self {
+        Self::many("download", callee_ids)
     }
 
     /// Something by its `name` for which there is no other.
@@ -59,12 +59,14 @@ impl What {
         Self(name.into())
     }
 
-    fn many(what: &str, callee_id: Option<&str>) -> Self {
-        // What is no id might be the number itself.
-        Self(match callee_id.map(|id| if is_callee_id(id) { id } else { "unknown" }) {
-            Some(id) => format!("{what} callee_id={id}").into(),
-            None => what.to_owned().into(),
-        })
+    fn many(what: &str, callee_ids: &[String]) -> Self {
+        let mut many = what.to_owned();
+        for id in callee_ids {
+            many.push_str(" callee_id=");
+            // What is no id might be the number itself.
+            many.push_str(if is_callee_id(id) { id } else { "unknown" });
+        }
+        Self(many.into())
     }
 
     /// As it is stored.
@@ -187,7 +189,7 @@ mod tests {
                    "what": "call", "via": "api", "ttl": 7})
         );
         let id = "0123456789abcdef0123456789abcdef";
-        let of_list = entry(What::list(Some(id)), None).to_item("cd", 7);
+        let of_list = entry(What::list(&[id.to_owned()]), None).to_item("cd", 7);
         assert_eq!(of_list["pk"], "access#2025-06-01");
         assert_eq!(of_list["what"], format!("list callee_id={id}"));
     }
@@ -208,14 +210,16 @@ mod tests {
         for what in [
             What::recording("13900000000"),
             What::recording("rec-+86 139-0000-0000"),
-            What::list(Some("13900000000")),
-            What::download(Some("139000000001390000000013900000000")),
+            What::list(&["13900000000".to_owned()]),
+            What::download(&["139000000001390000000013900000000".to_owned()]),
         ] {
             assert!(!what.as_str().contains("0000"), "{what}");
         }
         assert_eq!(What::recording("main").as_str(), "recording main");
         assert_eq!(What::push("alicom-call-note").as_str(), "push alicom-call-note");
-        assert_eq!(What::list(None).as_str(), "list");
+        assert_eq!(What::list(&[]).as_str(), "list");
+        let two = ["0".repeat(32), String::new()];
+        assert_eq!(What::list(&two).as_str(), format!("list callee_id={} callee_id=unknown", two[0]));
     }
 
     proptest! {

@@ -59,6 +59,26 @@ const BODIES: &str = "bodies";
 #[error("the stored item can't be read")]
 pub struct UnreadableItem(#[from] serde_json::Error);
 
+impl UnreadableItem {
+    /// What is wrong, for logs: which field is missing, or what was expected; never what stands there, since that may be anything.
+    pub fn why(&self) -> String {
+        /// How serde's own errors begin, which end with what was expected; other errors may repeat any value in any place.
+        const OF_SERDE: [&str; 4] =
+            ["invalid type: ", "invalid value: ", "unknown variant ", "invalid length "];
+        let text = self.0.to_string();
+        let expected = || {
+            let is_of_serde = OF_SERDE.iter().any(|begin| text.starts_with(begin));
+            text.rsplit_once(", expected ").filter(|_| is_of_serde)
+        };
+        match expected() {
+            // The model's own names.
+            None if text.starts_with("missing field ") => text,
+            Some((_, expected)) => format!("expected {expected}"),
+            None => "a value that no release writes".to_owned(),
+        }
+    }
+}
+
 /// The bookkeeping of a record, as an item holds it.
 #[derive(Deserialize)]
 struct Bookkeeping {
@@ -469,5 +489,24 @@ fn kind(value: &Value) -> &'static str {
         Value::String(_) => "a text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn why_an_item_cannot_be_read_is_told_without_what_stands_there() {
+        let why = |value: Value| typed::<Recording>(value.as_object().unwrap().clone()).unwrap_err().why();
+        assert_eq!(why(json!({"slot": "main"})), "missing field `state`");
+        let number = "13900000000, expected 13900000000";
+        for (slot, state) in [(json!("main"), json!(number)), (json!([number]), json!("pending"))] {
+            let why = why(json!({"slot": slot, "state": state}));
+            assert!(why.starts_with("expected ") && !why.contains("139"), "{why}");
+        }
+        let own = UnreadableItem(Error::custom(format!("not a time: {number}")));
+        assert_eq!(own.why(), "a value that no release writes");
     }
 }

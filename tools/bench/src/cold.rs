@@ -206,7 +206,7 @@ impl Running {
 }
 
 /// The processor time of a process once it has come to rest.
-async fn settled(process: &Process) -> anyhow::Result<Duration> {
+pub(super) async fn settled(process: &Process) -> anyhow::Result<Duration> {
     let mut before = process.cpu_time()?;
     loop {
         tokio::time::sleep(Duration::from_millis(3)).await;
@@ -219,7 +219,7 @@ async fn settled(process: &Process) -> anyhow::Result<Duration> {
 }
 
 /// What Lambda and the template set, and nothing of this process's environment.
-fn settings(command: &mut Command, front: &TlsFront, roots: &Path) -> anyhow::Result<()> {
+pub(super) fn settings(command: &mut Command, front: &TlsFront, roots: &Path) -> anyhow::Result<()> {
     let inherited: Vec<_> =
         command.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
     command.env_clear();

@@ -2,8 +2,10 @@
 //! it, and every figure is a ratio to something measured in the same run.
 
 mod archive;
+mod beside;
 pub mod billing;
 mod cold;
+mod console;
 pub mod cost;
 mod events;
 pub mod memory;
@@ -60,6 +62,9 @@ pub struct Options {
     /// How many calls a day has whose pages are read.
     #[arg(long, value_name = "COUNT", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(10_000..))]
     pub reads_calls: u32,
+    /// For how many seconds pushes are measured alone, and as long beside readers.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(3..=3_600))]
+    pub beside_seconds: u32,
 }
 
 /// A part of the benchmark.
@@ -81,8 +86,12 @@ pub enum Part {
     Cost,
     /// Reading pages of a day's calls.
     Reads,
+    /// The console's pages.
+    Console,
     /// What events cost pushes and archiving, and how long they take.
     Events,
+    /// Pushes beside readers.
+    Beside,
 }
 
 /// Runs the benchmark.
@@ -110,7 +119,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             Part::Memory => memory::run(&programs).await,
             Part::Cost => cost::run().await,
             Part::Reads => reads::run(&programs, &options).await,
+            Part::Console => console::run(&programs, rounds).await,
             Part::Events => events::run(rounds).await,
+            Part::Beside => beside::run(&programs, &options).await,
         };
         report.sections.push(section.with_context(|| format!("the part {part:?} failed"))?);
     }

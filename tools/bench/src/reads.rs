@@ -28,16 +28,16 @@ use super::stats::Times;
 use super::stores::{Stores, settings};
 
 /// How many calls the day has that the other is compared with.
-const FEW: usize = 10_000;
+pub(super) const FEW: usize = 10_000;
 /// How many pages are read of each day, and how many calls each has.
 const PAGES: usize = 100;
-const LIMIT: usize = 50;
+pub(super) const LIMIT: usize = 50;
 /// So many batches are put at once.
 const AT_ONCE: usize = 8;
 /// What the function has by default, in MB.
 const MEMORY_MB: u32 = 512;
 const PATIENCE: Duration = Duration::from_secs(60);
-const FUNCTION: &str = "query-calls";
+pub(super) const FUNCTION: &str = "query-calls";
 const EVENT: &str = include_str!("../../../events/query-calls.json");
 const DAY_MS: i64 = 86_400_000;
 
@@ -88,7 +88,7 @@ pub(super) async fn run(programs: &Path, options: &Options) -> anyhow::Result<Se
 }
 
 /// What is stored of a platform's sample.
-async fn record(stores: &Stores) -> anyhow::Result<Record> {
+pub(super) async fn record(stores: &Stores) -> anyhow::Result<Record> {
     let sample = Sample::of("alicom-call-report")?;
     let look_up = settings(&stores.dynamodb.endpoint(), &stores.s3.endpoint());
     let receiver = Receiver::new(&Environment::new(&look_up), &catalog::pushes())?;
@@ -108,7 +108,7 @@ async fn record(stores: &Stores) -> anyhow::Result<Record> {
 }
 
 /// Puts calls of a day, spread over it evenly, that say the same.
-async fn seed(store: &Store, record: &Record, day: &str, count: usize) -> anyhow::Result<()> {
+pub(super) async fn seed(store: &Store, record: &Record, day: &str, count: usize) -> anyhow::Result<()> {
     let begin = day.parse::<Date>()?.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp().as_millisecond();
     let one = |number: usize| {
         let call_id = CallId::new(format!("{day}-{number:07}")).context("it is an id")?;
@@ -133,8 +133,12 @@ async fn seed(store: &Store, record: &Record, day: &str, count: usize) -> anyhow
     Ok(())
 }
 
-/// Reads a day's first pages, one behind the other, by a new process.
-async fn walk(program: &Path, stores: &Stores, issuer: &Issuer, day: &str) -> anyhow::Result<Walk> {
+/// A new process of the function, once it is ready.
+pub(super) async fn reader(
+    program: &Path,
+    stores: &Stores,
+    issuer: &Issuer,
+) -> anyhow::Result<(Lambda, Process)> {
     let mut lambda = Lambda::with_timeout(29).await?;
     let mut command = lambda.command(program, FUNCTION, MEMORY_MB);
     let look_up = settings(&stores.dynamodb.endpoint(), &stores.s3.endpoint());
@@ -149,22 +153,24 @@ async fn walk(program: &Path, stores: &Stores, issuer: &Issuer, day: &str) -> an
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let process = Process::start(command)?;
     lambda.ready(PATIENCE).await?;
+    Ok((lambda, process))
+}
+
+/// Reads a day's first pages, one behind the other, by a new process.
+async fn walk(program: &Path, stores: &Stores, issuer: &Issuer, day: &str) -> anyhow::Result<Walk> {
+    let (mut lambda, process) = reader(program, stores, issuer).await?;
     let token = issuer.machine_token("calls.read");
     let mut next: Option<String> = None;
     let mut times = Times::default();
     // The first page is not counted: it fetches the issuer's keys.
     for page in 0..=PAGES {
-        let cursor = next.as_ref().map_or_else(String::new, |next| format!("&cursor={next}"));
-        let event = event(&format!("day={day}&zone=UTC&limit={LIMIT}{cursor}"), &token)?;
+        let event = page_event(day, next.as_deref(), &token)?;
         let (began, cpu_before) = (Moment::now(), process.cpu_time()?);
         lambda.invoke(event);
         let (answered, answer) = lambda.answered(PATIENCE).await?;
         lambda.ready(PATIENCE).await?;
         let cpu = process.cpu_time()?.saturating_sub(cpu_before);
-        let body: Value =
-            answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
-        ensure!(body["calls"].as_array().is_some_and(|calls| calls.len() == LIMIT), "no page: {answer}");
-        next = Some(body["next"].as_str().context("the day ends too soon")?.to_owned());
+        next = Some(next_of(&answer)?.context("the day ends too soon")?);
         if page > 0 {
             times.add(answered - began, cpu);
         }
@@ -172,8 +178,22 @@ async fn walk(program: &Path, stores: &Stores, issuer: &Issuer, day: &str) -> an
     Ok(Walk { times, peak_bytes: process.peak_memory_bytes()? })
 }
 
+/// The event of a page of a day: the first, or where `next` tells.
+pub(super) fn page_event(day: &str, next: Option<&str>, token: &str) -> anyhow::Result<String> {
+    let cursor = next.map_or_else(String::new, |next| format!("&cursor={next}"));
+    event(&format!("day={day}&zone=UTC&limit={LIMIT}{cursor}"), token)
+}
+
+/// Where a list goes on behind a whole page, by the answer; `None` at its end.
+pub(super) fn next_of(answer: &Value) -> anyhow::Result<Option<String>> {
+    let body: Value =
+        answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+    ensure!(body["calls"].as_array().is_some_and(|calls| calls.len() == LIMIT), "no page: {answer}");
+    Ok(body["next"].as_str().map(str::to_owned))
+}
+
 /// The event of API Gateway with a query.
-fn event(query: &str, token: &str) -> anyhow::Result<String> {
+pub(super) fn event(query: &str, token: &str) -> anyhow::Result<String> {
     let mut event: Value = serde_json::from_str(EVENT)?;
     event["rawPath"] = json!("/api/calls");
     event["requestContext"]["http"]["path"] = json!("/api/calls");

@@ -176,6 +176,12 @@ impl Simulation {
 }
 
 impl Simulation {
+    /// The partition keys of all calls, in the order in which they are made: some have nothing stored, in the end.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<String> {
+        (0..self.pace.calls).map(|index| truth::partition(&self.world.call(index))).collect()
+    }
+
     /// The truth of each call of which something is stored, and that was not erased, as an object.
     ///
     /// # Errors

@@ -10,13 +10,14 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use catalog::PUSH_FUNCTIONS;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, USER_AGENT};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -88,17 +89,28 @@ pub(crate) async fn serve(listener: TcpListener, gateway: Gateway, mut stopped: 
 
 /// The routes of the HTTP API, and of Lambda's.
 fn router(gateway: Gateway) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/push/{function}/{token}", post(push))
-        .route(READ, get(read_calls))
-        .route("/", get(console_root).post(console_root))
-        .route(CONSOLE, get(console_page).post(console_page))
+        // The API has a route for GET alone: what else comes there is the console's, as of any other path.
+        .route(READ, get(read_calls).fallback(console_page))
+        .route("/", any(console_root))
+        .route(CONSOLE, any(console_page))
         .route("/2015-03-31/functions/{function}/invocations", post(invoke))
         .route("/.well-known/oauth-protected-resource", get(protected_resource))
         .fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
         .method_not_allowed_fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
         .layer(DefaultBodyLimit::disable())
-        .with_state(gateway)
+        .with_state(gateway);
+    // Around all of it: a layer of its own is below where axum tells.
+    Router::new().fallback_service(routes).layer(map_response(without_hint))
+}
+
+/// What is not found is answered without the methods that would do, which axum tells and API Gateway doesn't.
+async fn without_hint(mut response: Response) -> Response {
+    if response.status() == StatusCode::NOT_FOUND {
+        response.headers_mut().remove(ALLOW);
+    }
+    response
 }
 
 /// The route of the API over calls, as API Gateway has it with `+` in the place of `*`.
@@ -109,33 +121,27 @@ const READ_ROUTE: &str = "GET /api/{proxy+}";
 const CONSOLE: &str = "/{*proxy}";
 
 async fn console_root(gateway: State<Gateway>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
-    let method = request.method().clone();
-    show(gateway, peer, request, format!("{method} /")).await
+    show(gateway, peer, request, "ANY /").await
 }
 
 async fn console_page(gateway: State<Gateway>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
-    let method = request.method().clone();
-    show(gateway, peer, request, format!("{method} /{{proxy+}}")).await
+    show(gateway, peer, request, "ANY /{proxy+}").await
 }
 
 async fn show(
     State(Gateway { functions, read_timeout, .. }): State<Gateway>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
-    route: String,
+    route: &str,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    // axum takes a GET's route for HEAD too.
-    if parts.method == Method::HEAD {
-        return message(StatusCode::NOT_FOUND, "Not Found");
-    }
     let body = match read(body, read_timeout).await {
         Ok(body) => body,
         Err(response) => return response,
     };
     let path = decoded_path(parts.uri.path());
     let proxy = path.trim_start_matches('/').to_owned();
-    let routed = Routed { route, path, parameters: json!({"proxy": proxy}) };
+    let routed = Routed { route: route.to_owned(), path, parameters: json!({"proxy": proxy}) };
     match functions.invoke(console::FUNCTION, event(&parts, peer, routed, &body)).await {
         Ok(payload) => response(&payload),
         Err(error) => {
@@ -145,16 +151,13 @@ async fn show(
     }
 }
 
-async fn read_calls(
-    State(Gateway { functions, read_timeout, .. }): State<Gateway>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response {
-    let (parts, body) = request.into_parts();
+async fn read_calls(gateway: State<Gateway>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
     // axum takes a GET's route for HEAD too.
-    if parts.method != Method::GET {
-        return message(StatusCode::NOT_FOUND, "Not Found");
+    if request.method() != Method::GET {
+        return console_page(gateway, peer, request).await;
     }
+    let (State(Gateway { functions, read_timeout, .. }), ConnectInfo(peer)) = (gateway, peer);
+    let (parts, body) = request.into_parts();
     let body = match read(body, read_timeout).await {
         Ok(body) => body,
         Err(response) => return response,

@@ -13,6 +13,7 @@ use clap::Args;
 use console::{Console, Served};
 use export_calls::Exporter;
 use fetch_conversations::Conversations;
+use operator::LOCAL_CALLEE_ID_KEY;
 use platforms::Provider;
 use publish_changes::Publisher;
 use query_calls::QueryCalls;
@@ -36,8 +37,6 @@ use crate::issuer::{self, Issuer};
 use crate::stream::Stream;
 use crate::{demo, gateway, schema};
 
-/// By what callees get ids here, where nothing else is set.
-const LOCAL_CALLEE_ID_KEY: &str = "the local stack's, which is no secret";
 /// The token of a stack on one's own machine.
 const LOCAL_TOKEN: &str = "local";
 /// The bus's name here.
@@ -265,7 +264,7 @@ impl Stack {
             "ROLE_GROUPS" if own_issuer.is_none() => Some(issuer::role_groups()),
             // Sessions end with the stack, as its issuer's key does.
             "SESSION_KEY" => Some(set(variable).unwrap_or_else(|| session_key.clone())),
-            // Unless it comes from elsewhere. It hides nothing.
+            // Unless it comes from elsewhere.
             "CALLEE_ID_KEY" => Some(set(variable).unwrap_or_else(|| LOCAL_CALLEE_ID_KEY.to_owned())),
             "ALIBABA_ENDPOINT" | "LAAFFIC_ENDPOINT" => {
                 Some(set(variable).unwrap_or_else(|| provider.base_url().to_owned()))

@@ -64,8 +64,11 @@ pub struct Target {
     or_local: bool,
 }
 
-/// Where the local stack has its stores unless it is told otherwise.
-const LOCAL: [(&str, &str); 7] = [
+/// By what callees get ids on the local stack, where nothing else is set. It hides nothing.
+pub const LOCAL_CALLEE_ID_KEY: &str = "the local stack's, which is no secret";
+
+/// Where the local stack has its stores unless it is told otherwise, and by what callees get ids there.
+const LOCAL: [(&str, &str); 8] = [
     ("DYNAMODB_ENDPOINT", "http://127.0.0.1:8000"),
     ("S3_ENDPOINT", "http://127.0.0.1:9000"),
     ("TABLE_NAME", "callvault"),
@@ -73,7 +76,11 @@ const LOCAL: [(&str, &str); 7] = [
     ("EVENT_BUS_NAME", "callvault"),
     ("EVENTBRIDGE_ENDPOINT", "http://127.0.0.1:4010"),
     ("ANALYTICS_BUCKET_NAME", "callvault-analytics"),
+    ("CALLEE_ID_KEY", LOCAL_CALLEE_ID_KEY),
 ];
+
+/// A secret that the local stack has not: there the key itself is told.
+const CALLEE_ID_SECRET: &str = "CALLEE_ID_SECRET_ARN";
 
 impl Target {
     /// The stores that the variables name; of a local stack, those at its default ports where a variable is not set.
@@ -87,6 +94,7 @@ impl Target {
             // Whatever an operator's shell has set for another stack.
             Some(local) if self.local => Some(local),
             Some(local) if self.or_local => Some(std::env::var(variable).unwrap_or(local)),
+            None if self.local && variable == CALLEE_ID_SECRET => None,
             _ => std::env::var(variable).ok(),
         }
     }

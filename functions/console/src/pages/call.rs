@@ -1,50 +1,65 @@
 //! One call: to hear, to read, to judge.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 use readers::filter::problem;
 use readers::{Answer, Problem, recording};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::access::{AccessEntry, Permission, What};
 use shared::masking::masked;
-use shared::model::{CallKey, RecordingState};
+use shared::model::{CallKey, Instant, Provider, RecordingState};
 use shared::path_id::escaped;
-use shared::view::{self, Shown};
+use shared::record::keys;
+use shared::view::{self, Mask, Shown};
 use shared::whole_call::WholeCall;
-use std::time::Duration;
 use url::Url;
 
 use crate::Asked;
+use crate::cookie::REVEALED;
 use crate::frame::{Frame, Page, Place, brief, instant, lasted, number, text, visible};
-use crate::pages::calls::{intent, outcome_badge};
-use crate::pages::player::{badge, details, player, slot};
+use crate::link::Filters;
+use crate::pages::calls::{closed, intent, outcome_badge};
+use crate::pages::player::{Heard, badge, details, player, slot};
 use crate::pages::review;
 use crate::pages::transcript::Transcript;
 use crate::pages::whole_call;
+use crate::route::Form;
 
 /// The longest text of a fact that is shown, in characters.
 const MAX_FACT_CHARACTERS: usize = 300;
 /// How many looks are shown.
 const MAX_LOOKS: usize = 50;
 
-/// The path in the console of what the API has at a path.
-pub(crate) fn console_path(href: &str) -> String {
-    href.strip_prefix("/api").unwrap_or(href).to_owned()
-}
-
-/// A call, with its numbers masked.
+/// A call: with its numbers masked, but for once after somebody asked for them.
 pub(crate) async fn answer(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Problem> {
-    shown(asked, key, false).await
+    let (call, path) = whole_call(asked, key).await?;
+    let revealed = asked.may(Permission::SeeNumbers)
+        && asked.found.form == Form::Html
+        && asked.handed_on::<Revealed>(&REVEALED).is_some_and(|revealed| revealed.pk == keys::call_pk(key));
+    let answer = shown(asked, &call, &path, revealed).await?;
+    Ok(if revealed { asked.forgotten(answer, &REVEALED) } else { answer })
 }
 
-/// The same with whole numbers, once.
+/// What is handed on from the form by which a number is asked for.
+#[derive(Serialize, Deserialize)]
+struct Revealed {
+    /// The call's key.
+    pk: String,
+}
+
+/// Leads back to a call, which is shown with whole numbers then, once.
 pub(crate) async fn reveal(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Problem> {
-    shown(asked, key, true).await
+    let (_, path) = whole_call(asked, key).await?;
+    let filters = Filters::of(asked.here().1);
+    Ok(asked.hand_on(filters.at(&path), &REVEALED, &Revealed { pk: keys::call_pk(key) }))
 }
 
-async fn shown(asked: &Asked<'_>, key: &CallKey, numbers: bool) -> Result<Answer, Problem> {
+async fn shown(asked: &Asked<'_>, call: &WholeCall, path: &str, numbers: bool) -> Result<Answer, Problem> {
     let visit = &asked.visit;
     let store = &visit.reader.store;
-    let call = whole_call(asked, key).await?;
+    let key = &call.key;
     let review = store.review(key).await.map_err(problem)?;
     let review = review.and_then(|review| serde_json::to_value(review).ok());
     let looks = match asked.may(Permission::ReadOperations) {
@@ -54,27 +69,80 @@ async fn shown(asked: &Asked<'_>, key: &CallKey, numbers: bool) -> Result<Answer
         }
         false => None,
     };
-    let task = call.call.facts.get("task_id").and_then(Value::as_str).map(str::to_owned);
-    let names = store.task_names(task.map(|task| (key.provider, task))).await;
+    let task = call.call.facts.get("task_id").and_then(Value::as_str);
+    let names = store.task_names(task.map(|task| (key.provider, task.to_owned()))).await;
     let names = names.map_err(|error| Problem::unavailable("The table", &error))?;
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
-    let mask_numbers = Shown { numbers, callee_id: &callee_id };
-    let mut data = Value::Object(view::alone(&call, review, &mask_numbers));
+    let mut data = Value::Object(view::alone(call, review, &Shown { numbers, callee_id: &callee_id }));
     if !numbers && asked.may(Permission::SeeNumbers) {
         // Numbers are hidden until they are asked for, and pushes are where they always are: to read one is recorded.
-        data["pushes"] = whole_pushes(&call, &callee_id);
+        data["pushes"] = whole_pushes(call, &callee_id);
     }
     data["task_name"] = names.into_values().next().map_or(Value::Null, Value::String);
     data["looks"] = looks.as_deref().map_or(Value::Null, looks_json);
     visit.record(if numbers { What::NUMBER } else { What::CALL }, Some(key)).await?;
-    let media = media_origin(asked, key, &call).await;
-    let page = page(asked, key, data, numbers, media);
+    let media = media_origin(asked, key, call).await;
+    let links = Links::of(asked, call, path);
+    let page = page(asked, &links, data, numbers, media);
     Ok(asked.page(&page))
 }
 
+/// The pushes of a call as they are shown to whoever may see numbers. Nothing else of the call is made ready for that.
 fn whole_pushes(call: &WholeCall, callee_id: &(dyn Fn(&str) -> Option<String> + Sync)) -> Value {
-    let mut all = view::alone(call, None, &Shown { numbers: true, callee_id });
+    let WholeCall { key, call, pushes, .. } = call;
+    let pushes_alone = WholeCall {
+        key: key.clone(),
+        call: call.clone(),
+        conversation: None,
+        recordings: Vec::new(),
+        pushes: pushes.clone(),
+    };
+    let mut all = view::alone(&pushes_alone, None, &Shown { numbers: true, callee_id });
     all.remove("pushes").unwrap_or_default()
+}
+
+/// Where a call's parts have their pages. None of the addresses tells a number.
+struct Links<'a> {
+    /// The call's own.
+    path: &'a str,
+    /// The call as the parameter `after` names it.
+    after: String,
+    task: Option<String>,
+    /// Of each recording; `None` of one whose slot's name tells a number, to somebody who may not see it.
+    recordings: Vec<Option<String>>,
+    /// Of each push; none to somebody who may read no push.
+    pushes: Vec<String>,
+}
+
+impl<'a> Links<'a> {
+    fn of(asked: &Asked<'_>, call: &WholeCall, path: &'a str) -> Self {
+        let frame = asked.frame;
+        let provider = call.key.provider;
+        let mask = Mask::of(call.callee_numbers());
+        let task = call.call.facts.get("task_id").and_then(Value::as_str);
+        let recordings = call.recordings.iter().map(|recording| {
+            let slot = frame.segment(&recording.slot, !mask.may_show(&recording.slot))?;
+            Some(format!("{path}/recordings/{slot}"))
+        });
+        let may_read = asked.may(Permission::SeeNumbers);
+        let pushes = call
+            .pushes
+            .iter()
+            .filter(|_| may_read)
+            .map(|push| format!("{path}/pushes/{}/{}", escaped(&push.function), escaped(&push.digest)));
+        Self {
+            path,
+            after: after(view::call_at(&call.call), provider, path),
+            task: task.and_then(|task| frame.task_path(provider, task, !mask.may_show(task))),
+            recordings: recordings.collect(),
+            pushes: pushes.collect(),
+        }
+    }
+}
+
+/// A call as the parameter `after` names it: by its time, its platform, and its id as its path has it.
+pub(crate) fn after(at: Instant, provider: Provider, path: &str) -> String {
+    format!("{},{provider},{}", at.to_text(), path.rsplit('/').next().unwrap_or_default())
 }
 
 fn looks_json(looks: &[AccessEntry]) -> Value {
@@ -92,21 +160,24 @@ async fn media_origin(asked: &Asked<'_>, key: &CallKey, call: &WholeCall) -> Opt
     Some(Url::parse(&url).ok()?.origin().ascii_serialization())
 }
 
-fn page(asked: &Asked<'_>, key: &CallKey, data: Value, revealed: bool, media: Option<String>) -> Page {
+fn page(asked: &Asked<'_>, links: &Links<'_>, data: Value, revealed: bool, media: Option<String>) -> Page {
     let frame = asked.frame;
     let w = frame.words;
     let call = &data["call"];
     let none = Vec::new();
+    let path = links.path;
     let turns = data["conversation"]["turns"].as_array().unwrap_or(&none);
     let recordings = data["recordings"].as_array().unwrap_or(&none);
+    let recordings: Vec<_> = recordings
+        .iter()
+        .zip(&links.recordings)
+        .map(|(recording, path)| Heard { recording, path: path.as_deref() })
+        .collect();
     let duration_s = number(call, "duration_s").unwrap_or(0);
     let transcript = Transcript::of(turns, duration_s);
-    let path = format!("/calls/{}/{}", key.provider, escaped(key.call_id.as_str()));
     let callee = text(call, "callee").map_or_else(|| w.unknown_number.to_owned(), |callee| brief(callee, 40));
     let back = asked.filters.at("/calls");
-    let call_at = call["call_at"].as_str().unwrap_or_default();
-    let next =
-        asked.filters.clone().with("after", &format!("{call_at},{}", escaped_key(key))).at("/calls/next");
+    let next = asked.filters.clone().with("after", &links.after).at("/calls/next");
     let body = html! {
         nav.crumbs { a href=(back) { (w.calls) } span.push {} a.button href=(next) data-do="next" { (w.next_unheard) } }
         header.title {
@@ -123,23 +194,24 @@ fn page(asked: &Asked<'_>, key: &CallKey, data: Value, revealed: bool, media: Op
         @if revealed { p.told role="status" { (w.revealed) } }
         div.call {
             div.main {
-                section.card { h2 { (w.recording) } (player(frame, recordings, &transcript, duration_s)) }
+                section.card { h2 { (w.recording) } (player(frame, &recordings, &transcript, duration_s)) }
                 section.card {
                     h2 { (w.transcript) @if !turns.is_empty() { span.count { (turns.len()) } } }
                     @if turns.is_empty() {
                         p.blank { (w.no_transcript) }
                     } @else {
                         @if !transcript.has_times() { p.quiet { (w.without_times) } }
+                        @else if transcript.has_guesses() { p.quiet { "≈ " (w.guessed_times) } }
                         (transcript.conversation(frame))
                     }
                 }
             }
             div.side {
-                (review::card(frame, &data["review"], &path))
+                (review::card(frame, &data["review"], path))
                 section.card { h2 { (w.timeline) } (timeline(frame, call)) }
-                section.card { h2 { (w.facts) } (facts(frame, &data)) }
-                (recordings_card(frame, recordings))
-                (pushes_card(frame, data["pushes"].as_array().unwrap_or(&none)))
+                section.card { h2 { (w.facts) } (facts(frame, &data, links)) }
+                (recordings_card(frame, &recordings))
+                (pushes_card(frame, data["pushes"].as_array().unwrap_or(&none), &links.pushes))
                 @if let Some(looks) = data["looks"].as_array() { (looks_card(frame, looks)) }
             }
         }
@@ -150,11 +222,6 @@ fn page(asked: &Asked<'_>, key: &CallKey, data: Value, revealed: bool, media: Op
         None => format!("{} {callee}", w.call),
     };
     Page { title, place: Place::Calls, data, body, media }
-}
-
-/// A call as the parameter `after` names it.
-fn escaped_key(key: &CallKey) -> String {
-    format!("{},{}", key.provider, escaped(key.call_id.as_str()))
 }
 
 /// From ordered to ended: each time that is known, and how long after the one before.
@@ -191,7 +258,7 @@ fn timeline(frame: &Frame<'_>, call: &Value) -> Markup {
     }
 }
 
-fn facts(frame: &Frame<'_>, data: &Value) -> Markup {
+fn facts(frame: &Frame<'_>, data: &Value, links: &Links<'_>) -> Markup {
     let w = frame.words;
     let call = &data["call"];
     let seconds = |name: &str| number(call, name).map(|seconds| html! { (lasted(seconds)) });
@@ -199,15 +266,17 @@ fn facts(frame: &Frame<'_>, data: &Value) -> Markup {
     let code =
         |name: &str| text(call, name).map(|text| html! { code { (brief(text, MAX_FACT_CHARACTERS)) } });
     let task = text(call, "task_id").map(|task| {
-        let provider = text(call, "provider").unwrap_or_default();
-        let name = text(data, "task_name").unwrap_or(task);
-        html! { a href=(format!("/tasks/{provider}/{}", escaped(task))) { (brief(name, 80)) } }
+        let name = brief(text(data, "task_name").unwrap_or(task), 80);
+        match &links.task {
+            Some(path) => html! { a href=(path) { (name) } },
+            None => closed(frame, &name),
+        }
     });
     let cost = call.get("cost").and_then(|cost| {
         let amount = text(cost, "amount")?;
         Some(html! { (brief(amount, 40)) " " (brief(text(cost, "currency").unwrap_or_default(), 10)) })
     });
-    let tags = call.get("tags").map(|tags| html! { (tag_list(tags)) });
+    let tags = call.get("tags").map(|tags| html! { (tag_list(frame, tags)) });
     let provider = text(call, "provider").map(|provider| html! { (w.provider(provider)) });
     let attempt = number(call, "attempt").map(|attempt| html! { (attempt) });
     let rows = [
@@ -248,7 +317,8 @@ fn pretty(value: &Value) -> String {
 }
 
 /// Tags, whichever form they have.
-pub(crate) fn tag_list(tags: &Value) -> Markup {
+fn tag_list(frame: &Frame<'_>, tags: &Value) -> Markup {
+    let w = frame.words;
     let each: Vec<String> = match tags {
         Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         Value::Object(named) => named
@@ -256,7 +326,11 @@ pub(crate) fn tag_list(tags: &Value) -> Markup {
             .map(|(name, values)| {
                 let values: Vec<_> =
                     values.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                if values.is_empty() { name.clone() } else { format!("{name}: {}", values.join(", ")) }
+                if values.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{name}{}{}", w.colon, values.join(w.and))
+                }
             })
             .collect(),
         _ => Vec::new(),
@@ -267,18 +341,18 @@ pub(crate) fn tag_list(tags: &Value) -> Markup {
     }
 }
 
-fn recordings_card(frame: &Frame<'_>, recordings: &[Value]) -> Markup {
+fn recordings_card(frame: &Frame<'_>, recordings: &[Heard<'_>]) -> Markup {
     let w = frame.words;
     html! {
         section.card {
             h2 { (w.recordings) @if recordings.len() > 1 { span.count { (recordings.len()) } } }
             @if recordings.is_empty() { p.blank { (w.no_recording) } }
-            @for recording in recordings {
+            @for Heard { recording, path } in recordings {
                 div.state {
                     (badge(frame, text(recording, "state").unwrap_or_default())) " " (slot(frame, recording))
                     (details(frame, recording))
                     @if frame.may(Permission::ListenToRecordings) && recording["state"] == "archived" {
-                        @if let Some(href) = text(recording, "href") { a href=(console_path(href)) download { (w.download) } }
+                        @if let Some(path) = path { a href=(path) download { (w.download) } }
                     }
                 }
             }
@@ -286,18 +360,18 @@ fn recordings_card(frame: &Frame<'_>, recordings: &[Value]) -> Markup {
     }
 }
 
-fn pushes_card(frame: &Frame<'_>, pushes: &[Value]) -> Markup {
+fn pushes_card(frame: &Frame<'_>, pushes: &[Value], paths: &[String]) -> Markup {
     let w = frame.words;
     html! {
         section.card {
             h2 { (w.pushes) @if !pushes.is_empty() { span.count { (pushes.len()) } } }
             @if pushes.is_empty() { p.blank { (w.none) } }
             ul.plain {
-                @for push in pushes.iter().take(100) {
+                @for (at, push) in pushes.iter().enumerate().take(100) {
                     li {
                         @let name = text(push, "function").unwrap_or_default();
-                        @match text(push, "href") {
-                            Some(href) => a href=(console_path(href)) { code { (name) } },
+                        @match paths.get(at) {
+                            Some(path) => a href=(path) { code { (name) } },
                             None => code { (name) },
                         }
                         " " @if let Some(at) = frame.when_of(push.get("received_at")) { span.quiet { (at) } }

@@ -1,25 +1,25 @@
 //! Calls, page by page, by all filters that the API has.
 
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 use readers::file::whole_list;
 use readers::filter::{self, filtered_by, problem};
 use readers::format::Format;
 use readers::parameter::{self as of, Described};
 use readers::{Answer, Problem};
-use runtime::store::reading::{CallPage, MAX_PAGE};
+use runtime::store::reading::{CallPage, ListedRecord};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::access::{Permission, What};
-use shared::model::{CallKey, HangupBy, Outcome, Provider};
-use shared::path_id::escaped;
+use shared::masking::masked;
+use shared::model::{CallKey, HangupBy, Instant, Outcome, Provider};
 use shared::reading::{CallFilter, CalleeSearch, Cursor};
-use shared::view;
-use std::collections::HashMap;
+use shared::view::{self, Mask};
 
-use crate::Asked;
+use crate::cookie::SOUGHT;
 use crate::frame::{Frame, Page, Place, brief, grouped, instant, lasted, number, text, visible};
 use crate::link::Filters;
-use crate::pages::call::console_path;
 use crate::route::Form;
+use crate::{Asked, see};
 
 /// How many calls a page has.
 const PER_PAGE: usize = 50;
@@ -73,6 +73,14 @@ pub(crate) fn filter_of(asked: &Asked<'_>) -> Result<CallFilter, Problem> {
     Ok(CallFilter { zone: asked.frame.zone.clone(), ..filter })
 }
 
+/// Records that somebody looks for a number within a text. What is shown has none, and tells that there are such calls.
+pub(crate) async fn record_search(asked: &Asked<'_>, filter: &CallFilter) -> Result<(), Problem> {
+    match filter::is_by_number(filter) {
+        true => asked.visit.record(What::list(&filtered_by(&asked.visit, filter, None)), None).await,
+        false => Ok(()),
+    }
+}
+
 /// A page of calls, or all of them as a file.
 pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let filter = filter_of(asked)?;
@@ -87,94 +95,170 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
         return whole_list(&visit, &filter, format, Some(asked.frame.language.tag())).await;
     }
     let visit = &asked.visit;
-    let cursor = visit.cursor(&asked.query, |text| Cursor::decode(text, &filter))?;
+    let cursor = visit.cursor(&asked.query, |text| Cursor::decode(text, &filter)).await?;
     let limit = asked.query.get(&of::LIMIT)?.unwrap_or(PER_PAGE);
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let page = visit.reader.store.list_calls(&filter, cursor.as_ref(), limit, &callee_id).await;
-    let page = shown(asked, page.map_err(problem)?, false).await?;
+    let page = page.map_err(problem)?;
+    record_search(asked, &filter).await?;
+    let page = shown(asked, page, None).await?;
     Ok(asked.page(&page))
 }
 
-/// The calls of a number, which stands in no URL. That it was looked for is recorded.
-pub(crate) async fn search(asked: &Asked<'_>) -> Result<Answer, Problem> {
-    let bad = || Problem::BadValue { name: of::CALLEE.described.name, expected: String::new() };
-    let callee = asked.field("number").and_then(CalleeSearch::read).ok_or_else(bad)?;
+/// What is handed on from the form by which a number is looked for.
+#[derive(Serialize, Deserialize)]
+struct Sought {
+    number: String,
+}
+
+/// Leads to the calls of a number, which stands in no URL.
+pub(crate) fn search(asked: &Asked<'_>) -> Answer {
+    let number = asked.field("number").filter(|number| CalleeSearch::read(number).is_some());
+    match number {
+        Some(number) => {
+            asked.hand_on("/calls/found".to_owned(), &SOUGHT, &Sought { number: number.to_owned() })
+        }
+        // Where there is no number, one is asked for.
+        None => asked.forgotten(see("/calls/found".to_owned()), &SOUGHT),
+    }
+}
+
+/// The calls of the number that is looked for. That it was is recorded.
+pub(crate) async fn found(asked: &Asked<'_>) -> Result<Answer, Problem> {
+    asked.query.check(&[&of::CURSOR.described, &of::ZONE.described], Some(asked.visit.actor))?;
+    let sought = asked.handed_on::<Sought>(&SOUGHT);
+    let sought = sought.and_then(|sought| Some((CalleeSearch::read(&sought.number)?, sought.number)));
+    let Some((callee, number)) = sought else { return Ok(asked.page(&nothing_sought(asked.frame))) };
     let filter = CallFilter { callee: Some(callee), zone: asked.frame.zone.clone(), ..CallFilter::default() };
     let visit = &asked.visit;
+    let cursor = visit.cursor(&asked.query, |text| Cursor::decode(text, &filter)).await?;
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
-    let page = visit.reader.store.list_calls(&filter, None, MAX_PAGE, &callee_id).await;
+    let page = visit.reader.store.list_calls(&filter, cursor.as_ref(), PER_PAGE, &callee_id).await;
     let page = page.map_err(problem)?;
     let first = page.calls.first().map(|call| &call.record);
-    visit.record(What::list(filtered_by(visit, &filter, first).as_deref()), None).await?;
-    let page = shown(asked, page, true).await?;
+    visit.record(What::list(&filtered_by(visit, &filter, first)), None).await?;
+    let page = shown(asked, page, Some(&masked(&number))).await?;
     Ok(asked.page(&page))
 }
 
-/// A page of calls, as it is shown.
-async fn shown(asked: &Asked<'_>, page: CallPage, is_search: bool) -> Result<Page, Problem> {
+/// The page of a search that nobody has begun, or that is over.
+fn nothing_sought(frame: &Frame<'_>) -> Page {
+    let w = frame.words;
+    Page {
+        title: w.find_number.to_owned(),
+        place: Place::Calls,
+        data: Value::Null,
+        body: html! {
+            nav.crumbs { a href="/calls" { (w.calls) } }
+            header.title { h1 { (w.find_number) } span.push {} (number_search(frame)) }
+            p.told role="status" { (w.number_again) }
+        },
+        media: None,
+    }
+}
+
+/// A call of a list, with the pages that there are of it and of its task.
+struct Row {
+    call: Value,
+    path: Option<String>,
+    task: Option<Task>,
+}
+
+/// The task of a call: what it is called, and its page.
+struct Task {
+    name: String,
+    path: Option<String>,
+}
+
+/// A page of calls, as it is shown. `sought` is the number that is looked for, masked.
+async fn shown(asked: &Asked<'_>, page: CallPage, sought: Option<&str>) -> Result<Page, Problem> {
     let visit = &asked.visit;
+    let frame = asked.frame;
     let store = &visit.reader.store;
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let shown = visit.shown(&callee_id);
     let keys: Vec<CallKey> = page.calls.iter().map(|call| call.key.clone()).collect();
     let reviews = store.reviews(&keys).await.map_err(problem)?;
-    let mut tasks: Vec<_> = page
-        .calls
-        .iter()
-        .filter_map(|call| Some((call.key.provider, call.record.facts.get("task_id")?.as_str()?.to_owned())))
-        .collect();
+    let task_of = |call: &ListedRecord| call.record.facts.get("task_id")?.as_str().map(str::to_owned);
+    let mut tasks: Vec<_> =
+        page.calls.iter().filter_map(|call| Some((call.key.provider, task_of(call)?))).collect();
     tasks.sort();
     tasks.dedup();
     let names = store.task_names(tasks).await;
     let names = names.map_err(|error| Problem::unavailable("The table", &error))?;
-    let calls = page.calls.iter().map(|call| {
-        let mut one = view::listed(&call.key, &call.record, &shown);
-        let review = reviews.get(&call.key).filter(|review| review.is_made());
-        one.insert("reviewed".to_owned(), review.is_some().into());
-        one.extend(review.and_then(|review| Some(("verdict".to_owned(), review.verdict.clone()?.into()))));
-        Value::Object(one)
+    let rows = page.calls.iter().map(|listed| {
+        let ListedRecord { key, record, .. } = listed;
+        let mut call = view::listed(key, record, &shown);
+        let review = reviews.get(key).filter(|review| review.is_made());
+        call.insert("reviewed".to_owned(), review.is_some().into());
+        call.extend(review.and_then(|review| Some(("verdict".to_owned(), review.verdict.clone()?.into()))));
+        let mask = Mask::of(record.callee_numbers());
+        let task = task_of(listed).map(|task| Task {
+            path: frame.task_path(key.provider, &task, !mask.may_show(&task)),
+            name: match names.get(&(key.provider, task.clone())) {
+                Some(name) => name.clone(),
+                None => mask.id(&task).into_owned(),
+            },
+        });
+        let path = frame.call_path(key, !mask.may_show(key.call_id.as_str()));
+        Row { call: Value::Object(call), path, task }
     });
-    let calls: Vec<_> = calls.collect();
-    let next = page.next.as_ref().map(|next| visit.next(next));
-    let body = body(asked, &calls, &names, next.as_deref(), page.unreadable, is_search);
-    let data = json!({"calls": calls, "next": next, "scanned": page.scanned, "unreadable": page.unreadable});
-    Ok(Page { title: asked.frame.words.calls.to_owned(), place: Place::Calls, data, body, media: None })
+    let rows: Vec<_> = rows.collect();
+    let next = visit.next(page.next.as_ref()).await?;
+    let list = List { rows: &rows, next: next.as_deref(), unreadable: page.unreadable, sought };
+    let body = body(asked, &list);
+    let data = match sought {
+        // A search has no URL at which it would be JSON.
+        Some(_) => Value::Null,
+        None => {
+            let calls: Vec<_> = rows.iter().map(|row| &row.call).collect();
+            json!({"calls": calls, "next": next, "scanned": page.scanned, "unreadable": page.unreadable})
+        }
+    };
+    Ok(Page { title: frame.words.calls.to_owned(), place: Place::Calls, data, body, media: None })
 }
 
-fn body(
-    asked: &Asked<'_>,
-    calls: &[Value],
-    names: &HashMap<(Provider, String), String>,
-    next: Option<&str>,
+/// A page of a list.
+struct List<'a> {
+    rows: &'a [Row],
+    next: Option<&'a str>,
     unreadable: u64,
-    is_search: bool,
-) -> Markup {
+    sought: Option<&'a str>,
+}
+
+fn body(asked: &Asked<'_>, list: &List<'_>) -> Markup {
     let frame = asked.frame;
     let w = frame.words;
+    let is_search = list.sought.is_some();
     let filters = asked.filters.clone().without(&["cursor", "numbers", "after", "limit"]);
+    // What is looked for stands in no link: from a call of it one goes on through no list.
+    let through = if is_search { Filters::default() } else { filters.clone() };
+    let path = if is_search { "/calls/found" } else { "/calls" };
+    let is_empty = list.rows.is_empty();
     html! {
+        @if is_search { nav.crumbs { a href="/calls" { (w.calls) } } }
         header.title {
-            h1 { (w.calls) }
+            h1 { @match list.sought { Some(number) => { (w.found_for) " " span.callee { (brief(number, 40)) } }, None => (w.calls) } }
             span.push {}
             @if frame.may(Permission::SeeNumbers) { (number_search(frame)) }
             @if !is_search { a.button href=(filters.at("/calls/next")) { (w.next_unheard) } }
         }
         @if !is_search { (filter_form(frame, &filters)) }
-        @if unreadable > 0 { p.told { (unreadable) " " (w.unreadable) } }
-        @if calls.is_empty() && next.is_some() {
+        @if list.unreadable > 0 { p.told { (w.unreadable(list.unreadable)) } }
+        @if is_empty && list.next.is_some() {
             p.told role="status" { (w.page_short) }
-        } @else if calls.is_empty() {
-            div.blank { p { (w.no_calls) } p.quiet { (w.no_calls_hint) } }
+        } @else if is_empty {
+            div.blank { p { (w.no_calls) } @if !is_search { p.quiet { (w.no_calls_hint) } } }
         } @else {
-            (table(frame, calls, names, &filters))
+            (table(frame, list.rows, &through))
         }
         div.after {
-            @if filters.get("cursor").is_none() && asked.filters.get("cursor").is_some() { a.button href=(filters.at("/calls")) { (w.first_page) } }
-            @if let Some(next) = next.filter(|_| !is_search) {
-                a.button href=(filters.clone().with("cursor", next).at("/calls")) rel="next" { (w.next_page) }
+            @if asked.filters.get("cursor").is_some() { a.button href=(filters.at(path)) { (w.first_page) } }
+            @if let Some(next) = list.next {
+                a.button href=(filters.clone().with("cursor", next).at(path)) rel="next" { (w.next_page) }
             }
             span.push {}
-            @if !is_search && !calls.is_empty() {
+            @if !is_search && !is_empty {
                 span.quiet { (w.download_list) }
                 a href=(filters.at("/calls.xlsx")) { (w.as_excel) }
                 a href=(filters.at("/calls.csv")) { (w.as_csv) }
@@ -274,12 +358,7 @@ fn filter_form(frame: &Frame<'_>, filters: &Filters) -> Markup {
 }
 
 /// A table of calls.
-fn table(
-    frame: &Frame<'_>,
-    calls: &[Value],
-    names: &HashMap<(Provider, String), String>,
-    filters: &Filters,
-) -> Markup {
+fn table(frame: &Frame<'_>, rows: &[Row], filters: &Filters) -> Markup {
     let w = frame.words;
     // The same behind each link: from a call one goes on through the list.
     let query = filters.query();
@@ -287,7 +366,7 @@ fn table(
     html! {
         div.wide {
             table.calls {
-                caption.hidden { (w.calls) ": " (grouped(calls.len() as u64)) }
+                caption.hidden { (w.calls) (w.colon) (grouped(rows.len() as u64)) }
                 thead {
                     tr {
                         th scope="col" { (w.call_time) }
@@ -300,18 +379,18 @@ fn table(
                     }
                 }
                 tbody {
-                    @for call in calls {
+                    @for Row { call, path, task } in rows {
                         tr {
-                            @let at = instant(call.get("call_at")).map(|at| frame.time(at)).unwrap_or_default();
-                            td { @match text(call, "href") {
-                                Some(href) => a href=(format!("{}{mark}{query}", console_path(href))) { (at) },
-                                None => (at),
+                            @let at = instant(call.get("call_at")).map(|at| list_time(frame, at)).unwrap_or_default();
+                            td { @match path {
+                                Some(path) => a href=(format!("{path}{mark}{query}")) { (at) },
+                                None => (closed(frame, &at)),
                             } }
                             td.callee { @match text(call, "callee") { Some(callee) => (brief(callee, 24)), None => span.quiet { (w.unknown) } } }
                             td { (outcome_badge(frame, call)) }
                             td.number { @if let Some(seconds) = number(call, "duration_s") { (lasted(seconds)) } }
                             td { @if let Some(intent) = intent(call) { (brief(&intent, 16)) } }
-                            td { (task_link(call, names)) }
+                            td { @if let Some(task) = task { (task_link(frame, task)) } }
                             td { (reviewed(frame, call)) }
                         }
                     }
@@ -321,11 +400,29 @@ fn table(
     }
 }
 
-fn task_link(call: &Value, names: &HashMap<(Provider, String), String>) -> Markup {
-    let Some(task) = text(call, "task_id") else { return html! {} };
-    let provider = text(call, "provider").unwrap_or_default();
-    let name = Provider::named(provider).and_then(|provider| names.get(&(provider, task.to_owned())));
-    html! { a.quiet href=(format!("/tasks/{provider}/{}", escaped(task))) { (brief(name.map_or(task, String::as_str), 28)) } }
+/// When a call was, in a list: a phone's screen has no room for year and seconds.
+fn list_time(frame: &Frame<'_>, at: Instant) -> Markup {
+    let at = frame.time(at);
+    match (at.get(..5), at.get(5..16), at.get(16..)) {
+        (Some(year), Some(minute), Some(second)) => {
+            html! { span.far { (year) } (minute) span.far { (second) } }
+        }
+        _ => html! { (at) },
+    }
+}
+
+/// What has a page, and not for whoever asks, since its address tells a number.
+pub(crate) fn closed(frame: &Frame<'_>, name: &dyn Render) -> Markup {
+    let w = frame.words;
+    html! { span title=(w.id_tells) { (name) span.hidden { " (" (w.id_tells) ")" } } }
+}
+
+fn task_link(frame: &Frame<'_>, task: &Task) -> Markup {
+    let name = brief(&task.name, 28);
+    match &task.path {
+        Some(path) => html! { a.quiet href=(path) { (name) } },
+        None => closed(frame, &name),
+    }
 }
 
 fn reviewed(frame: &Frame<'_>, call: &Value) -> Markup {

@@ -15,24 +15,20 @@ mod transcript;
 use readers::filter::problem;
 use readers::{Answer, Problem};
 use runtime::store::reading::Bodies;
-use shared::access::Permission;
 use shared::model::{CallId, CallKey, Provider};
-use shared::path_id::unescaped;
 use shared::view::Mask;
 use shared::whole_call::WholeCall;
 
 use crate::Asked;
 use crate::route::Name;
 
-/// All that is stored of a call. One whose id tells its callee's number is there for those alone who may see numbers.
-async fn whole_call(asked: &Asked<'_>, key: &CallKey) -> Result<WholeCall, Problem> {
+/// All that is stored of a call, and its path. One whose id tells its callee's number is there for those alone who may see numbers.
+async fn whole_call(asked: &Asked<'_>, key: &CallKey) -> Result<(WholeCall, String), Problem> {
     let call = asked.visit.reader.store.whole_call(key, Bodies::Left).await.map_err(problem)?;
     let call = call.ok_or(Problem::NoSuchCall)?;
-    let mask = Mask::of(call.callee_numbers());
-    match asked.may(Permission::SeeNumbers) || mask.may_show(key.call_id.as_str()) {
-        true => Ok(call),
-        false => Err(Problem::NoSuchCall),
-    }
+    let tells_a_number = !Mask::of(call.callee_numbers()).may_show(key.call_id.as_str());
+    let path = asked.frame.call_path(key, tells_a_number).ok_or(Problem::NoSuchCall)?;
+    Ok((call, path))
 }
 
 /// The answer to a request of somebody who may make it.
@@ -40,7 +36,8 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     match asked.found.route.name {
         Name::Today => today::answer(asked).await,
         Name::Calls => calls::answer(asked).await,
-        Name::Search => calls::search(asked).await,
+        Name::Search => Ok(calls::search(asked)),
+        Name::Found => calls::found(asked).await,
         Name::NextCall => review::next(asked).await,
         Name::Call => call::answer(asked, &call_key(asked)?).await,
         Name::Reveal => call::reveal(asked, &call_key(asked)?).await,
@@ -62,7 +59,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
 
 /// The id that stands in the path.
 fn id(asked: &Asked<'_>, name: &'static str, place: usize) -> Result<String, Problem> {
-    asked.found.ids.get(place).and_then(|segment| unescaped(segment)).ok_or(Problem::BadId(name))
+    asked.found.ids.get(place).and_then(|segment| asked.frame.id_of(segment)).ok_or(Problem::BadId(name))
 }
 
 fn provider(asked: &Asked<'_>) -> Result<Provider, Problem> {

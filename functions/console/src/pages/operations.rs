@@ -12,8 +12,8 @@ use shared::model::RecordingState;
 
 use crate::Asked;
 use crate::frame::{Frame, Page, Place, brief, instant, text};
-use crate::pages::call::console_path;
 use crate::pages::player::{badge, details};
+use crate::reasons;
 
 /// How many recordings of a state are shown.
 const SHOWN: usize = 20;
@@ -124,15 +124,16 @@ fn body(frame: &Frame<'_>, data: &Value) -> Markup {
                 @if more(&["expired", "failed"]) { p.quiet { (w.more_than_shown) } }
             }
             section.card {
-                h2 { (w.rejects) }
+                h2 { (w.rejects(REJECT_DAYS)) }
                 @if rejects.is_empty() { p.blank { (w.rejects_none) } } @else {
                     ul.plain {
                         @for reject in rejects {
                             li.state {
                                 code { (text(reject, "function").unwrap_or_default()) } " "
                                 @if let Some(at) = frame.when_of(reject.get("received_at")) { span.quiet { (at) } }
-                                div lang="en" { (brief(text(reject, "reason").unwrap_or_default(), 200))
-                                    @if let Some(field) = text(reject, "field") { " " code { (brief(field, 60)) } } }
+                                @let reason = text(reject, "reason").unwrap_or_default();
+                                div { (reasons::told(frame, reason))
+                                    @if let Some(field) = text(reject, "field").filter(|field| !reason.contains(field)) { " " code { (brief(field, 60)) } } }
                             }
                         }
                     }
@@ -180,7 +181,8 @@ fn recordings(frame: &Frame<'_>, recordings: &[&Value], none: &str) -> Markup {
                 @let provider = w.provider(text(recording, "provider").unwrap_or_default());
                 @let id = brief(text(recording, "call_id").unwrap_or_default(), 40);
                 @match text(recording, "call") {
-                    Some(call) => a href=(console_path(call)) { (provider) " " code { (id) } },
+                    // The API's path, without what stands before it there.
+                    Some(call) => a href=(call.strip_prefix("/api").unwrap_or(call)) { (provider) " " code { (id) } },
                     None => { (provider) " " code { (id) } },
                 }
                 (details(frame, recording))

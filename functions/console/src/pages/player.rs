@@ -5,13 +5,25 @@ use serde_json::Value;
 use shared::access::Permission;
 
 use crate::frame::{Frame, brief, lasted, number, size, text};
-use crate::pages::call::console_path;
 use crate::pages::transcript::Transcript;
+use crate::reasons;
 
-/// The archived recordings among those shown, with their paths: without these they can't be asked for.
-fn playable(recordings: &[Value]) -> Vec<(&Value, String)> {
-    let archived = recordings.iter().filter(|recording| recording["state"] == "archived");
-    archived.filter_map(|recording| Some((recording, console_path(text(recording, "href")?)))).collect()
+/// What stands in the reason where a recording's host is not among those that are allowed, which only an operator can mend.
+const HOST_NOT_ALLOWED: &str = "is not allowed";
+/// The same, where the host's address is none of the internet's.
+const ADDRESS_REFUSED: &str = "address that is refused";
+
+/// A recording, and its path; `None` where there is none for whoever asks.
+pub(crate) struct Heard<'a> {
+    pub(crate) recording: &'a Value,
+    pub(crate) path: Option<&'a str>,
+}
+
+impl Heard<'_> {
+    /// Where it can be heard.
+    fn playable(&self) -> Option<&str> {
+        self.path.filter(|_| self.recording["state"] == "archived")
+    }
 }
 
 /// The name of a slot.
@@ -23,12 +35,13 @@ pub(crate) fn slot(frame: &Frame<'_>, recording: &Value) -> String {
 /// The player of a call's recordings; without the script it is the browser's own, one for each.
 pub(crate) fn player(
     frame: &Frame<'_>,
-    recordings: &[Value],
+    recordings: &[Heard<'_>],
     transcript: &Transcript<'_>,
     duration_s: u64,
 ) -> Markup {
     let w = frame.words;
-    let playable = playable(recordings);
+    let playable: Vec<_> =
+        recordings.iter().filter_map(|heard| Some((heard.recording, heard.playable()?))).collect();
     if recordings.is_empty() {
         return html! { p.blank { (w.no_recording) } };
     }
@@ -71,31 +84,35 @@ pub(crate) fn player(
                 p.told role="status" hidden {}
             }
         }
-        (states(frame, recordings, &playable))
+        (states(frame, recordings))
     }
 }
 
 /// What became of each recording; nothing where all are archived and are played above.
-fn states(frame: &Frame<'_>, recordings: &[Value], playable: &[(&Value, String)]) -> Markup {
-    let w = frame.words;
-    let others: Vec<_> = recordings
-        .iter()
-        .filter(|recording| !playable.iter().any(|(known, _)| std::ptr::eq(*known, *recording)))
-        .collect();
+fn states(frame: &Frame<'_>, recordings: &[Heard<'_>]) -> Markup {
     html! {
-        @for recording in others {
-            @let state = text(recording, "state").unwrap_or_default();
+        @for Heard { recording, .. } in recordings.iter().filter(|heard| heard.playable().is_none()) {
             div.state {
-                (badge(frame, state)) " " strong { (slot(frame, recording)) } " "
-                @match state {
-                    "pending" => (w.told_pending),
-                    "expired" => (w.told_expired),
-                    "failed" => (w.told_failed),
-                    _ => "",
-                }
+                (badge(frame, text(recording, "state").unwrap_or_default())) " " strong { (slot(frame, recording)) } " "
+                (outlook(frame, recording))
                 (details(frame, recording))
             }
         }
+    }
+}
+
+/// What is to be said of a recording that can't be heard, and what to do about it.
+fn outlook(frame: &Frame<'_>, recording: &Value) -> &'static str {
+    let w = frame.words;
+    let reason = text(recording, "last_error");
+    match (text(recording, "state").unwrap_or_default(), reason) {
+        ("pending", Some(reason)) if reason.contains(HOST_NOT_ALLOWED) => w.told_host,
+        ("pending", Some(reason)) if reason.contains(ADDRESS_REFUSED) => w.told_address,
+        ("pending", Some(_)) => w.told_retried,
+        ("pending", None) => w.told_pending,
+        ("expired", _) => w.told_expired,
+        ("failed", _) => w.told_failed,
+        _ => "",
     }
 }
 
@@ -109,7 +126,7 @@ pub(crate) fn details(frame: &Frame<'_>, recording: &Value) -> Markup {
             @if let Some(at) = frame.when_of(recording.get("lost_at")) { div { dt { (w.lost_at) } dd { (at) } } }
             @if let Some(tries) = number(recording, "attempts").filter(|tries| *tries > 0) { div { dt { (w.tries) } dd { (tries) } } }
             @if let Some(bytes) = number(recording, "bytes") { div { dt { (w.size) } dd { (size(bytes)) } } }
-            @if let Some(reason) = text(recording, "last_error") { div { dt { (w.reason) } dd { code lang="en" { (brief(reason, 200)) } } } }
+            @if let Some(reason) = text(recording, "last_error") { div { dt { (w.reason) } dd { (reasons::told(frame, reason)) } } }
         }
     }
 }

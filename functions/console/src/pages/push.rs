@@ -2,15 +2,13 @@
 
 use maud::html;
 use readers::filter::problem;
-use readers::{Answer, Problem};
+use readers::{Answer, Problem, request};
 use serde_json::{Value, json};
 use shared::access::What;
 use shared::model::CallKey;
-use shared::view::href;
 
 use crate::Asked;
 use crate::frame::{Page, Place, visible};
-use crate::pages::call::console_path;
 
 /// The longest text that is shown, in bytes: a push may have megabytes.
 const MAX_SHOWN_BYTES: usize = 2_000_000;
@@ -33,12 +31,15 @@ pub(crate) async fn answer(
         end -= 1;
     }
     let w = asked.frame.words;
+    // The call's page is above, whichever way its id is written.
+    let path = request::path(asked.event);
+    let path = path.split_once("/pushes/").map_or(path, |(call, _)| call);
     let page = Page {
         title: format!("{} · {function}", w.push),
         place: Place::Calls,
         data: json!(null),
         body: html! {
-            nav.crumbs { a href=(console_path(&href::call(key))) { (w.call) } }
+            nav.crumbs { a href=(path) { (w.call) } }
             h1 { (w.push) " " code { (function) } }
             pre.code { (visible(&text[..end])) @if end < text.len() { "…" } }
         },

@@ -13,7 +13,7 @@ use crate::pages::whole_call;
 /// Leads to a recording. It is asked for again where the URL that this gives has died.
 pub(crate) async fn answer(asked: &Asked<'_>, key: &CallKey, slot: &str) -> Result<Answer, Problem> {
     let visit = &asked.visit;
-    let call = whole_call(asked, key).await?;
+    let (call, _) = whole_call(asked, key).await?;
     let found = call.recordings.iter().find(|recording| recording.slot == slot);
     let found = found.ok_or(Problem::NoSuchPart("recording"))?;
     if found.state != RecordingState::Archived {

@@ -10,25 +10,27 @@ use serde_json::{Map, Value, json};
 use shared::access::Permission;
 use shared::masking::Hidden;
 use shared::model::Provider;
-use shared::path_id::escaped;
+use shared::reading::CallFilter;
 
-use crate::Asked;
 use crate::chart::{Share, hours, shares};
 use crate::frame::{Frame, Page, Place, brief, grouped, instant, lasted, number, percent, text, visible};
 use crate::link::Filters;
 use crate::route::Form;
+use crate::{Asked, see};
 
 /// The longest name of a task, in characters.
 const MAX_NAME_CHARACTERS: usize = 80;
+/// How often a call of a task is looked for behind others that are not there any more.
+const MAX_LOOKS: usize = 8;
 /// How many intents are told apart in a chart.
 const MAX_SHARES: usize = 12;
 
 pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) -> Result<Answer, Problem> {
+    let path = path_of(asked, provider, task)?;
     let zone = &asked.frame.zone;
     let store = &asked.visit.reader.store;
     let counted = store.count_task(provider, task, zone).await.map_err(problem)?;
-    let tells_a_number = !asked.may(Permission::SeeNumbers) && Hidden::default().is_told_by(task);
-    if counted.counts.calls == 0 || tells_a_number {
+    if counted.counts.calls == 0 {
         return Err(Problem::NoSuchTask);
     }
     let names = store.task_names([(provider, task.to_owned())]).await;
@@ -43,16 +45,22 @@ pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) ->
         Form::Csv => file(asked.frame, &data, Format::Csv),
         Form::Xlsx => file(asked.frame, &data, Format::Xlsx),
         Form::Html | Form::Json => {
-            let name = text(&data, "name").unwrap_or(task);
-            let title = brief(name, 60);
-            let body = body(asked.frame, provider, task, &data);
+            let calls = Calls::of(provider, task);
+            // An id that tells a number is shown without it.
+            let id = text(&data, "task_id").unwrap_or_default();
+            let title = brief(text(&data, "name").unwrap_or(id), 60);
+            let body = body(asked.frame, provider, &path, &calls, &data);
             Ok(asked.page(&Page { title, place: Place::Tasks, data, body, media: None }))
         }
     }
 }
 
-/// Names a task.
+/// Names a task that there is.
 pub(crate) async fn name(asked: &Asked<'_>, provider: Provider, task: &str) -> Result<Answer, Problem> {
+    let path = path_of(asked, provider, task)?;
+    if !is_there(asked, provider, task).await? {
+        return Err(Problem::NoSuchTask);
+    }
     let name = asked.field("name").map(str::trim).unwrap_or_default();
     let name: String =
         visible(name).chars().filter(|it| !it.is_control()).take(MAX_NAME_CHARACTERS).collect();
@@ -61,19 +69,48 @@ pub(crate) async fn name(asked: &Asked<'_>, provider: Provider, task: &str) -> R
     let visit = &asked.visit;
     let named = visit.reader.store.name_task(provider, task, &name, &visit.actor.subject, visit.now).await;
     named.map_err(|error| Problem::unavailable("The table", &error))?;
-    Ok(Answer { status_code: 303, ..Answer::found(path_of(provider, task)) })
+    Ok(see(path))
 }
 
-fn path_of(provider: Provider, task: &str) -> String {
-    format!("/tasks/{provider}/{}", escaped(task))
+/// Whether there is a call of a task.
+async fn is_there(asked: &Asked<'_>, provider: Provider, task: &str) -> Result<bool, Problem> {
+    let store = &asked.visit.reader.store;
+    let filter =
+        CallFilter { provider: Some(provider), task: Some(task.to_owned()), ..CallFilter::default() };
+    let mut cursor = None;
+    for _ in 0..MAX_LOOKS {
+        let page = store.list_calls(&filter, cursor.as_ref(), 1, &|_| None).await.map_err(problem)?;
+        match (page.calls.is_empty(), page.next) {
+            (false, _) => return Ok(true),
+            (true, None) => return Ok(false),
+            (true, next) => cursor = next,
+        }
+    }
+    Ok(false)
 }
 
-/// The calls of a task, and of one of its parts.
-fn calls(provider: Provider, task: &str, part: Option<(&str, &str)>) -> Filters {
-    let filters = Filters::default().with("provider", provider.as_str()).with("task", task);
-    match part {
-        Some((name, value)) => filters.with(name, value),
-        None => filters,
+/// The path of a task's page. One whose id tells a number has none for whoever may not see it.
+fn path_of(asked: &Asked<'_>, provider: Provider, task: &str) -> Result<String, Problem> {
+    let path = asked.frame.task_path(provider, task, Hidden::default().is_told_by(task));
+    path.ok_or(Problem::NoSuchTask)
+}
+
+/// The lists of a task's calls, which are filtered by its id. Of one that tells a number there is none: it would stand in the URL.
+struct Calls(Option<Filters>);
+
+impl Calls {
+    fn of(provider: Provider, task: &str) -> Self {
+        let filters = Filters::default().with("provider", provider.as_str()).with("task", task);
+        Self((!Hidden::default().is_told_by(task)).then_some(filters))
+    }
+
+    /// The path of all of them, or of those of one part.
+    fn at(&self, path: &str, part: Option<(&str, &str)>) -> Option<String> {
+        let filters = self.0.clone()?;
+        Some(match part {
+            Some((name, value)) => filters.with(name, value).at(path),
+            None => filters.at(path),
+        })
     }
 }
 
@@ -105,51 +142,51 @@ pub(crate) fn outcome_shares(
     .collect()
 }
 
-/// Intents as shares; `…` stands for those that are not told apart.
-pub(crate) fn intent_shares(intents: &Value, href: impl Fn(&str) -> Option<String>) -> Vec<Share> {
-    let rows = by_count(intents).into_iter().take(MAX_SHARES);
-    rows.map(|(intent, count)| Share {
-        name: brief(&intent, 40),
-        count,
-        href: if intent == "…" { None } else { href(&intent) },
+/// What stands in counts for the names that are not told apart.
+const OTHERS: &str = "…";
+
+/// Intents or tags as shares; `others` is what those are called that are not told apart, which have no link.
+pub(crate) fn name_shares(names: &Value, others: &str, href: impl Fn(&str) -> Option<String>) -> Vec<Share> {
+    let rows = by_count(names).into_iter().take(MAX_SHARES);
+    rows.map(|(name, count)| match name.as_str() {
+        OTHERS => Share { name: others.to_owned(), count, href: None },
+        _ => Share { name: brief(&name, 40), count, href: href(&name) },
     })
     .collect()
 }
 
-fn body(frame: &Frame<'_>, provider: Provider, task: &str, data: &Value) -> Markup {
+fn body(frame: &Frame<'_>, provider: Provider, path: &str, calls: &Calls, data: &Value) -> Markup {
     let w = frame.words;
     let figure = |name: &str| number(data, name).unwrap_or(0);
     let (all, answered, connected) = (figure("calls"), figure("answered"), figure("connected"));
-    let path = path_of(provider, task);
-    let name = text(data, "name");
-    let href = |part: Option<(&str, &str)>| calls(provider, task, part).at("/calls");
-    let unheard = calls(provider, task, None).with("has_recording", "true").at("/calls/next");
+    let (id, name) = (text(data, "task_id").unwrap_or_default(), text(data, "name"));
+    let href = |part: Option<(&str, &str)>| calls.at("/calls", part);
+    let unheard = calls.at("/calls/next", Some(("has_recording", "true")));
     let mut funnel = vec![
-        Share { name: w.called.to_owned(), count: all, href: Some(href(None)) },
+        Share { name: w.called.to_owned(), count: all, href: href(None) },
         Share { name: w.connected.to_owned(), count: connected, href: None },
-        Share {
-            name: w.answered.to_owned(),
-            count: answered,
-            href: Some(href(Some(("outcome", "answered")))),
-        },
+        Share { name: w.answered.to_owned(), count: answered, href: href(Some(("outcome", "answered"))) },
     ];
     funnel.extend(
-        intent_shares(&data["intents"], |intent| Some(href(Some(("intent", intent)))))
+        name_shares(&data["intents"], w.other_intents, |intent| href(Some(("intent", intent))))
             .into_iter()
-            .map(|share| Share { name: format!("{} {}", w.intent, share.name), ..share }),
+            .map(|share| match share.name == w.other_intents {
+                true => share,
+                false => Share { name: format!("{} {}", w.intent, share.name), ..share },
+            }),
     );
     let seconds = |value: &Value| value.as_u64().map_or_else(|| "–".to_owned(), lasted);
     html! {
         nav.crumbs { a href="/tasks" { (w.tasks) } }
         header.title {
-            h1 { (brief(name.unwrap_or(task), 80)) }
+            h1 { (brief(name.unwrap_or(id), 80)) }
             span.badge { (w.provider(provider.as_str())) }
             span.push {}
-            a.button.primary href=(unheard) { (w.next_unheard) }
-            a.button href=(href(None)) { (w.task_calls) }
+            @if let Some(unheard) = unheard { a.button.primary href=(unheard) { (w.next_unheard) } }
+            @if let Some(href) = href(None) { a.button href=(href) { (w.task_calls) } }
         }
         div.under {
-            span.quiet { (w.task_id) " " code { (brief(task, 80)) } }
+            span.quiet { (w.task_id) " " code { (brief(id, 80)) } }
             @if frame.may(Permission::ReviewCalls) {
                 form.rename action=(format!("{path}/name")) method="post" {
                     (frame.form_fields())
@@ -161,7 +198,7 @@ fn body(frame: &Frame<'_>, provider: Provider, task: &str, data: &Value) -> Mark
         }
         @if data["complete"] != true { p.told { (w.partial_counts) } }
         dl.figures {
-            (figure_card(w.calls, grouped(all)))
+            (figure_card(w.count, grouped(all)))
             (figure_card(w.answer_rate, percent(answered, all)))
             (figure_card(w.median_duration, seconds(&data["duration_s"]["p50"])))
             (figure_card(w.p90_duration, seconds(&data["duration_s"]["p90"])))
@@ -171,10 +208,10 @@ fn body(frame: &Frame<'_>, provider: Provider, task: &str, data: &Value) -> Mark
             }
         }
         div.grid {
-            section.card { h2 { (w.funnel) } (shares(frame, w.funnel, w.intent, &funnel, all)) }
+            section.card { h2 { (w.funnel) } (shares(frame, w.funnel, w.stage, &funnel, all)) }
             section.card {
                 h2 { (w.by_outcome) }
-                @let outcomes = outcome_shares(frame, &data["outcomes"], |outcome| Some(href(Some(("outcome", outcome)))));
+                @let outcomes = outcome_shares(frame, &data["outcomes"], |outcome| href(Some(("outcome", outcome))));
                 (shares(frame, w.by_outcome, w.outcome, &outcomes, all))
             }
             section.card {
@@ -184,7 +221,7 @@ fn body(frame: &Frame<'_>, provider: Provider, task: &str, data: &Value) -> Mark
             }
             section.card {
                 h2 { (w.tags) }
-                @let tags: Vec<_> = intent_shares(&data["tags"], |tag| Some(href(Some(("tag", tag)))));
+                @let tags: Vec<_> = name_shares(&data["tags"], w.other_tags, |tag| href(Some(("tag", tag))));
                 (shares(frame, w.tags, w.tags, &tags, all))
             }
         }
@@ -194,7 +231,7 @@ fn body(frame: &Frame<'_>, provider: Provider, task: &str, data: &Value) -> Mark
                 @if let Some(at) = instant(data.get("last_call_at")) { (w.last_call) " " (frame.when(at)) }
             }
             span.push {}
-            span.quiet { (w.download) }
+            span.quiet { (w.export) }
             a href=(format!("{path}.xlsx")) { (w.as_excel) }
             a href=(format!("{path}.csv")) { (w.as_csv) }
         }
@@ -220,15 +257,32 @@ fn file(frame: &Frame<'_>, data: &Value, format: Format) -> Result<Answer, Probl
             .into_iter()
             .map(|(name, count)| (w.by_outcome, w.outcome(&name).to_owned(), count)),
     );
-    rows.extend(by_count(&data["intents"]).into_iter().map(|(name, count)| (w.by_intent, name, count)));
-    rows.extend(by_count(&data["tags"]).into_iter().map(|(name, count)| (w.tags, name, count)));
+    for (table, counts, others) in
+        [(w.by_intent, &data["intents"], w.other_intents), (w.tags, &data["tags"], w.other_tags)]
+    {
+        let named = |name: String| if name == OTHERS { others.to_owned() } else { name };
+        rows.extend(by_count(counts).into_iter().map(|(name, count)| (table, named(name), count)));
+    }
     let hours = (0..).zip(data["hours"].as_array().into_iter().flatten());
     rows.extend(
         hours.map(|(hour, count): (u8, _)| (w.by_hour, format!("{hour:02}:00"), count.as_u64().unwrap_or(0))),
     );
-    let headings = [w.table, w.what, w.count];
+    let headings = [w.file_table, w.file_name, w.count];
     let rows = rows.into_iter().map(|(table, name, count)| (table.to_owned(), name, count));
     let body = table(format, headings, rows).map_err(readers::file::sheet_problem)?;
     let name = format!("attachment; filename=\"task.{}\"", format.extension());
     Ok(Answer::of(200, format.content_type(), body).with("content-disposition", name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_not_told_apart_are_called_others_and_have_no_link() {
+        let counts = json!({"A": 3, "…": 5, "B": 0});
+        let shares = name_shares(&counts, "Other intents", |name| Some(format!("/calls?intent={name}")));
+        let shares: Vec<_> = shares.iter().map(|it| (&*it.name, it.count, it.href.as_deref())).collect();
+        assert_eq!(shares, [("Other intents", 5, None), ("A", 3, Some("/calls?intent=A"))]);
+    }
 }

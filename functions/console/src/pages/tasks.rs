@@ -8,13 +8,14 @@ use readers::parameter as of;
 use readers::{Answer, Problem, counts};
 use runtime::store::reading::TaskOfDay;
 use serde_json::{Value, json};
+use shared::masking::Hidden;
 use shared::model::Provider;
-use shared::path_id::escaped;
 use shared::reading::DayRange;
 use std::collections::HashMap;
 
 use crate::Asked;
 use crate::frame::{Frame, Page, Place, brief, grouped, instant, lasted, number, percent, text};
+use crate::pages::calls::closed;
 
 /// The day that is asked for; today where none is.
 pub(crate) fn day(asked: &Asked<'_>) -> Result<DayRange, Problem> {
@@ -34,9 +35,10 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let ids = counted.counts.iter().filter_map(|task| Some((task.provider, task.task_id.clone()?)));
     let names = store.task_names(ids.collect::<Vec<_>>()).await;
     let names = names.map_err(|error| Problem::unavailable("The table", &error))?;
-    let mut tasks: Vec<_> = counted.counts.iter().map(|task| shown(asked, task, &names)).collect();
-    tasks.sort_by_key(|task| std::cmp::Reverse(number(task, "calls").unwrap_or(0)));
-    let body = body(asked.frame, day.first(), &tasks, counted.complete);
+    let mut rows: Vec<_> = counted.counts.iter().map(|task| row(asked, task, &names)).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(number(&row.task, "calls").unwrap_or(0)));
+    let body = body(asked.frame, day.first(), &rows, counted.complete);
+    let tasks: Vec<_> = rows.into_iter().map(|row| row.task).collect();
     let data = json!({
         "day": day.to_string(), "zone": zone.name(), "tasks": tasks, "complete": counted.complete,
         "as_of": counted.as_of,
@@ -45,13 +47,22 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     Ok(asked.page(&Page { title, place: Place::Tasks, data, body, media: None }))
 }
 
-fn shown(asked: &Asked<'_>, task: &TaskOfDay, names: &HashMap<(Provider, String), String>) -> Value {
+/// A task, as it is shown, and its path.
+struct Row {
+    task: Value,
+    path: Option<String>,
+}
+
+fn row(asked: &Asked<'_>, task: &TaskOfDay, names: &HashMap<(Provider, String), String>) -> Row {
     let TaskOfDay { provider, task_id, counts } = task;
     let numbers = asked.visit.sees_numbers();
     let mut shown = counts::shown(*provider, task_id.as_deref(), counts, &asked.frame.zone, numbers);
     let name = task_id.clone().and_then(|task| names.get(&(*provider, task)).cloned());
     shown.insert("name".to_owned(), name.into());
-    Value::Object(shown)
+    let path = task_id
+        .as_ref()
+        .and_then(|task| asked.frame.task_path(*provider, task, Hidden::default().is_told_by(task)));
+    Row { task: Value::Object(shown), path }
 }
 
 /// From a day to the one before and after it.
@@ -70,26 +81,24 @@ pub(crate) fn day_nav(frame: &Frame<'_>, path: &str, day: Date) -> Markup {
     }
 }
 
-/// Where a task's page is, and its name there.
-pub(crate) fn task_name(frame: &Frame<'_>, task: &Value) -> Markup {
-    let provider = text(task, "provider").unwrap_or_default();
-    match text(task, "task_id") {
-        Some(id) => {
-            let name = text(task, "name").map(|name| brief(name, 60));
-            html! {
-                a href=(format!("/tasks/{provider}/{}", escaped(id))) { (name.as_deref().map_or_else(|| brief(id, 40), str::to_owned)) }
-            }
-        }
-        None => html! { span.quiet { (frame.words.without_task) } },
+/// A task's name, and the way to its page.
+fn task_name(frame: &Frame<'_>, row: &Row) -> Markup {
+    let Some(id) = text(&row.task, "task_id") else {
+        return html! { span.quiet { (frame.words.without_task) } };
+    };
+    let name = text(&row.task, "name").map_or_else(|| brief(id, 40), |name| brief(name, 60));
+    match &row.path {
+        Some(path) => html! { a href=(path) { (name) } },
+        None => closed(frame, &name),
     }
 }
 
-fn body(frame: &Frame<'_>, day: Date, tasks: &[Value], complete: bool) -> Markup {
+fn body(frame: &Frame<'_>, day: Date, rows: &[Row], complete: bool) -> Markup {
     let w = frame.words;
     html! {
         header.title { h1 { (w.tasks) } (day_nav(frame, "/tasks", day)) }
         @if !complete { p.told { (w.partial_counts) } }
-        @if tasks.is_empty() { div.blank { p { (w.no_tasks) } } } @else {
+        @if rows.is_empty() { div.blank { p { (w.no_tasks) } } } @else {
             div.wide {
                 table.data {
                     caption.hidden { (w.tasks) " " (day) }
@@ -97,7 +106,7 @@ fn body(frame: &Frame<'_>, day: Date, tasks: &[Value], complete: bool) -> Markup
                         tr {
                             th scope="col" { (w.task) }
                             th scope="col" { (w.platform) }
-                            th.number scope="col" { (w.calls) }
+                            th.number scope="col" { (w.count) }
                             th.number scope="col" { (w.answered) }
                             th.number scope="col" { (w.answer_rate) }
                             th.number scope="col" { (w.median_duration) }
@@ -106,11 +115,12 @@ fn body(frame: &Frame<'_>, day: Date, tasks: &[Value], complete: bool) -> Markup
                         }
                     }
                     tbody {
-                        @for task in tasks {
+                        @for row in rows {
+                            @let task = &row.task;
                             @let calls = number(task, "calls").unwrap_or(0);
                             @let answered = number(task, "answered").unwrap_or(0);
                             tr {
-                                th scope="row" { (task_name(frame, task)) }
+                                th scope="row" { (task_name(frame, row)) }
                                 td { (w.provider(text(task, "provider").unwrap_or_default())) }
                                 td.number { (grouped(calls)) }
                                 td.number { (grouped(answered)) }

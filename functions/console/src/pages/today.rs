@@ -16,7 +16,7 @@ use crate::Asked;
 use crate::chart::{hours, shares};
 use crate::frame::{Frame, Page, Place, grouped, instant, lasted, number, percent};
 use crate::link::Filters;
-use crate::pages::task::{figure_card, intent_shares, outcome_shares};
+use crate::pages::task::{figure_card, name_shares, outcome_shares};
 use crate::pages::tasks::{day, day_nav};
 
 /// Among so many of the newest calls the last push of each function is looked for.
@@ -149,7 +149,7 @@ fn body(frame: &Frame<'_>, day: DayRange, data: &Value, is_operator: bool) -> Ma
         }
         @if data["complete"] != true { p.told { (w.partial_counts) } }
         dl.figures {
-            (figure_card(w.calls_today, grouped(all)))
+            (figure_card(w.count, grouped(all)))
             (figure_card(w.answered, grouped(answered)))
             (figure_card(w.answer_rate, percent(answered, all)))
             (figure_card(w.connected, grouped(figure("connected"))))
@@ -170,7 +170,7 @@ fn body(frame: &Frame<'_>, day: DayRange, data: &Value, is_operator: bool) -> Ma
                 }
                 section.card {
                     h2 { (w.by_intent) }
-                    (shares(frame, w.by_intent, w.intent, &intent_shares(&data["intents"], |it| Some(href("intent", it))), all))
+                    (shares(frame, w.by_intent, w.intent, &name_shares(&data["intents"], w.other_intents, |it| Some(href("intent", it))), all))
                 }
             }
             section.card { h2 { (w.last_pushes) } (pushes(frame, &data["last_pushes"])) }

@@ -16,6 +16,11 @@ const GAP: u64 = 4;
 const LAST_MS: u64 = 2_000;
 /// What it takes at most where its end is unknown, in milliseconds.
 const LONGEST_MS: u64 = 15_000;
+/// Nobody is silent for longer than that, in milliseconds: a time that comes so long after all others is a platform's mistake (a time of day
+/// in the place of one of the recording, a duration in other units), and is left out, or all others would be drawn as one stroke.
+const SILENCE_MS: u64 = 30 * 60 * 1_000;
+/// A call that lasts for longer than that, in milliseconds, has to have turns until then to be believed.
+const LONG_CALL_MS: u64 = 4 * 3_600 * 1_000;
 
 /// A turn, where it is in the recording.
 struct Spoken<'a> {
@@ -64,13 +69,22 @@ impl<'a> Transcript<'a> {
             });
             at += 1;
         }
-        let last = spoken.iter().filter_map(|spoken| spoken.end_ms).max().unwrap_or(0);
-        Self { turns: spoken, length_ms: last.max(call_ms) }
+        let length_ms = length_ms(&spoken, call_ms);
+        // What is said where there is no recording can't be sought.
+        for turn in spoken.iter_mut().filter(|turn| turn.start_ms.is_some_and(|start| start > length_ms)) {
+            (turn.start_ms, turn.end_ms) = (None, None);
+        }
+        Self { turns: spoken, length_ms }
     }
 
     /// Whether it is known of any turn when it was said.
     pub(crate) fn has_times(&self) -> bool {
         self.turns.iter().any(|spoken| spoken.start_ms.is_some())
+    }
+
+    /// Whether a time is guessed.
+    pub(crate) fn has_guesses(&self) -> bool {
+        self.turns.iter().any(|spoken| spoken.is_guessed && spoken.start_ms.is_some())
     }
 
     /// Two lanes: who speaks when, and where somebody interrupts.
@@ -135,6 +149,22 @@ impl<'a> Transcript<'a> {
             }
         }
     }
+}
+
+/// Until when there is something in a recording: until the last of the times that are near to others, the call's own end among them.
+fn length_ms(turns: &[Spoken<'_>], call_ms: u64) -> u64 {
+    let ends = turns.iter().filter_map(|turn| Some((turn.start_ms?, turn.end_ms?)));
+    let mut times: Vec<_> = ends.chain([(call_ms, call_ms)]).filter(|(_, end)| *end > 0).collect();
+    times.sort_unstable();
+    let mut length = if call_ms <= LONG_CALL_MS { call_ms } else { 0 };
+    for (start, end) in times {
+        if start > length.saturating_add(SILENCE_MS) {
+            break;
+        }
+        // An end may be the mistake.
+        length = length.max(if end > start.saturating_add(SILENCE_MS) { start } else { end });
+    }
+    length
 }
 
 /// Turns of which no time is told, spread over the time between those of which it is; `None` where there is none.
@@ -203,6 +233,29 @@ mod tests {
         assert_eq!(times, [(0, true), (4_000, false), (5_000, true), (7_000, true), (9_000, false)]);
         // Where nothing has a time, nothing is guessed.
         assert!(!Transcript::of(&turns[..1], 10).has_times());
-        assert_eq!(Transcript::of(&[json!({"start_ms": u64::MAX})], u64::MAX).length_ms, u64::MAX);
+    }
+
+    #[test]
+    fn a_time_far_behind_all_others_does_not_make_them_a_stroke() {
+        let turn = |start: u64, end: u64| json!({"speaker": "callee", "start_ms": start, "end_ms": end});
+        let lengths = |turns: &[Value], duration_s| {
+            let transcript = Transcript::of(turns, duration_s);
+            (transcript.length_ms, transcript.turns.iter().filter(|turn| turn.start_ms.is_some()).count())
+        };
+        let usual = [turn(1_000, 2_000), turn(60_000, 61_000)];
+        assert_eq!(lengths(&usual, 90), (90_000, 2));
+        // A time of day in the place of one of the recording.
+        let odd = [&usual[..], &[turn(1_748_743_200_000, 1_748_743_201_000)]].concat();
+        assert_eq!(lengths(&odd, 90), (90_000, 2));
+        // An end without end, and a duration in other units.
+        assert_eq!(lengths(&[turn(1_000, u64::MAX), turn(60_000, 61_000)], 90), (90_000, 2));
+        assert_eq!(lengths(&usual, 90_000), (61_000, 2));
+        // A long call is one.
+        let long: Vec<_> =
+            (0..20).map(|minutes| turn(minutes * 600_000, minutes * 600_000 + 1_000)).collect();
+        assert_eq!(lengths(&long, 12_000), (12_000_000, 20));
+        assert_eq!(lengths(&[json!({"start_ms": u64::MAX})], u64::MAX), (0, 0));
+        // One of which little is written down, too.
+        assert_eq!(lengths(&usual, 7_200), (7_200_000, 2));
     }
 }

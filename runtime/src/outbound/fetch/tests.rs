@@ -192,7 +192,7 @@ fn only_what_no_retry_can_mend_is_permanent() {
     let host = || "a.example".to_owned();
     let source = || BoxError::from("cause");
     for (error, permanent) in [
-        (FetchError::AddressRefused { host: host(), refusal: Refusal::Private }, true),
+        (FetchError::AddressRefused { host: host(), refusal: Refusal::Private }, false),
         (FetchError::TooLarge { host: host(), limit_bytes: 1 }, true),
         (FetchError::TooManyRedirects { host: host(), limit: 3 }, false),
         (FetchError::Redirect { host: host(), source: source() }, false),
@@ -239,7 +239,7 @@ async fn an_address_written_out_is_refused_before_anything_is_sent() {
     ] {
         let error = failure(&fetcher, &recording(&authority)).await;
         assert_eq!(error.tag(), "address_refused", "{authority}: {error}");
-        assert!(error.is_permanent());
+        assert_eq!(error.prospect(), Prospect::OnceAllowed, "{authority}");
     }
     assert_eq!(forbidden.connections(), 0);
 }

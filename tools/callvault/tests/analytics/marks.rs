@@ -99,15 +99,65 @@ async fn two_runs_do_not_write_at_once() {
     let rig = Rig::new().await;
     let now = at("2026-01-01T00:00:00Z");
     let store = rig.store();
-    let lease =
-        Lease::take(store.table(), export_calls::FUNCTION, now, Duration::from_secs(60)).await.unwrap();
+    let lease = Lease::take(store.table(), export_calls::FUNCTION, now, Duration::from_secs(80)).await;
+    let lease = lease.unwrap().unwrap();
     rig.mark(&[HOUR], now.plus_seconds(-600)).await;
     let run = rig.run_at(now).await.unwrap();
     assert!(run.other_run && run.hours == 0);
-    // The other one died.
-    let run = rig.run_at(now.plus_seconds(71)).await.unwrap();
+    // It lives: what it renews holds for as long again.
+    assert!(lease.renew(now.plus_seconds(60)).await.unwrap());
+    assert!(rig.run_at(now.plus_seconds(60 + 89)).await.unwrap().other_run);
+    // It died, or stood still for too long: then it has lost the lease for good.
+    let run = rig.run_at(now.plus_seconds(60 + 91)).await.unwrap();
     assert_eq!((run.other_run, run.hours), (false, 1));
-    drop(lease);
+    assert!(!lease.renew(now.plus_seconds(60 + 92)).await.unwrap());
+    rig.stack.stop().await.unwrap();
+}
+
+/// The next run but one of the schedule, at the latest, goes on where one was killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_holds_up_the_next_for_less_than_two_minutes() {
+    let rig = Rig::new().await;
+    rig.push("alicom-call-report", &report("1", "2025-06-01 10:00:00")).await;
+    let now = clock::now().plus_seconds(3_600);
+    rig.mark(&[HOUR], now.plus_seconds(-600)).await;
+    // Nobody answers at this bucket: the run has its lease, and waits.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let stuck = exporter(&rig.stack, &[("S3_ENDPOINT", &endpoint)]);
+    let run = tokio::spawn(async move {
+        let _ = export_calls::handle(&stuck, now, Deadline::after(Duration::from_secs(900))).await;
+    });
+    let (_waiting, _) = silent.accept().await.unwrap();
+    let killed_at = now;
+    run.abort();
+    assert!(run.await.unwrap_err().is_cancelled());
+    assert!(rig.run_at(killed_at.plus_seconds(60)).await.unwrap().other_run);
+    let next = rig.run_at(killed_at.plus_seconds(119)).await.unwrap();
+    assert_eq!((next.other_run, next.hours, next.failed), (false, 1, 0));
+    assert_eq!(rig.rows("calls", HOUR).await.unwrap().len(), 1);
+    rig.stack.stop().await.unwrap();
+}
+
+/// What a run leaves that dies while it uploads a file in parts is gone with the next run, since somebody in it may be erased meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_uploads_that_broke_off_are_removed() {
+    let rig = Rig::new().await;
+    let bucket = &rig.bucket().0;
+    let begin = async |key: &str| {
+        let upload = bucket.client.create_multipart_upload().bucket(&bucket.name).key(key).send();
+        let id = upload.await.unwrap().upload_id.unwrap();
+        let part = bucket.client.upload_part().bucket(&bucket.name).key(key).upload_id(id).part_number(1);
+        part.body(NUMBER.as_bytes().to_vec().into()).send().await.unwrap();
+    };
+    begin("turns/day=2025-06-01/02.parquet").await;
+    // Athena's, which may be at work.
+    begin("athena-results/1.csv").await;
+    rig.push("alicom-call-report", &report("1", "2025-06-01 10:00:00")).await;
+    rig.export(&[HOUR]).await;
+    let left = bucket.client.list_multipart_uploads().bucket(&bucket.name).send().await.unwrap();
+    let left: Vec<_> = left.uploads().iter().map(|upload| upload.key().unwrap().to_owned()).collect();
+    assert_eq!(left, ["athena-results/1.csv"]);
     rig.stack.stop().await.unwrap();
 }
 

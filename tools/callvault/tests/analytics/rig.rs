@@ -1,6 +1,7 @@
 //! A stack with an exporter whose clock is the test's, and its files read back.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ use testkit::leaks;
 
 /// The number that is called.
 pub(crate) const NUMBER: &str = "13700009182";
+/// By what callees get ids here.
+pub(crate) const CALLEE_ID_KEY: &str = "a key that is as long as it has to be";
 
 pub(crate) struct Rig {
     pub(crate) stack: Stack,
@@ -40,8 +43,13 @@ impl Rig {
 
     /// With these variables.
     pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
+        Self::on(&Options::in_memory(), variables).await
+    }
+
+    /// With these variables, on a stack with these options.
+    pub(crate) async fn on(options: &Options, variables: &[(&str, &str)]) -> Self {
         leaks::watch();
-        let stack = Stack::start(&Options::in_memory()).await.unwrap();
+        let stack = Stack::start(options).await.unwrap();
         let exporter = exporter(&stack, variables);
         Self { stack, exporter }
     }
@@ -89,6 +97,20 @@ impl Rig {
         Arc::new(Receiver::for_operator(&environment, account).unwrap())
     }
 
+    /// Runs one of the operator's commands on the stack's stores: whether it succeeds, and what it says.
+    pub(crate) async fn operate(&self, arguments: &[&str]) -> (bool, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callvault"));
+        command.args(arguments).env("CALLEE_ID_KEY", CALLEE_ID_KEY);
+        let stores =
+            ["TABLE_NAME", "BUCKET_NAME", "ANALYTICS_BUCKET_NAME", "DYNAMODB_ENDPOINT", "S3_ENDPOINT"];
+        for variable in stores {
+            command.env(variable, self.stack.variable(variable).unwrap());
+        }
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    }
+
     /// Waits until the stack's own publisher has marked what was pushed, and has it written: then nothing is dirty. What the runs put.
     pub(crate) async fn settle(&self) -> u64 {
         let (mut put, mut quiet) = (0, 0);
@@ -125,12 +147,14 @@ impl Rig {
     /// All objects of the bucket, by key.
     pub(crate) async fn objects(&self) -> BTreeMap<String, Vec<u8>> {
         let AnalyticsBucket(bucket) = self.bucket();
-        let listed = bucket.client.list_objects_v2().bucket(&bucket.name).send().await.unwrap();
+        let mut pages = bucket.client.list_objects_v2().bucket(&bucket.name).into_paginator().send();
         let mut objects = BTreeMap::new();
-        for object in listed.contents() {
-            let key = object.key().unwrap().to_owned();
-            let (bytes, _) = self.bucket().get(&key).await.unwrap().unwrap();
-            objects.insert(key, bytes);
+        while let Some(page) = pages.next().await {
+            for object in page.unwrap().contents() {
+                let key = object.key().unwrap().to_owned();
+                let (bytes, _) = self.bucket().get(&key).await.unwrap().unwrap();
+                objects.insert(key, bytes);
+            }
         }
         objects
     }
@@ -140,7 +164,7 @@ pub(crate) fn exporter(stack: &Stack, variables: &[(&str, &str)]) -> Exporter {
     let look_up = |name: &str| {
         let set = variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         set.or_else(|| stack.variable(name)).or_else(|| match name {
-            "CALLEE_ID_KEY" => Some("a key that is as long as it has to be".to_owned()),
+            "CALLEE_ID_KEY" => Some(CALLEE_ID_KEY.to_owned()),
             // Only where a test asks for it.
             "EXPORT_DAYS" => Some("0".to_owned()),
             _ => None,

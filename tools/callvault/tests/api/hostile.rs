@@ -74,7 +74,7 @@ fn requests() -> Vec<(String, &'static str)> {
     requests.push(get(&format!("/api/calls?{}", "outcome=busy&".repeat(5_000))));
     requests.push(get(&format!("/api/calls/alicom/{}", "a".repeat(1_500))));
     requests.push(get(&format!("/api/calls/alicom/{}", "~41".repeat(1_100))));
-    // Methods: API Gateway has no route for them.
+    // Methods: API Gateway has no route for them, but for forms of the console's.
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "HEAD"] {
         requests.push((format!("{method} /api/calls"), ""));
     }
@@ -124,6 +124,62 @@ async fn hostile_requests_are_answered_clearly() {
     for path in ["/api/calls?", "/api/calls?&&", "/api/calls?outcome=busy&&outcome=other"] {
         assert_eq!(rig.get(path, &token).await.status, 200, "{path}");
     }
+    rig.stack.stop().await.unwrap();
+}
+
+/// What has no route is answered as API Gateway's HTTP API does it: a HEAD is not routed to a GET's route.
+///
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>
+#[tokio::test]
+async fn what_has_no_route_is_not_found_by_the_gateway_itself() {
+    let rig = Rig::new().await;
+    let token = rig.machine(ALL).await;
+    const NOT_FOUND: &str = r#"{"message":"Not Found"}"#;
+    for path in [
+        "/api/calls",
+        "/api/openapi.json",
+        "/api/nothing",
+        "/calls",
+        "/",
+        "/nowhere",
+        "/push/alicom-call-report/local",
+    ] {
+        for method in ["HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n"
+            );
+            let (status, answer) = rig.raw(&head).await;
+            assert_eq!(status, 404, "{method} {path}: {answer}");
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            let head = head.to_ascii_lowercase();
+            assert_eq!(body, if method == "HEAD" { "" } else { NOT_FOUND }, "{method} {path}");
+            assert!(head.contains("content-type: application/json"), "{method} {path}: {head}");
+            assert!(
+                head.contains(&format!("content-length: {}", NOT_FOUND.len())),
+                "{method} {path}: {head}"
+            );
+            // Nothing tells that another method would do.
+            assert!(
+                !head.contains("allow:") && !head.contains("x-content-type-options"),
+                "{method} {path}: {head}"
+            );
+        }
+    }
+    // Pushes that there are not, and a GET where there is a push alone.
+    for request in
+        ["POST /push/nobody/local", "POST /push/query-calls/local", "GET /push/alicom-call-report/local"]
+    {
+        let head = format!(
+            "{request} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        );
+        let (status, answer) = rig.raw(&head).await;
+        assert!(status == 404 && answer.ends_with(NOT_FOUND), "{request}: {answer}");
+    }
+    // The route of a form takes every path: the console says that there is no such one.
+    let head =
+        "POST /api/calls HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let (status, answer) = rig.raw(head).await;
+    assert!(status == 404 && answer.contains("urn:callvault:problem:no-such-path"), "{answer}");
     rig.stack.stop().await.unwrap();
 }
 

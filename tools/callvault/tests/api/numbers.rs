@@ -2,7 +2,11 @@
 
 use std::io::{Cursor, Read};
 
+use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use query_calls::QueryCalls;
+use runtime::config::Environment;
+use runtime::deadline::Deadline;
 use serde_json::Value;
 
 use crate::rig::{ALL, MASKED, NUMBER, Rig, follow, report};
@@ -139,7 +143,7 @@ async fn a_cursor_that_ends_among_calls_of_one_time_shows_none_of_them() {
             let page = rig.get(&path, &token).await;
             assert_eq!((page.status, tells(&page.text())), (200, None), "{path}");
             let Some(next) = page.json()["next"].as_str().map(str::to_owned) else { break };
-            let bytes = base64::Engine::decode(&BASE64_URL_SAFE_NO_PAD, &next).unwrap();
+            let bytes = BASE64_URL_SAFE_NO_PAD.decode(&next).unwrap();
             assert_eq!(tells(&String::from_utf8_lossy(&bytes)), None, "{list}");
             path = format!("{list}&cursor={next}");
             pages += 1;
@@ -216,5 +220,49 @@ async fn the_name_of_a_recordings_file_tells_no_number() {
     }
     let listed: Value = rig.get("/api/calls?day=2025-06-01", &rig.machine(MASKED).await).await.json();
     assert_eq!(listed["calls"][0].get("href"), None, "it would tell it");
+    rig.stack.stop().await.unwrap();
+}
+
+/// As on a stack without a secret of callees' ids, and on a machine without any.
+#[tokio::test]
+async fn without_a_key_of_callees_cursors_show_no_call_either() {
+    const KEY: &str = "a key of thirty-two characters or more";
+    let rig = Rig::empty().await;
+    for last in 0..3 {
+        rig.push("alicom-call-report", &report(&format!("{NUMBER}-{last}"), "2025-06-01 10:00:00")).await;
+    }
+    let authorization = format!("Bearer {}", rig.machine(MASKED).await);
+    let reader = |session_key: Option<&str>| {
+        let look_up = |variable: &str| match variable {
+            "OIDC_ISSUER" => Some(rig.stack.issuer().url().to_owned()),
+            "SESSION_KEY" => session_key.map(str::to_owned),
+            store => rig.stack.variable(store),
+        };
+        QueryCalls::new(&Environment::new(&look_up)).unwrap()
+    };
+    let page = async |reader: &QueryCalls, cursor: &str| {
+        let event = serde_json::json!({
+            "rawPath": "/api/calls", "rawQueryString": format!("day=2025-06-01&limit=1{cursor}"),
+            "headers": {"authorization": authorization}, "requestContext": {"http": {"method": "GET"}},
+        });
+        let deadline = Deadline::after(std::time::Duration::from_secs(29));
+        let answer = query_calls::handle(reader, serde_json::from_value(event).unwrap(), deadline).await;
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        (answer.status_code, body["next"].as_str().map(|next| format!("&cursor={next}")))
+    };
+    for session_key in [Some(KEY), None] {
+        let first = reader(session_key);
+        let (status, next) = page(&first, "").await;
+        let next = next.unwrap();
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(&next["&cursor=".len()..]).unwrap();
+        assert_eq!((status, tells(&String::from_utf8_lossy(&bytes))), (200, None), "{next}");
+        // What is sealed within would be base64 itself.
+        let within = BASE64_URL_SAFE_NO_PAD.decode(bytes.as_slice());
+        assert!(within.is_err(), "{next}");
+        assert_eq!(page(&first, &next).await.0, 200);
+        // Another process knows it by the key that both have, and by none otherwise.
+        let other = page(&reader(session_key), &next).await.0;
+        assert_eq!(other, if session_key.is_some() { 200 } else { 400 });
+    }
     rig.stack.stop().await.unwrap();
 }

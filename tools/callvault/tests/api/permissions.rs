@@ -122,6 +122,40 @@ async fn a_filter_by_number_is_noted_as_its_id() {
     rig.stack.stop().await.unwrap();
 }
 
+/// A text that holds a number finds whoever has it, as the number itself does.
+#[tokio::test]
+async fn a_number_in_a_filter_of_texts_is_noted_as_its_id_too() {
+    let rig = Rig::new().await;
+    let token = rig.machine(ALL).await;
+    let listed = rig.get("/api/calls?day=2025-06-01", &token).await.json();
+    let calls = listed["calls"].as_array().unwrap();
+    let call = calls.iter().find(|call| call["call_id"] == "1000^7").unwrap();
+    let id = call["callee_id"].as_str().unwrap();
+    let last = async || rig.access_log().await.last().unwrap().what.as_str().to_owned();
+    let tag: String = url::form_urlencoded::byte_serialize("电话".as_bytes()).collect();
+    for (filter, found) in [
+        (format!("tag={tag}:{NUMBER}"), 1),
+        (format!("tag=%2B86%20{NUMBER}"), 0),
+        (format!("intent={NUMBER}"), 0),
+        (format!("task=T-{NUMBER}"), 0),
+    ] {
+        let got = rig.get(&format!("/api/calls?day=2025-06-01&{filter}"), &token).await.json();
+        assert_eq!(got["calls"].as_array().unwrap().len(), found, "{filter}");
+        assert_eq!(last().await, format!("list callee_id={id}"), "{filter}");
+        let path = format!("/api/calls?day=2025-06-01&{filter}&download=true");
+        assert_eq!(rig.get(&path, &token).await.status, 302, "{filter}");
+        assert_eq!(last().await, format!("download callee_id={id}"), "{filter}");
+    }
+    // Each of them is, and of one that is hidden in part only that it was looked for.
+    rig.get(&format!("/api/calls?day=2025-06-01&tag={NUMBER},139****0000&intent={NUMBER}"), &token).await;
+    assert_eq!(last().await, format!("list callee_id={id} callee_id=unknown"));
+    for plain in ["tag=A", "intent=302", "task=task-1", "task=1181234567890123456", "tag=2025-06-01"] {
+        rig.get(&format!("/api/calls?day=2025-06-01&{plain}"), &token).await;
+        assert_eq!(last().await, "list", "{plain}");
+    }
+    rig.stack.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn where_a_look_cannot_be_written_down_nothing_is_shown() {
     let rig = Rig::new().await;

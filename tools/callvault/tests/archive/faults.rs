@@ -1,7 +1,10 @@
 //! Every way in which a source misbehaves, many at a time, among sound recordings.
 
 use platforms::{Fault, Recording};
+use serde_json::json;
 use shared::model::RecordingState::{self, Archived, Expired, Failed, Pending};
+use shared::record::keys;
+use testkit::log::listen;
 
 use crate::support::{DAY_S, HOUR_S, Rig, alicom, full, within_limit};
 
@@ -110,5 +113,54 @@ fn what_expires_within_a_day_is_counted_even_while_it_waits() {
         let report = rig.run_after(6 * DAY_S + HOUR_S).await;
         assert_eq!((report.expiring_soon, report.retried), (1, 0), "it waits");
         assert_eq!(rig.run_after(8 * DAY_S).await.expired, 1);
+    });
+}
+
+/// Somebody wrote to the table by hand, or a newer version did.
+#[test]
+fn what_cannot_be_read_is_set_aside_and_all_others_are_archived() {
+    within_limit(async {
+        let rig = Rig::new().await;
+        let sound: Vec<_> = (0..20).map(|n| format!("sound-{n}.wav")).collect();
+        let damaged = ["type.wav", "state.wav", "entry.wav"];
+        let served = sound.iter().map(String::as_str).chain(damaged);
+        rig.serve(served.map(|name| Recording::new(name).bytes(20_000)).collect()).await;
+        let table = rig.store.table();
+        for (name, attribute, value) in [
+            ("type.wav", "attempts", json!("canary, expected 13900000000")),
+            ("state.wav", "state", json!("canary")),
+            // This one the index itself does not hold as it should.
+            ("entry.wav", "source_expires_at", json!(13_900_000_000_i64)),
+        ] {
+            let (pk, sk) = (keys::call_pk(&alicom(name)), keys::recording_sk("main"));
+            let mut item = table.get(&pk, &sk).await.unwrap().unwrap();
+            item.insert(attribute.to_owned(), value);
+            // Older than all others, and it expires soon.
+            item.insert("due_at".to_owned(), json!(rig.at(-HOUR_S)));
+            table.put(item).await.unwrap();
+        }
+        let (log, _listening) = listen();
+        let report = rig.run_after(60).await;
+        let logged = log.take();
+        assert_eq!((report.archived, report.unreadable, report.left, report.retried), (20, 3, 0, 0));
+        assert_eq!((report.due, report.oldest_due), (20, Some(rig.start)), "the others are not late");
+        assert!(logged.contains("\"RecordingsUnreadable\":3"), "{logged}");
+        assert!(!logged.contains("canary") && !logged.contains("1390000000"), "{logged}");
+        for (name, message, why) in [
+            ("type.wav", "unreadable_recording", "expected u64"),
+            ("state.wav", "unreadable_recording", "expected one of"),
+            ("entry.wav", "unreadable_entry", "expected"),
+        ] {
+            let call = keys::element_digest(&keys::call_pk(&alicom(name)));
+            let lines: Vec<_> = logged.lines().filter(|line| line.contains(&call)).collect();
+            assert_eq!(lines.len(), 1, "{name}: {logged}");
+            assert!(lines[0].contains(message) && lines[0].contains(why), "{name}: {}", lines[0]);
+        }
+        rig.assert_archived(&sound).await;
+
+        // It stays there, for whoever mends it, and every run tells of it.
+        let report = rig.run_after(120).await;
+        assert_eq!((report.archived, report.unreadable, report.due, report.oldest_due), (0, 3, 0, None));
+        assert!(log.take().contains("\"RecordingsUnreadable\":3"));
     });
 }

@@ -12,7 +12,7 @@ use runtime::outbound::fetch::Fetcher;
 use shared::model::RecordingState;
 use tokio::net::TcpListener;
 
-use crate::support::{Names, Rig, alicom, source, within_limit};
+use crate::support::{DAY_S, HOUR_S, Names, Rig, alicom, source, within_limit};
 
 /// A port that nobody may come to, on all of this machine's addresses.
 async fn trap() -> (u16, Arc<AtomicUsize>) {
@@ -84,11 +84,11 @@ fn nothing_is_sent_to_an_address_that_is_not_public() {
         let archiver = rig.archiver_that_resolves(names).await;
         let deadline = Deadline::after(std::time::Duration::from_secs(60));
         let report = archive_recordings::handle(&archiver, rig.start, deadline).await.unwrap();
-        assert_eq!(report.failed as usize, calls.len());
+        assert_eq!((report.failed, report.host_not_allowed as usize), (0, calls.len()));
         for call in calls {
             let recording = rig.recording(&call).await;
             let told = recording.last_error.unwrap_or_default();
-            assert_eq!(recording.state, RecordingState::Failed, "{call:?}: {told}");
+            assert_eq!(recording.state, RecordingState::Pending, "{call:?}: {told}");
             assert!(told.contains("address that is refused"), "{call:?}: {told}");
         }
         assert_eq!(visits.load(Ordering::SeqCst), 0);
@@ -131,7 +131,8 @@ fn a_name_that_leads_elsewhere_the_second_time_leads_nobody_there() {
         let check =
             |address: IpAddr| (address.to_string() != "127.0.0.1").then(|| refusal(address)).flatten();
 
-        for (name, state) in [("first.wav", RecordingState::Archived), ("second.wav", RecordingState::Failed)]
+        for (name, state) in
+            [("first.wav", RecordingState::Archived), ("second.wav", RecordingState::Pending)]
         {
             rig.provider.add_recording(Served::new(name).public());
             let url = format!("http://rebinding.test:{}/recordings/{name}", public.port());
@@ -192,5 +193,45 @@ fn a_host_that_is_not_allowed_waits_for_the_setting_to_be_mended() {
         assert_eq!(rig.run_after(3_600).await.archived, 1);
         rig.assert_archived(&["waiting.wav".to_owned()]).await;
         assert_eq!(rig.recording(&alicom("waiting.wav")).await.last_error, None);
+    });
+}
+
+/// A host of one's own network, which the operator allowed by its name at first: an address that is not public takes the port, too.
+#[test]
+fn a_private_host_that_was_allowed_by_its_name_alone_waits_for_the_setting_to_be_mended() {
+    within_limit(async {
+        let mut rig = Rig::new().await;
+        let port = rig.provider.address().port();
+        let names = || Names(vec![("recorder.test", vec![rig.provider.address().ip()])]);
+        for (name, expires_at) in [("waits.wav", rig.at(7 * DAY_S)), ("expires.wav", rig.at(2 * HOUR_S))] {
+            rig.provider.add_recording(Served::new(name).public());
+            let url = format!("http://recorder.test:{port}/recordings/{name}");
+            rig.announce(vec![(alicom(name), source(Some(url), Some(expires_at), rig.start))]).await;
+        }
+        let names = names();
+        rig.set("RECORDING_HOSTS", "recorder.test");
+        let run = async |rig: &Rig, seconds| {
+            let archiver = rig.archiver_that_resolves(names.clone()).await;
+            let deadline = Deadline::after(std::time::Duration::from_secs(60));
+            archive_recordings::handle(&archiver, rig.at(seconds), deadline).await.unwrap()
+        };
+        let (log, _listening) = testkit::log::listen();
+        let report = run(&rig, 0).await;
+        assert_eq!((report.retried, report.host_not_allowed, report.failed), (2, 2, 0));
+        assert!(log.take().contains("\"HostsNotAllowed\":2"), "the alarm's metric");
+        let waits = rig.recording(&alicom("waits.wav")).await;
+        assert_eq!(waits.state, RecordingState::Pending);
+        let told = waits.last_error.unwrap_or_default();
+        assert_eq!(told, "recorder.test has an address that is refused (loopback)");
+        assert_eq!(rig.provider.total_traffic().gets, 0, "nothing was sent there");
+
+        // Past its expiry it is over, and only then.
+        let report = run(&rig, 2 * HOUR_S).await;
+        assert_eq!((report.expired, report.retried), (1, 1));
+        assert_eq!(rig.recording(&alicom("expires.wav")).await.state, RecordingState::Expired);
+
+        rig.set("RECORDING_HOSTS", format!("recorder.test:{port}"));
+        assert_eq!(run(&rig, 3 * HOUR_S).await.archived, 1, "within the hour");
+        rig.assert_archived(&["waits.wav".to_owned()]).await;
     });
 }

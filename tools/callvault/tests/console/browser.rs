@@ -37,6 +37,12 @@ impl Shown {
         rest.split('"').next().unwrap().to_owned()
     }
 
+    /// Every address that it links to.
+    pub(crate) fn links(&self) -> Vec<String> {
+        let parts = self.text.split("href=\"").skip(1).map(|part| part.split('"').next().unwrap());
+        parts.filter(|link| link.starts_with('/')).map(|link| link.replace("&amp;", "&")).collect()
+    }
+
     #[track_caller]
     pub(crate) fn has(&self, text: &str) -> &Self {
         assert!(self.text.contains(text), "{text:?} is not on the page ({}): {}", self.status, self.text);
@@ -95,6 +101,20 @@ impl Browser {
         let mut all = vec![("form", token.as_str()), ("here", page)];
         all.extend(fields);
         self.post(path, &all).await
+    }
+
+    /// The same, and goes where it leads.
+    pub(crate) async fn submit_and_see(&mut self, page: &str, path: &str, fields: &[(&str, &str)]) -> Shown {
+        let sent = self.submit(page, path, fields).await;
+        assert_eq!(sent.status, 303, "{path}: {sent:?}");
+        assert_eq!(sent.text, "", "{path}");
+        self.get(sent.location()).await
+    }
+
+    /// Asks by another method.
+    pub(crate) async fn ask(&mut self, method: &str, path: &str) -> Shown {
+        let request = http::Request::builder().method(method).uri(self.url(path));
+        self.send(request, String::new()).await
     }
 
     fn url(&self, path: &str) -> String {

@@ -56,7 +56,8 @@ async fn a_form_that_no_page_of_ours_has_sent_does_nothing() {
     assert!(rig.access_log().await.iter().all(|entry| entry.what.as_str() == "call"));
     // As it stands on the page it is taken, where the browser tells no origin, too.
     browser.headers = vec![("origin", "null".to_owned()), ("sec-fetch-site", "same-origin".to_owned())];
-    assert_eq!(browser.post("/calls", &[("form", &own), ("number", NUMBER)]).await.status, 200);
+    let shown = browser.post("/calls", &[("form", &own), ("number", NUMBER)]).await;
+    assert_eq!((shown.status, shown.location()), (303, "/calls/found"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,14 +82,20 @@ async fn a_review_is_kept_beside_the_call_and_goes_with_it() {
     let item = &table.query(&keys::review_pk(&of_call)).await.unwrap()[0];
     assert_eq!((item["verdict"].as_str(), item["heard_by"].as_str()), (Some("bad"), Some("somebody")));
     assert_eq!(table.query(&keys::call_pk(&of_call)).await.unwrap(), before, "never a write to a call");
-    // A verdict of nobody's is none, and a note without a change is no news.
-    reviewer
-        .submit(
-            CALL,
-            &format!("{CALL}/review"),
-            &[("verdict", "<b>"), ("note", "Called by a wrong name\ntwice")],
-        )
-        .await;
+    // A verdict that there is not is refused, and one who says nothing of the note takes nothing of it.
+    let review = format!("{CALL}/review");
+    for fields in [&[("verdict", "<b>")][..], &[("verdict", "<b>"), ("note", "another")]] {
+        let shown = reviewer.submit(CALL, &review, fields).await;
+        assert_eq!(shown.status, 400, "{fields:?}");
+        shown.has("This value is not understood").has("Verdict");
+    }
+    for fields in [
+        &[("verdict", "bad")][..],
+        &[("then", "stay")],
+        &[("verdict", ""), ("note", "Called by a wrong name\r\ntwice")],
+    ] {
+        assert_eq!(reviewer.submit(CALL, &review, fields).await.status, 303, "{fields:?}");
+    }
     let again = &table.query(&keys::review_pk(&of_call)).await.unwrap()[0];
     assert_eq!(again, item);
     // It goes with the call.
@@ -143,6 +150,14 @@ async fn a_task_has_the_name_that_people_give_it() {
     browser.get(CALL).await.has("六月&lt;回访&gt;");
     browser.submit(page, &format!("{page}/name"), &[("name", "")]).await;
     browser.get(page).await.lacks("六月");
+    // One that has no call has no name.
+    for none in ["/tasks/alicom/task-2", "/tasks/laaffic/task-1"] {
+        let shown = browser.submit(page, &format!("{none}/name"), &[("name", "x")]).await;
+        assert_eq!(shown.status, 404, "{none}");
+        shown.has("There is no call of such a task");
+    }
+    let other = rig.stack.store().table().query(&keys::task_name_pk(Provider::Alicom, "task-2")).await;
+    assert!(other.unwrap().is_empty());
     let mut reader = Browser::of(&rig, "calls.read").await;
     let shown = reader.submit(page, &format!("{page}/name"), &[("name", "x")]).await;
     assert_eq!(shown.status, 403);

@@ -9,8 +9,11 @@ mod rig;
 
 mod browser;
 mod forms;
+mod going_back;
 mod hostile;
+mod ids;
 mod languages;
+mod methods;
 mod permissions;
 mod sign_in;
 mod states;

@@ -81,7 +81,7 @@ async fn numbers_are_masked_for_everybody_until_one_is_revealed() {
         }
     }
     let mut lead = Browser::of(&rig, ALL).await;
-    let shown = lead.submit(call, &format!("{call}/reveal"), &[]).await;
+    let shown = lead.submit_and_see(call, &format!("{call}/reveal"), &[]).await;
     shown.has(NUMBER).has("it is recorded that you saw it");
     let mut reviewer = Browser::of(&rig, MASKED).await;
     let shown = reviewer.submit(call, &format!("{call}/reveal"), &[]).await;
@@ -107,7 +107,7 @@ async fn what_is_seen_is_recorded_before_it_is_shown() {
     browser.get(&push).await.has("callId");
     assert_eq!(browser.get(&format!("{call}/recordings/main")).await.status, 302);
     browser
-        .submit("/calls", "/calls", &[("number", &format!("+86 {NUMBER}"))])
+        .submit_and_see("/calls", "/calls", &[("number", &format!("+86 {NUMBER}"))])
         .await
         .has("/calls/alicom/1000~5E7");
     browser.get(&format!("/calls/alicom/{}", "none")).await.has("There is no such call");
@@ -128,6 +128,16 @@ async fn what_is_seen_is_recorded_before_it_is_shown() {
     }
     assert!(told.iter().any(|(what, _, _)| what.starts_with("list callee_id=")), "{told:?}");
     assert!(looks.iter().all(|entry| entry.actor == "person:somebody"), "{looks:?}");
+    // A number within a tag is one that is looked for, too.
+    for path in ["/calls", "/calls/next"] {
+        let before = rig.access_log().await.len();
+        browser.get(&format!("{path}?day=2025-06-01&tag={NUMBER}")).await;
+        let noted = rig.access_log().await;
+        assert_eq!(noted.len(), before + 1, "{path}");
+        assert!(noted[before].what.as_str().starts_with("list callee_id="), "{path}: {:?}", noted[before]);
+        browser.get(&format!("{path}?day=2025-06-01&tag=A")).await;
+        assert_eq!(rig.access_log().await.len(), before + 1, "{path}: nothing is seen with a number");
+    }
     // A search takes its permission.
     let mut reviewer = Browser::of(&rig, MASKED).await;
     let token = reviewer.get("/calls").await.form_token();

@@ -42,7 +42,12 @@ async fn who_signs_in_comes_back_and_signs_out() {
         "{cookies:?}"
     );
     assert!(cookies.iter().all(|it| it.len() < 2_000), "{cookies:?}");
-    let shown = browser.submit("/calls", "/logout", &[]).await;
+    assert_eq!(
+        browser.get("/signed-out").await.location(),
+        "/",
+        "whoever is signed in is not told otherwise"
+    );
+    let shown = browser.submit_and_see("/calls", "/logout", &[]).await;
     shown.has("You are signed out");
     assert!(!browser.cookies.contains_key(SESSION));
     assert_eq!(browser.get("/calls").await.status, 303);

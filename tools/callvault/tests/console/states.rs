@@ -50,8 +50,11 @@ async fn what_is_not_there_is_told_in_words() {
         .get("/operations")
         .await
         .has("alicom-call-report")
+        .has("no usable call id in callId")
         .lacks("Nothing was rejected")
         .lacks("13900000000");
+    browser.headers = vec![("accept-language", "zh-CN".to_owned())];
+    browser.get("/operations").await.has("字段 callId 中没有可用的通话 ID").lacks("no usable call id");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,25 +75,62 @@ async fn a_recording_tells_in_each_state_what_became_of_it() {
     let recording = browser.get(&format!("{call}/recordings/main")).await;
     let origin = url::Url::parse(recording.location()).unwrap().origin().ascii_serialization();
     assert!(policy.contains(&format!("media-src 'self' {origin};")), "{policy}");
-    for (state, words) in [
-        (RecordingState::Pending, "It is being fetched from the platform"),
-        (RecordingState::Expired, "The platform&#39;s link expired before it could be fetched"),
-        (RecordingState::Failed, "It could not be had from the platform"),
+    const STATUS: &str = "the source answered with status 404";
+    const HOST: &str = "the host a.example is not allowed";
+    const OWN: &str = "文件已被删除";
+    for (state, reason, words, in_chinese, chinese) in [
+        (RecordingState::Pending, "", "It is being fetched from the platform", "", "正在从平台获取"),
+        (
+            RecordingState::Pending,
+            STATUS,
+            "It could not be fetched so far, and is tried again",
+            "来源返回状态码 404",
+            "将继续重试",
+        ),
+        (
+            RecordingState::Pending,
+            HOST,
+            "its host is not allowed. If the host is the platform's, whoever runs callvault adds it to RecordingHosts",
+            "主机 a.example 不在 RecordingHosts 允许范围内",
+            "请管理员将其加入 RecordingHosts",
+        ),
+        (
+            RecordingState::Pending,
+            "a.example has an address that is refused (loopback)",
+            "its host is at an address that is not public",
+            "主机 a.example 的地址不允许访问",
+            "准确的 host:port",
+        ),
+        (
+            RecordingState::Expired,
+            STATUS,
+            "link expired before it could be fetched",
+            "来源返回状态码 404",
+            "平台链接在获取前已失效",
+        ),
+        (
+            RecordingState::Failed,
+            OWN,
+            "It could not be had from the platform",
+            "（平台原文）",
+            "未能从平台获取",
+        ),
     ] {
         let other = Recording {
             state,
             object_key: None,
-            last_error: Some("the source answered with status 404".to_owned()),
+            last_error: Some(reason.to_owned()).filter(|reason| !reason.is_empty()),
             ..archived.clone()
         };
         table.put(item::recording_item(&of_call, other)).await.unwrap();
+        browser.headers = vec![("accept-language", "zh-CN".to_owned())];
         let shown = browser.get(call).await;
-        assert!(
-            shown.text.contains(words) || shown.text.contains(&words.replace("&#39;", "'")),
-            "{words}: {}",
-            shown.text
-        );
-        shown.has("the source answered with status 404").lacks("<audio");
+        shown.has(chinese).has(in_chinese).lacks("<audio");
+        assert_eq!(shown.text.contains(reason), reason.is_empty() || reason == OWN, "{reason}");
+        browser.headers.clear();
+        let shown = browser.get(call).await;
+        shown.has(words).has(reason).lacks("<audio");
+        assert_eq!(shown.text.contains("the platform's own words"), reason == OWN, "{reason}");
         let shown = browser.get(&format!("{call}/recordings/main")).await;
         assert_eq!(shown.status, 404);
         shown.has("not in the archive");
@@ -150,6 +190,7 @@ async fn a_page_is_also_json_and_a_table_also_a_file() {
     browser.headers = vec![("accept-language", "zh-CN".to_owned())];
     let table = browser.get("/tasks/alicom/task-1.csv").await;
     table
+        .has("统计项,分类,呼叫量")
         .has("呼叫转化漏斗,已呼叫,1")
         .has("呼叫结果分布,已接通,1")
         .has("意向分布,A,1")
@@ -160,7 +201,9 @@ async fn a_page_is_also_json_and_a_table_also_a_file() {
         let shown = browser.get(page).await;
         assert_eq!(shown.status, 302, "{page}: {}", shown.text);
         let file = crate::rig::follow(shown.location()).await.text();
-        assert!(file.contains("呼叫时间 (Asia/Shanghai)") && file.contains("2025-06-01 10:00:00"), "{file}");
+        assert!(file.contains("呼叫时间（Asia/Shanghai）") && file.contains("2025-06-01 10:00:00"), "{file}");
+        // As the page has it, not as programs do.
+        assert!(file.contains(",已接通,客户,") && !file.contains("answered"), "{file}");
         assert_eq!(file.contains(crate::rig::NUMBER), numbers, "{page}");
     }
     let mut reviewer = Browser::of(&rig, MASKED).await;

@@ -29,8 +29,8 @@ fn entries() -> Vec<AccessEntry> {
         entry(1, ActorKind::Person, What::CALL, Some(seen.clone())),
         entry(2, ActorKind::Machine, What::recording("main"), Some(seen.clone())),
         entry(3, ActorKind::Person, What::push("alicom-call-report"), Some(other)),
-        entry(4, ActorKind::Person, What::list(Some(callee_id)), None),
-        entry(5, ActorKind::Machine, What::download(None), None),
+        entry(4, ActorKind::Person, What::list(&[callee_id.to_owned()]), None),
+        entry(5, ActorKind::Machine, What::download(&[]), None),
         entry(6, ActorKind::Person, What::CALL_WITH_NUMBERS, Some(seen)),
     ]
 }

@@ -185,6 +185,7 @@ async fn emitted() -> BTreeSet<Watched> {
     archive_recordings::handle(&archiver, clock::now(), deadline).await.unwrap();
     let metrics = Metrics::read(&environment).unwrap();
     metrics.conversation_run(clock::now(), &ConversationCounts::default());
+    metrics.recordings_unreadable(clock::now(), 1);
     metrics.secret_unreadable(clock::now());
     metrics.sweep_run(clock::now(), &SweepCounts::default());
     metrics

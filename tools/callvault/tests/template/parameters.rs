@@ -18,6 +18,7 @@ use publish_changes::PublishConfig;
 use regex::Regex;
 use runtime::auth::callee_id::CalleeIdSource;
 use runtime::auth::config::AuthConfig;
+use runtime::auth::cursor::CursorKeys;
 use runtime::auth::session::{ClientSecret, SessionKeys};
 use runtime::aws::Account;
 use runtime::config::{ConfigError, Environment, PushConfig, StoreConfig, analytics_bucket_name};
@@ -28,12 +29,11 @@ use serde_json::{Value, json};
 use crate::template::{Template, references};
 
 /// Parameters that no function reads: CloudFormation and AWS's services alone hold them to something.
-const NOT_READ: [&str; 39] = [
+const NOT_READ: [&str; 38] = [
     "AlarmTopicArn",
     "AnalyticsDatabase",
     "ArchiveInterval",
     "ArchiveMemoryMb",
-    "ArchiveWorkers",
     "AthenaLimitMb",
     "CertificateArn",
     "DomainName",
@@ -233,6 +233,7 @@ fn start(function: &str, environment: &Environment<'_>) -> Result<(), ConfigErro
             AccessRetention::read(environment)?;
             let account = Account { region: "eu-west-1".to_owned(), credentials: credentials() };
             drop(CalleeIdSource::read(environment, &account)?);
+            drop(CursorKeys::read(environment, &account)?);
         }
         export_calls::FUNCTION => {
             Settings::read(environment)?;

@@ -531,8 +531,8 @@ fn the_exporter_writes_its_own_notes_and_marks_alone() {
     }
 }
 
-/// What writing analytics' files calls: of an hour with calls, a large conversation and a recording, of one that has none any more, and
-/// the comparison that marks another.
+/// What writing analytics' files calls: of an hour with calls, a large conversation and a recording, of one that has none any more, the
+/// comparison that marks another, and clearing away an upload that broke off.
 async fn calls_of_exporting() -> BTreeSet<Call> {
     leaks::watch();
     let stack = Stack::start(&Options::in_memory()).await.unwrap();
@@ -553,6 +553,9 @@ async fn calls_of_exporting() -> BTreeSet<Call> {
     let look_up = |variable: &str| observed.setting(variable);
     let exporter = Exporter::new(&Environment::new(&look_up)).unwrap();
     let store = stack.store();
+    let bucket = &store.analytics().unwrap().0;
+    let upload = bucket.client.create_multipart_upload().bucket(&bucket.name).key("turns/left-over");
+    upload.send().await.unwrap();
     // The stack's own publisher marks the hours of both.
     while store.dirty_hours().await.unwrap().len() < 2 {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -639,9 +642,18 @@ fn beside_the_stores_only_logs_keys_and_reports_of_failure_are_let() {
             expected.push((Some("HasCalleeIdSecret"), "secretsmanager:GetSecretValue", "CalleeIdSecretArn"));
         }
         if template.environment(&name).contains_key("SESSION_SECRET_ARN") {
-            // The key of the console's sessions, which the stack makes unless another is named; and the secret of its client.
-            expected.push((Some("HasSessionSecret"), "secretsmanager:GetSecretValue", "SessionSecretArn"));
-            expected.push((Some("MakesSessionSecret"), "secretsmanager:GetSecretValue", "SessionSecret"));
+            // The key of the console's sessions, which the stack makes unless another is named. Of the other readers nobody has it but for
+            // cursors, where nothing else seals these.
+            let conditions = match name == console::FUNCTION {
+                true => ["HasSessionSecret", "MakesSessionSecret"],
+                false => ["SealsBySessionSecret", "SealsByMadeSecret"],
+            };
+            for (condition, resource) in conditions.into_iter().zip(["SessionSecretArn", "SessionSecret"]) {
+                expected.push((Some(condition), "secretsmanager:GetSecretValue", resource));
+            }
+        }
+        if template.environment(&name).contains_key("OIDC_CLIENT_SECRET_ARN") {
+            // The secret of the client that people sign in by.
             expected.push((Some("HasClientSecret"), "secretsmanager:GetSecretValue", "OidcClientSecretArn"));
         }
         let mut granted: BTreeSet<_> = grants(&template, &role)

@@ -188,10 +188,16 @@ impl Report {
             "  - the table's point-in-time backups, which forget it after their retention (35 days at most)"
         )?;
         writeln!(out, "  - calls whose number the provider masked, or never told")?;
-        let events = [("the table's stream", 1), ("dead letters of events", 14)];
-        let events = events.map(|(what, days)| {
+        let until = |(what, days): (&str, i64)| {
             format!("{what} (until {})", runtime::clock::now().plus_seconds(days * 86_400).date())
-        });
+        };
+        writeln!(
+            out,
+            "  - analytics: the files, for the few minutes until export-calls has written them anew; {}; copies that people made",
+            // The lifecycle counts a day from the midnight that follows.
+            until(("Athena's results", 2))
+        )?;
+        let events = [("the table's stream", 1), ("dead letters of events", 14)].map(until);
         writeln!(
             out,
             "  - events: {}, the bus's archive as long as EventArchiveDays says, and whatever was delivered; numbers in them are masked \

@@ -1,0 +1,124 @@
+//! By what the cursors of lists are sealed. A cursor may name a call whose id tells a number, so nobody is to read one.
+//!
+//! That is the key of callees' ids, where there is one; else that of the console's sessions, which every stack with readers has. Where neither
+//! is set, as on a machine of one's own, a key is made at each start, and what it sealed is no cursor any more after the next.
+
+use crate::aws::Account;
+use crate::config::{ConfigError, Environment};
+use shared::access::CalleeIds;
+use shared::access::seal::Seal;
+use shared::model::Instant;
+
+use super::session::{Sealer, SessionKeyError, SessionKeys};
+
+/// What cursors are sealed for, where sessions are sealed by the same key.
+const PURPOSE: &str = "cursor";
+
+/// Where the keys come from.
+#[derive(Debug)]
+pub struct CursorKeys {
+    sessions: SessionKeys,
+    made: Sealer,
+}
+
+impl CursorKeys {
+    /// Reads the settings of sessions: see [`SessionKeys::read`].
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the variable.
+    pub fn read(environment: &Environment<'_>, account: &Account) -> Result<Self, ConfigError> {
+        Ok(Self { sessions: SessionKeys::read(environment, account)?, made: Sealer::made() })
+    }
+
+    /// What seals cursors, now, where callees have these ids.
+    ///
+    /// # Errors
+    /// [`SessionKeyError`], where the secret of sessions is needed and can't be read.
+    pub async fn seal(&self, callee_ids: &CalleeIds, now: Instant) -> Result<CursorSeal, SessionKeyError> {
+        if let Some(seal) = callee_ids.cursors() {
+            return Ok(CursorSeal(By::Callees(seal)));
+        }
+        match self.sessions.sealer(now).await {
+            Ok(sealer) => Ok(CursorSeal(By::Sessions(sealer))),
+            Err(SessionKeyError::NoKey) => Ok(CursorSeal(By::Sessions(self.made.clone()))),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Seals cursors, and opens them.
+#[derive(Clone, Debug)]
+pub struct CursorSeal(By);
+
+#[derive(Clone, Debug)]
+enum By {
+    Callees(Seal),
+    Sessions(Sealer),
+}
+
+impl CursorSeal {
+    /// A cursor that says nothing, in letters that need no escape in a URL.
+    pub fn seal(&self, cursor: &str) -> String {
+        match &self.0 {
+            By::Callees(seal) => seal.seal(cursor),
+            By::Sessions(sealer) => sealer.seal(PURPOSE, cursor.as_bytes()),
+        }
+    }
+
+    /// The cursor that was sealed; `None` where it was not sealed by this key, or altered.
+    pub fn open(&self, sealed: &str) -> Option<String> {
+        match &self.0 {
+            By::Callees(seal) => seal.open(sealed),
+            By::Sessions(sealer) => String::from_utf8(sealer.open(PURPOSE, sealed)?).ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use crate::config::StoreConfig;
+
+    const KEY: &str = "a canary of thirty-two characters";
+    const OTHER: &str = "another canary of thirty-two characters";
+
+    async fn seal(session_key: Option<&str>, callees: CalleeIds) -> CursorSeal {
+        let look_up = |name: &str| match name {
+            "TABLE_NAME" | "BUCKET_NAME" => Some("callvault".to_owned()),
+            "DYNAMODB_ENDPOINT" | "S3_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
+            "SESSION_KEY" => session_key.map(str::to_owned),
+            _ => None,
+        };
+        let environment = Environment::new(&look_up);
+        let account = Account::of_function(&environment, &StoreConfig::read(&environment).unwrap()).unwrap();
+        CursorKeys::read(&environment, &account).unwrap().seal(&callees, clock::now()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn cursors_are_sealed_whichever_keys_there_are() {
+        let cursor = "call#alicom#13900000000";
+        let ids = CalleeIds::with_key(KEY.as_bytes()).unwrap();
+        for (session_key, callees) in [(Some(KEY), ids.clone()), (Some(KEY), CalleeIds::none()), (None, ids)]
+        {
+            let sealed = seal(session_key, callees.clone()).await.seal(cursor);
+            assert!(!sealed.is_empty() && !sealed.contains("139"), "{sealed}");
+            // Another process of the same stack opens it, and none of another.
+            assert_eq!(seal(session_key, callees).await.open(&sealed).as_deref(), Some(cursor));
+            assert_eq!(seal(Some(OTHER), CalleeIds::none()).await.open(&sealed), None);
+        }
+        // A key is replaced while people walk over lists.
+        let sealed = seal(Some(KEY), CalleeIds::none()).await.seal(cursor);
+        let both = format!("{OTHER},{KEY}");
+        assert_eq!(seal(Some(&both), CalleeIds::none()).await.open(&sealed).as_deref(), Some(cursor));
+    }
+
+    #[tokio::test]
+    async fn without_any_key_one_is_made_at_each_start() {
+        let one = seal(None, CalleeIds::none()).await;
+        let sealed = one.seal("call#alicom#13900000000");
+        assert_eq!(one.open(&sealed).as_deref(), Some("call#alicom#13900000000"));
+        assert_eq!(seal(None, CalleeIds::none()).await.open(&sealed), None);
+        assert!(!format!("{one:?}").contains("canary"));
+    }
+}
