@@ -20,34 +20,6 @@ pub struct Batch {
     pub records: Vec<Value>,
 }
 
-/// The parts of a record that are of use.
-#[derive(Deserialize)]
-struct StreamRecord {
-    dynamodb: Body,
-    #[serde(rename = "userIdentity")]
-    user_identity: Option<UserIdentity>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Body {
-    /// Seconds since 1970, as a number that may have a fraction or an exponent.
-    #[serde(default)]
-    approximate_creation_date_time: Option<Number>,
-    keys: Map<String, Value>,
-    #[serde(default)]
-    old_image: Option<Map<String, Value>>,
-    #[serde(default)]
-    new_image: Option<Map<String, Value>>,
-    sequence_number: String,
-}
-
-#[derive(Deserialize)]
-struct UserIdentity {
-    #[serde(default, rename = "principalId")]
-    principal_id: String,
-}
-
 /// What a record tells.
 #[derive(Debug)]
 pub(crate) enum Told {
@@ -73,38 +45,43 @@ pub(crate) struct Read {
     pub(crate) told: Told,
 }
 
-/// Reads a record; `now` dates what is not dated.
+/// Why a record can't be understood at all.
+const NO_RECORD: &str = "not a record of a stream";
+
+/// Reads a record; `now` dates what is not dated. It is read where it stands: an item's image is large.
 pub(crate) fn read(record: &Value, now: Instant) -> Read {
-    let parsed = match StreamRecord::deserialize(record) {
-        Ok(parsed) => parsed,
-        Err(_) => {
-            let number =
-                record.get("dynamodb").and_then(|body| body.get("SequenceNumber")).and_then(Value::as_str);
-            let sequence_number = number.map(str::to_owned);
-            return Read { sequence_number, told: Told::Unreadable("not a record of a stream") };
-        }
-    };
-    let StreamRecord { dynamodb, user_identity } = parsed;
-    let sequence_number = Some(dynamodb.sequence_number.clone());
-    let is_expiry = user_identity.is_some_and(|identity| identity.principal_id == "dynamodb.amazonaws.com");
-    let told = told(dynamodb, is_expiry, now).unwrap_or_else(Told::Unreadable);
-    Read { sequence_number, told }
+    let number = record.get("dynamodb").and_then(|body| body.get("SequenceNumber")).and_then(Value::as_str);
+    let told = told(record, now).unwrap_or_else(Told::Unreadable);
+    Read { sequence_number: number.map(str::to_owned), told }
 }
 
-fn told(body: Body, is_expiry: bool, now: Instant) -> Result<Told, &'static str> {
-    let key = |name: &str| body.keys.get(name).and_then(|key| key.get("S")).and_then(Value::as_str);
+fn told(record: &Value, now: Instant) -> Result<Told, &'static str> {
+    let body = record.get("dynamodb").and_then(Value::as_object).ok_or(NO_RECORD)?;
+    let keys = body.get("Keys").and_then(Value::as_object).ok_or(NO_RECORD)?;
+    body.get("SequenceNumber").and_then(Value::as_str).ok_or(NO_RECORD)?;
+    let key = |name: &str| keys.get(name).and_then(|key| key.get("S")).and_then(Value::as_str);
     let (Some(pk), Some(sk)) = (key(keys::PK), key(keys::SK)) else {
         return Err("a record without its item's key");
     };
     let Some(kind) = ItemKind::of_sk(sk) else { return Ok(Told::Nothing) };
     // What other tables' stores have under such sort keys is none of ours; neither is a call of a platform of a later release.
     let Some(key) = keys::call_of_pk(pk) else { return Ok(Told::Nothing) };
-    let at = body.approximate_creation_date_time.as_ref().and_then(time).unwrap_or(now);
-    let image = |image: Option<Map<String, Value>>| image.map(item).transpose();
-    let (old, new) = (image(body.old_image)?, image(body.new_image)?);
+    let at = match body.get("ApproximateCreationDateTime") {
+        Some(Value::Number(seconds)) => time(seconds).unwrap_or(now),
+        None | Some(Value::Null) => now,
+        Some(_) => return Err(NO_RECORD),
+    };
+    let image = |name: &str| match body.get(name) {
+        Some(Value::Object(image)) => item(image).map(Some),
+        None | Some(Value::Null) => Ok(None),
+        Some(_) => Err(NO_RECORD),
+    };
+    let (old, new) = (image("OldImage")?, image("NewImage")?);
     if old.is_none() && new.is_none() {
         return Err("a record without images");
     }
+    let by = record.get("userIdentity").and_then(|identity| identity.get("principalId"));
+    let is_expiry = by.is_some_and(|by| by == "dynamodb.amazonaws.com");
     Ok(Told::Change { change: Box::new(Change { key, kind, at, old, new }), is_expiry })
 }
 
@@ -116,31 +93,29 @@ fn time(seconds: &Number) -> Option<Instant> {
 }
 
 /// An item, of its attributes as DynamoDB writes them in JSON.
-fn item(image: Map<String, Value>) -> Result<Item, &'static str> {
-    image.into_iter().map(|(name, value)| Ok((name, plain(value, 0)?))).collect()
+fn item(image: &Map<String, Value>) -> Result<Item, &'static str> {
+    image.iter().map(|(name, value)| Ok((name.clone(), plain(value, 0)?))).collect()
 }
 
 /// A value, of `{"S": "text"}` and the like.
-fn plain(value: Value, depth: usize) -> Result<Value, &'static str> {
+fn plain(value: &Value, depth: usize) -> Result<Value, &'static str> {
     const WRONG: &str = "an image with a value that is none of DynamoDB's";
     if depth > MAX_DEPTH {
         return Err("an image that is nested too deeply");
     }
-    let Value::Object(typed) = value else { return Err(WRONG) };
-    let mut typed = typed.into_iter();
+    let mut typed = value.as_object().ok_or(WRONG)?.iter();
     let (Some((kind, value)), None) = (typed.next(), typed.next()) else { return Err(WRONG) };
     match (kind.as_str(), value) {
-        ("S", value @ Value::String(_)) | ("BOOL", value @ Value::Bool(_)) => Ok(value),
+        ("S", Value::String(_)) | ("BOOL", Value::Bool(_)) => Ok(value.clone()),
         ("N", Value::String(number)) => number.parse().map(Value::Number).map_err(|_| WRONG),
         ("NULL", _) => Ok(Value::Null),
-        ("L", Value::Array(list)) => list.into_iter().map(|value| plain(value, depth + 1)).collect(),
+        ("L", Value::Array(list)) => list.iter().map(|value| plain(value, depth + 1)).collect(),
         ("M", Value::Object(map)) => {
-            let map = map.into_iter().map(|(name, value)| Ok((name, plain(value, depth + 1)?)));
+            let map = map.iter().map(|(name, value)| Ok((name.clone(), plain(value, depth + 1)?)));
             map.collect::<Result<Map<_, _>, _>>().map(Value::Object)
         }
         // This program writes no sets, and nothing binary into these items.
-        ("SS" | "NS" | "BS", list @ Value::Array(_)) => Ok(list),
-        ("B", value @ Value::String(_)) => Ok(value),
+        ("SS" | "NS" | "BS", Value::Array(_)) | ("B", Value::String(_)) => Ok(value.clone()),
         _ => Err(WRONG),
     }
 }

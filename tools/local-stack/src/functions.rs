@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Context;
 use lambda_http::{Body, RequestExt, Response};
-use publish_changes::Publisher;
+use publish_changes::{Answer, Batch, Publisher};
 use query_calls::QueryCalls;
 use runtime::clock;
 use runtime::credentials::ProviderCredentials;
@@ -123,6 +123,15 @@ impl Functions {
             (None, None) => return Err(InvokeError::NotFound(name.to_owned())),
         };
         invocation.await.map_err(|error| failed("Runtime.Panic", error.to_string()))?
+    }
+
+    /// Invokes `publish-changes` with records of the stream, as they are: to make them JSON and back would cost more than to publish them.
+    pub(crate) async fn publish_changes(self: Arc<Self>, records: Vec<Value>) -> Result<Answer, InvokeError> {
+        let batch = Batch { records };
+        let invocation = tokio::spawn(async move {
+            publish_changes::handle(&self.publisher, batch, Deadline::after(CHANGES_WAIT)).await
+        });
+        invocation.await.map_err(|error| failed("Runtime.Panic", error.to_string()))
     }
 
     async fn read(&self, event: Value) -> Result<Value, InvokeError> {

@@ -8,7 +8,7 @@ use runtime::backoff::Backoff;
 use tokio::time::MissedTickBehavior;
 
 use super::changes::Changes;
-use super::{Record, event, sequence_number};
+use super::{Record, as_told, sequence_number};
 use crate::functions::Functions;
 
 /// The most records of a batch, as in the template.
@@ -16,7 +16,7 @@ const MAX_BATCH: usize = 100;
 /// How many batches are handed over side by side, where so much waits. The changes of a call are in one.
 const MAX_BATCHES: usize = 4;
 /// How often it is looked for changes. Lambda asks a shard four times a second; and what is gathered costs less than what is told one by one.
-const INTERVAL: Duration = Duration::from_millis(150);
+const INTERVAL: Duration = Duration::from_millis(250);
 /// The pauses before what failed is handed over again.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 
@@ -85,17 +85,16 @@ fn spread(text: &str, of: usize) -> usize {
 /// Hands a batch over, and gives back the numbers of the changes with which all is done: the first ones.
 async fn hand_over(batch: Vec<Record>, functions: &Arc<Functions>) -> Vec<i64> {
     let mut numbers: Vec<_> = batch.iter().map(|record| record.number).collect();
-    let answer = match Arc::clone(functions).invoke(publish_changes::FUNCTION, event(batch)).await {
+    let records = batch.into_iter().map(as_told).collect();
+    let answer = match Arc::clone(functions).publish_changes(records).await {
         Ok(answer) => answer,
         Err(error) => {
             tracing::error!(function = publish_changes::FUNCTION, error = %error, "invocation failed");
             return Vec::new();
         }
     };
-    let failed = answer["batchItemFailures"].as_array().and_then(|failures| failures.first());
-    if let Some(failed) = failed {
-        let first = failed["itemIdentifier"].as_str().unwrap_or_default();
-        let is_it = |number: &i64| sequence_number(*number) == first;
+    if let Some(failed) = answer.batch_item_failures.first() {
+        let is_it = |number: &i64| sequence_number(*number) == failed.item_identifier;
         numbers.truncate(numbers.iter().position(is_it).unwrap_or_default());
     }
     numbers

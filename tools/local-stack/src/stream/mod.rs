@@ -9,7 +9,6 @@
 mod changes;
 mod mapping;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -74,38 +73,39 @@ impl Stream {
     }
 }
 
-/// The event of Lambda's event source mapping, of records.
-fn event(records: Vec<Record>) -> Value {
+/// A record of the event of Lambda's event source mapping.
+fn as_told(record: Record) -> Value {
     /// What nobody has set.
     static REGION: OnceLock<String> = OnceLock::new();
     let region =
         REGION.get_or_init(|| std::env::var("AWS_REGION").unwrap_or_else(|_| "us-east-1".to_owned()));
-    let record = |record: Record| {
-        let Record { number, at, pk, sk, old, new } = record;
-        let name = match (&old, &new) {
-            (None, _) => "INSERT",
-            (Some(_), Some(_)) => "MODIFY",
-            (Some(_), None) => "REMOVE",
-        };
-        let mut dynamodb = BTreeMap::from([
-            ("Keys", json!({(keys::PK): {"S": pk}, (keys::SK): {"S": sk}})),
-            ("SequenceNumber", json!(sequence_number(number))),
-            ("StreamViewType", json!("NEW_AND_OLD_IMAGES")),
-        ]);
-        // With a fraction, as DynamoDB has it: a stream tells whole seconds, and a bus's clients need more to measure.
-        #[expect(clippy::cast_precision_loss, reason = "a time in milliseconds is far below 2^53")]
-        dynamodb.insert("ApproximateCreationDateTime", json!(at as f64 / 1_000.0));
-        dynamodb.extend(old.map(|old| ("OldImage", Value::Object(old))));
-        dynamodb.extend(new.map(|new| ("NewImage", Value::Object(new))));
-        json!({
-            "eventID": format!("{number:032x}"),
-            "eventName": name,
-            "eventVersion": "1.1",
-            "eventSource": "aws:dynamodb",
-            "awsRegion": region,
-            "eventSourceARN": format!("arn:aws:dynamodb:{region}:000000000000:table/callvault/stream/local"),
-            "dynamodb": dynamodb,
-        })
+    let Record { number, at, pk, sk, old, new } = record;
+    let name = match (&old, &new) {
+        (None, _) => "INSERT",
+        (Some(_), Some(_)) => "MODIFY",
+        (Some(_), None) => "REMOVE",
     };
-    json!({"Records": records.into_iter().map(record).collect::<Vec<_>>()})
+    // With a fraction, as DynamoDB has it: a stream tells whole seconds, and a bus's clients need more to measure.
+    #[expect(clippy::cast_precision_loss, reason = "a time in milliseconds is far below 2^53")]
+    let at = at as f64 / 1_000.0;
+    let mut told = json!({
+        "eventID": format!("{number:032x}"),
+        "eventName": name,
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": region,
+        "eventSourceARN": format!("arn:aws:dynamodb:{region}:000000000000:table/callvault/stream/local"),
+        "dynamodb": {
+            "ApproximateCreationDateTime": at,
+            "Keys": {(keys::PK): {"S": pk}, (keys::SK): {"S": sk}},
+            "SequenceNumber": sequence_number(number),
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+        },
+    });
+    for (name, image) in [("OldImage", old), ("NewImage", new)] {
+        if let Some(image) = image {
+            told["dynamodb"][name] = Value::Object(image);
+        }
+    }
+    told
 }
