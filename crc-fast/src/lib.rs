@@ -2,10 +2,12 @@
 //! `s3s`, of the tests' and the local stack's object storage.
 //!
 //! That one chooses among seventy algorithms while it runs, each with tables of its own: 640 KB in every program, 500 KB of each zip, a tenth
-//! of all. No linker can tell that three are asked for. S3 gets CRC-32 by default, which `crc32fast` computes by the processor's own
-//! instructions; the others are computed where S3 answers with such a checksum, a byte at a time.
+//! of all. No linker can tell that three are asked for. S3 gets CRC-32 by default and CRC-64/NVME of a large recording's parts: `crc32fast` and
+//! `crc64fast-nvme` compute them by the processor's own instructions. CRC-32C is computed where S3 answers with one, a byte at a time.
 //!
 //! What these two do not use of that crate is not here: a release that uses more does not compile.
+
+use std::fmt;
 
 /// A checksum of S3's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,19 +21,16 @@ pub enum CrcAlgorithm {
 }
 
 /// Castagnoli's polynomial, its bits turned around.
-const ISCSI: u64 = 0x82f6_3b78;
-/// The polynomial of NVM Express, its bits turned around.
-const NVME: u64 = 0x9a6c_9329_ac4b_c9b5;
+const ISCSI: u32 = 0x82f6_3b78;
 
-static ISCSI_TABLE: [u64; 256] = table(ISCSI);
-static NVME_TABLE: [u64; 256] = table(NVME);
+static ISCSI_TABLE: [u32; 256] = table(ISCSI);
 
 /// What each byte does to a checksum.
-const fn table(polynomial: u64) -> [u64; 256] {
+const fn table(polynomial: u32) -> [u32; 256] {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < table.len() {
-        let mut value = byte as u64;
+        let mut value = byte as u32;
         let mut bit = 0;
         while bit < 8 {
             value = if value & 1 == 1 { (value >> 1) ^ polynomial } else { value >> 1 };
@@ -44,23 +43,29 @@ const fn table(polynomial: u64) -> [u64; 256] {
 }
 
 /// A checksum under way.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Digest(State);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum State {
     IsoHdlc(crc32fast::Hasher),
-    Of { table: &'static [u64; 256], ones: u64, value: u64 },
+    Iscsi(u32),
+    Nvme(crc64fast_nvme::Digest),
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Digest").field(&self.finalize()).finish()
+    }
 }
 
 impl Digest {
     /// Begins one.
     pub fn new(algorithm: CrcAlgorithm) -> Self {
-        let of = |table, ones| State::Of { table, ones, value: ones };
         Self(match algorithm {
             CrcAlgorithm::Crc32IsoHdlc => State::IsoHdlc(crc32fast::Hasher::new()),
-            CrcAlgorithm::Crc32Iscsi => of(&ISCSI_TABLE, u64::from(u32::MAX)),
-            CrcAlgorithm::Crc64Nvme => of(&NVME_TABLE, u64::MAX),
+            CrcAlgorithm::Crc32Iscsi => State::Iscsi(u32::MAX),
+            CrcAlgorithm::Crc64Nvme => State::Nvme(crc64fast_nvme::Digest::new()),
         })
     }
 
@@ -68,11 +73,12 @@ impl Digest {
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             State::IsoHdlc(hasher) => hasher.update(bytes),
-            State::Of { table, value, .. } => {
+            State::Iscsi(value) => {
                 *value = bytes.iter().fold(*value, |value, byte| {
-                    table[usize::from(value.to_le_bytes()[0] ^ byte)] ^ (value >> 8)
+                    ISCSI_TABLE[usize::from(value.to_le_bytes()[0] ^ byte)] ^ (value >> 8)
                 });
             }
+            State::Nvme(digest) => digest.write(bytes),
         }
     }
 
@@ -80,7 +86,8 @@ impl Digest {
     pub fn finalize(&self) -> u64 {
         match &self.0 {
             State::IsoHdlc(hasher) => u64::from(hasher.clone().finalize()),
-            State::Of { ones, value, .. } => value ^ ones,
+            State::Iscsi(value) => u64::from(!value),
+            State::Nvme(digest) => digest.sum64(),
         }
     }
 }
