@@ -300,7 +300,11 @@ impl Run {
         let starts: Vec<_> = (0..all).filter(|at| self.places[*at].before != Before::Digit).collect();
         let mut numbers = Vec::new();
         for (group, start) in starts.iter().enumerate() {
-            let ends = starts[group + 1..].iter().chain([&all]);
+            let mut ends = starts[group + 1..].iter().chain([&all]).peekable();
+            // No area's code begins with a 0 that stands alone: `0.12345678901` is money.
+            if self.digits[*start] == Digit::Is(0) && ends.peek() == Some(&&(start + 1)) {
+                continue;
+            }
             for end in ends.take(MAX_GROUPS) {
                 let has_plus = self.places[*start].before == Before::Plus;
                 if is_plainly_a_number(&self.digits[*start..*end], has_plus) {
@@ -474,6 +478,7 @@ mod tests {
             ("a5678b", "a****b"),
             ("95678", "95678"),
             ("91234", "91234"),
+            ("0.12345678901", "0.12345678901"),
             ("10000161^1000018", "10000161^1000018"),
         ] {
             assert_eq!(hidden.in_id(id), black, "{id}");
@@ -549,6 +554,7 @@ mod tests {
             ("+86 13712345987", vec!["8613712345987", "13712345987"]),
             ("139****1111", vec!["139****1111"]),
             ("1234567", vec!["1234567"]),
+            ("0.12345678901", vec!["012345678901"]),
             ("room 101, 99.50, 2025-06-01", vec![]),
         ] {
             assert_eq!(numbers_in_text(text).collect::<Vec<_>>(), numbers, "{text}");

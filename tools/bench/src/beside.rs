@@ -3,7 +3,7 @@
 //!
 //! A push's time runs from when it was to come, so that what waits for a free process counts as well.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -172,7 +172,7 @@ async fn rig(
     stores: &Stores,
     issuer: &Issuer,
     function: &str,
-    pusher: &PathBuf,
+    pusher: &Path,
     reader: &Path,
 ) -> anyhow::Result<Rig> {
     let sample = Sample::of(function)?;

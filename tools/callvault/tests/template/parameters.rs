@@ -75,7 +75,7 @@ const ANYTHING: [&str; 4] =
     ["CalleeIdSecretArn", "OidcClientSecretArn", "ProviderSecretArn", "SessionSecretArn"];
 
 /// Values that kept a function from starting, or would harm: neither template nor functions take them.
-const REFUSED: [(&str, &[&str]); 31] = [
+const REFUSED: [(&str, &[&str]); 32] = [
     ("PushTokenSha256", &["my-token", "25bf8e1a", "é"]),
     (
         "AllowedSourceCidrs",
@@ -99,6 +99,7 @@ const REFUSED: [(&str, &[&str]); 31] = [
         ],
     ),
     ("ArchiveBudgetMb", &["0", "7", "10000", "1.5"]),
+    ("ArchiveWorkers", &["0", "9", "1.5"]),
     ("ArchiveConcurrency", &["0", "257", "300", "8.5", "-1"]),
     ("ArchiveConcurrencyPerHost", &["0", "257", "8.5"]),
     ("MinRecordingBytes", &["-1", "1.5", "9999999999"]),

@@ -364,7 +364,8 @@ mod tests {
 
         #[test]
         fn whatever_stands_around_a_number_it_is_found_where_it_is(
-            before in "[^0-9 .()+-]{0,9}", after in "([^0-9 .()+-].{0,9})?", number in "[1-9][0-9]{5,20}",
+            // A NUL is what UTF-16 has between two digits: after it the number would go on.
+            before in "[^0-9 .()+-]{0,9}", after in "([^\\x000-9 .()+-].{0,9})?", number in "[1-9][0-9]{5,20}",
         ) {
             // A backslash before it makes no escape of it.
             prop_assume!(!before.ends_with('\\') && !before.contains("\\u"));
