@@ -90,6 +90,12 @@ def scheduled(token):
     told = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(expires))
     assert not failed and answer.get("next_expiry") == told, answer
     aws("dynamodb").delete_item(TableName=TABLE["name"], Key={"pk": {"S": waits}, "sk": {"S": "recording#main"}})
+    # What no release of ours wrote is set aside, and told: nothing else waits for it.
+    pk, beside = announce(token, "unreadable"), announce(token, "beside")
+    aws("dynamodb").put_item(TableName=TABLE["name"], Item={**recording(pk), "state": {"S": "of nobody"}})
+    failed, answer = invoke("ArchiveRecordings")
+    assert not failed and answer["unreadable"] == 1 and recording(beside)["state"]["S"] == "archived", answer
+    aws("dynamodb").delete_item(TableName=TABLE["name"], Key={"pk": {"S": pk}, "sk": {"S": "recording#main"}})
     failed, answer = invoke("FetchConversations")
     assert not failed and answer["fetched"] == 0, f"without keys: {answer}"
     for function, name in SCHEDULED.items():
