@@ -4,6 +4,7 @@
 use shared::access::Permission;
 use shared::model::{CallKey, Provider};
 use shared::path_id::{escaped, unescaped};
+use shared::view::Mask;
 
 use crate::frame::Frame;
 
@@ -30,9 +31,10 @@ impl Frame<'_> {
         }
     }
 
-    /// The path of a call; `None` where there is none for whoever asks.
-    pub(crate) fn call_path(&self, key: &CallKey, tells_a_number: bool) -> Option<String> {
-        Some(format!("/calls/{}/{}", key.provider, self.segment(key.call_id.as_str(), tells_a_number)?))
+    /// The path of a call of which `mask` tells what may be seen without numbers; `None` where there is none for whoever asks.
+    pub(crate) fn call_path(&self, key: &CallKey, mask: &Mask) -> Option<String> {
+        let id = key.call_id.as_str();
+        Some(format!("/calls/{}/{}", key.provider, self.segment(id, !mask.may_show(id))?))
     }
 
     /// The path of a task; `None` where there is none for whoever asks.

@@ -4,6 +4,7 @@
 
 pub mod leaks;
 pub mod log;
+pub mod proxy;
 pub mod vcon;
 
 use std::collections::BTreeSet;

@@ -200,7 +200,7 @@ async fn shown(asked: &Asked<'_>, page: CallPage, sought: Option<&str>) -> Resul
                 None => mask.id(&task).into_owned(),
             },
         });
-        let path = frame.call_path(key, !mask.may_show(key.call_id.as_str()));
+        let path = frame.call_path(key, &mask);
         Row { call: Value::Object(call), path, task }
     });
     let rows: Vec<_> = rows.collect();

@@ -26,8 +26,8 @@ use crate::route::Name;
 async fn whole_call(asked: &Asked<'_>, key: &CallKey) -> Result<(WholeCall, String), Problem> {
     let call = asked.visit.reader.store.whole_call(key, Bodies::Left).await.map_err(problem)?;
     let call = call.ok_or(Problem::NoSuchCall)?;
-    let tells_a_number = !Mask::of(call.callee_numbers()).may_show(key.call_id.as_str());
-    let path = asked.frame.call_path(key, tells_a_number).ok_or(Problem::NoSuchCall)?;
+    let mask = Mask::of(call.callee_numbers());
+    let path = asked.frame.call_path(key, &mask).ok_or(Problem::NoSuchCall)?;
     Ok((call, path))
 }
 

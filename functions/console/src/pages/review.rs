@@ -64,8 +64,7 @@ async fn first_unheard(
         let others = page.calls.iter().filter(|call| Some(&call.key) != but);
         // One whose id tells a number has no page for whoever may not see it.
         let mut paths = others.filter_map(|ListedRecord { key, record, .. }| {
-            let tells_a_number = !Mask::of(record.callee_numbers()).may_show(key.call_id.as_str());
-            asked.frame.call_path(key, tells_a_number)
+            asked.frame.call_path(key, &Mask::of(record.callee_numbers()))
         });
         if let Some(path) = paths.next() {
             return Ok(Some(path));

@@ -209,7 +209,7 @@ impl Town {
         let tally = Tally::start(&rig.stack.variable("S3_ENDPOINT").unwrap()).await;
         let variables = [
             ("DYNAMODB_ENDPOINT", meter.endpoint()),
-            ("S3_ENDPOINT", &tally.endpoint),
+            ("S3_ENDPOINT", tally.endpoint()),
             ("EXPORT_DAYS", days),
         ];
         let exporter = exporter(&rig.stack, &variables);

@@ -34,6 +34,13 @@ async fn dead_run(rig: &Rig, calls: &[CallKey], seconds: i64) {
     }
 }
 
+/// Has so many runs begin together, and tells how many recordings each archived.
+async fn archived_by_runs(rig: &Rig, count: usize) -> Vec<u64> {
+    let archivers = join_all((0..count).map(|_| rig.archiver())).await;
+    let runs = archivers.iter().map(|archiver| handle(archiver, rig.start, Deadline::after(LONG)));
+    join_all(runs).await.into_iter().map(|report| report.unwrap().archived).collect()
+}
+
 /// No lease is held, and nothing is named in any.
 async fn assert_given_back(rig: &Rig) {
     for lease in rig.store.table().shard_leases().await.unwrap() {
@@ -48,10 +55,7 @@ fn many_runs_at_once_share_the_shards_and_fetch_each_source_once() {
         let (runs, recordings) = if full() { (20, 5_000) } else { (20, 200) };
         let names: Vec<_> = (0..recordings).map(|n| format!("call-{n}.wav")).collect();
         rig.serve(names.iter().map(|name| Served::new(name.as_str()).bytes(20_000)).collect()).await;
-        let archivers = join_all((0..runs).map(|_| rig.archiver())).await;
-        let runs = archivers.iter().map(|archiver| handle(archiver, rig.start, Deadline::after(LONG)));
-        let reports: Vec<_> = join_all(runs).await.into_iter().map(Result::unwrap).collect();
-        let archived: Vec<_> = reports.iter().map(|report| report.archived).collect();
+        let archived = archived_by_runs(&rig, runs).await;
         // Some begin when all shards are held, or nothing is left: nothing of theirs is lost by that.
         assert!(archived.iter().filter(|archived| **archived > 0).count() > 1, "{archived:?}");
         if archived.iter().sum::<u64>() < names.len() as u64 {
@@ -76,10 +80,7 @@ fn runs_that_begin_together_share_the_shards_from_the_first_moment_on() {
         let names: Vec<_> = (0..160).map(|n| format!("call-{n}.wav")).collect();
         let served = |name: &String| Served::new(name.as_str()).latency(Duration::from_millis(50));
         rig.serve(names.iter().map(served).collect()).await;
-        let archivers = join_all((0..4).map(|_| rig.archiver())).await;
-        let runs = archivers.iter().map(|archiver| handle(archiver, rig.start, Deadline::after(LONG)));
-        let archived: Vec<_> =
-            join_all(runs).await.into_iter().map(|report| report.unwrap().archived).collect();
+        let archived = archived_by_runs(&rig, 4).await;
         assert_eq!(archived.iter().sum::<u64>(), 160, "{archived:?}");
         let largest_two_shards: u64 = {
             let mut counts = [0; keys::SHARDS as usize];

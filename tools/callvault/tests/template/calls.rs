@@ -3,21 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::Method;
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use local_stack::Stack;
 use runtime::config::StoreConfig;
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use testkit::proxy::Proxy;
 
 /// A call: its action in IAM, and what it is done to (`Table`, `Table/index/by-due`, `Bucket/rejected/…`).
 pub(crate) type Call = (String, String);
@@ -36,27 +26,19 @@ pub(crate) struct Observed {
     s3: Proxy,
 }
 
-/// A proxy before a service. It ends when dropped.
-struct Proxy {
-    endpoint: String,
-    server: JoinHandle<()>,
-}
-
-#[derive(Clone)]
-struct Forwarding {
-    target: String,
-    read: Read,
-    calls: Calls,
-    client: Client<HttpConnector, Full<Bytes>>,
-}
-
 impl Observed {
     /// Stands before the stores of a stack.
     pub(crate) async fn stores_of(stack: &Stack) -> Self {
         let (stores, calls) = (stack.stores().clone(), Calls::default());
-        let dynamodb =
-            Proxy::start(stores.dynamodb_endpoint.as_deref().unwrap(), dynamodb_call, &calls).await;
-        let s3 = Proxy::start(stores.s3_endpoint.as_deref().unwrap(), s3_call, &calls).await;
+        let before = async |endpoint: &Option<String>, read: Read| {
+            let calls = calls.clone();
+            Proxy::start(endpoint.as_deref().unwrap(), move |parts, body| {
+                calls.0.lock().unwrap().extend(read(parts, body));
+            })
+            .await
+        };
+        let dynamodb = before(&stores.dynamodb_endpoint, dynamodb_call).await;
+        let s3 = before(&stores.s3_endpoint, s3_call).await;
         Self { stores, calls, dynamodb, s3 }
     }
 
@@ -66,8 +48,8 @@ impl Observed {
             "TABLE_NAME" => Some(self.stores.table_name.clone()),
             "BUCKET_NAME" => Some(self.stores.bucket_name.clone()),
             "ANALYTICS_BUCKET_NAME" => Some("callvault-analytics".to_owned()),
-            "DYNAMODB_ENDPOINT" => Some(self.dynamodb.endpoint.clone()),
-            "S3_ENDPOINT" => Some(self.s3.endpoint.clone()),
+            "DYNAMODB_ENDPOINT" => Some(self.dynamodb.endpoint().to_owned()),
+            "S3_ENDPOINT" => Some(self.s3.endpoint().to_owned()),
             _ => None,
         }
     }
@@ -76,41 +58,6 @@ impl Observed {
     pub(crate) fn calls(&self) -> BTreeSet<Call> {
         self.calls.0.lock().unwrap().clone()
     }
-}
-
-impl Proxy {
-    async fn start(target: &str, read: Read, calls: &Calls) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let forwarding = Forwarding {
-            target: target.to_owned(),
-            read,
-            calls: calls.clone(),
-            client: Client::builder(TokioExecutor::new()).build_http(),
-        };
-        let app = Router::new().fallback(forward).with_state(forwarding);
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { endpoint, server }
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-async fn forward(State(forwarding): State<Forwarding>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    let calls = (forwarding.read)(&parts, &body);
-    forwarding.calls.0.lock().unwrap().extend(calls);
-    let target = format!("{}{}", forwarding.target, parts.uri.path_and_query().unwrap());
-    let mut forwarded = http::Request::builder().method(parts.method).uri(target);
-    // `host` with the others: it is signed.
-    *forwarded.headers_mut().unwrap() = parts.headers;
-    let answer = forwarding.client.request(forwarded.body(Full::new(body)).unwrap()).await.unwrap();
-    answer.map(Body::new).into_response()
 }
 
 fn dynamodb_call(parts: &http::request::Parts, body: &[u8]) -> Vec<Call> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use runtime::backoff::Backoff;
+use shared::record::keys;
 use tokio::time::MissedTickBehavior;
 
 use super::changes::Changes;
@@ -69,17 +70,12 @@ fn batches(records: Vec<Record>) -> Vec<Vec<Record>> {
     let count = records.len().div_ceil(MAX_BATCH);
     let mut batches: Vec<Vec<Record>> = vec![Vec::new(); count];
     for record in records {
-        let place = spread(&record.pk, count);
+        let place = usize::from(keys::shard_of(&record.pk)) % count;
         if let Some(batch) = batches.get_mut(place).filter(|batch| batch.len() < MAX_BATCH) {
             batch.push(record);
         }
     }
     batches
-}
-
-/// A number below `of` that is always the same for the text.
-fn spread(text: &str, of: usize) -> usize {
-    text.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte))) % of.max(1)
 }
 
 /// Hands a batch over, and gives back the numbers of the changes with which all is done: the first ones.
