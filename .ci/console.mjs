@@ -57,6 +57,15 @@ async function overflow(page, name) {
   check(wide <= 0, `${name}: ${wide} px wider than the screen`);
 }
 
+async function pictured(page, name) {
+  await violations(page, name);
+  await overflow(page, name);
+  await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
+}
+
+// The day in China that most of the demo's calls are of: these lie up to a day back, and soon after midnight few are of today.
+const busy = new Date(Date.now() + (8 - 10) * 3_600_000).toISOString().slice(0, 10);
+
 // --- The walk.
 {
   const { context, page, asked } = await person({ acceptDownloads: true });
@@ -64,14 +73,24 @@ async function overflow(page, name) {
   check(page.url().endsWith("/calls"), "signing in leads back to where one was");
   console.log("signed in");
   // A call by its task.
-  await page.goto(`${full}/tasks`);
+  await page.goto(`${full}/tasks?day=${busy}`);
   const task = page.locator("tbody tr", { hasText: "Test drive follow-up" });
   await task.locator("a").first().click();
   check((await page.textContent("h1")).includes("Test drive follow-up"), "the task has its name");
   await page.click("text=Calls of this task");
-  await page.selectOption("select[name=outcome]", "answered");
-  await page.click("text=Filter >> nth=0");
-  await page.waitForLoadState();
+  // Two outcomes stay chosen, by the page and in its form.
+  await page.click(".choice summary");
+  await page.check(".choice [value=busy]");
+  await page.check(".choice [value=answered]");
+  check((await page.textContent(".chosen")) === "Answered, Busy", "what is chosen is told at once");
+  await page.keyboard.press("Escape");
+  await page.click("form.filters button.primary");
+  await page.waitForURL(/outcome=answered&outcome=busy/);
+  check((await page.textContent(".chosen")) === "Answered, Busy", "and is chosen still");
+  await page.click(".choice summary");
+  await page.uncheck(".choice [value=busy]");
+  await page.click("form.filters button.primary");
+  await page.waitForURL((at) => /outcome=answered/.test(at.href) && !/busy/.test(at.href));
   const rows = page.locator("table.calls tbody tr");
   check((await rows.count()) > 3, "calls of the task");
   // From the list to sound in two clicks.
@@ -96,7 +115,22 @@ async function overflow(page, name) {
   await page.keyboard.press("j");
   await page.keyboard.press(" ");
   check(await page.evaluate(() => document.querySelector("audio").paused), "space stops it");
-  // The picture of docs/console.md.
+  // A verdict by its key, and arrows are the player's all the same.
+  const verdict = () => page.evaluate(() => document.querySelector("[name=verdict]:checked")?.value ?? "");
+  for (const [key, value] of [["1", "good"], ["3", "unsure"], ["2", "bad"]]) {
+    await page.keyboard.press(key);
+    check((await verdict()) === value, `${key} gives the verdict ${value}: ${await verdict()}`);
+  }
+  const heardAt = () => page.evaluate(() => document.querySelector("audio").currentTime);
+  const beforeArrow = await heardAt();
+  await page.keyboard.press("ArrowLeft");
+  check((await heardAt()) < beforeArrow, "an arrow goes back in the recording");
+  await page.keyboard.press("ArrowRight");
+  check((await verdict()) === "bad", "and leaves the verdict");
+  await page.reload();
+  check((await verdict()) === "", "what is not saved is not kept");
+  // The picture of docs/console.md, once the mark has its colour.
+  await sleep(400);
   await page.screenshot({ path: `${pictures}/console.png` });
   // A link opens at its second for somebody else.
   const other = await person();
@@ -142,7 +176,11 @@ async function overflow(page, name) {
   const number = (await page.textContent("h1")).match(/\d{11,}/)?.[0];
   check(number, "the number is shown");
   check(!(await page.title()).includes(number), "and not in the title");
-  await page.goto(`${full}/tasks`);
+  await page.goBack();
+  check((await page.textContent("h1")).includes("*"), "back to the page before it is masked");
+  await page.goForward();
+  check((await page.textContent("h1")).includes("*"), "and forward again, too");
+  await page.goto(`${full}/tasks?day=${busy}`);
   await page.goBack();
   check(/\*/.test(await page.textContent("h1")), "back from elsewhere it is masked");
   await page.reload();
@@ -170,6 +208,39 @@ async function overflow(page, name) {
     check(text.startsWith(begins), `${name}: ${text.slice(0, 40)}`);
   }
   console.log("downloaded");
+  // A day that is typed is asked for once it is sent, not with each digit; one that is chosen at once.
+  await page.goto(`${full}/tasks`);
+  const dayBox = page.locator("#day");
+  await dayBox.focus();
+  await page.keyboard.type("01062025");
+  await sleep(500);
+  check(!page.url().includes("day="), `while one types nothing is sent: ${page.url()}`);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/day=\d{4}-\d{2}-\d{2}/);
+  // Which of the two is the month, the browser's own language says.
+  check(["2025-06-01", "2025-01-06"].includes(await page.inputValue("#day")), `the day that was typed: ${page.url()}`);
+  await page.locator("#day").dispatchEvent("pointerdown");
+  await page.locator("#day").fill("2025-06-02");
+  await page.waitForURL(/day=2025-06-02/);
+  // A task is found by a part of its name; a number is looked for elsewhere, and stands in no address.
+  await page.goto(`${full}/calls`);
+  await page.fill("[name=task]", "test drive");
+  await page.click("form.filters button.primary");
+  await page.waitForURL(/task=/);
+  check((await page.locator("table.calls tbody tr").count()) > 0 && !/test/.test(page.url()), `a task by its name: ${page.url()}`);
+  await page.goto(`${full}/calls`);
+  await page.fill("[name=task]", number);
+  await page.click("form.filters button.primary");
+  await page.waitForURL(/\/calls\/found$/);
+  check((await page.locator("#number").count()) === 1, "a number is asked for where it is hidden");
+  await page.goBack();
+  check(!page.url().includes(number), "and is no address of the past");
+  // As an input method has it.
+  await page.fill("#number", number.replace(/\d/g, (digit) => String.fromCodePoint(0xff10 + Number(digit))));
+  await page.press("#number", "Enter");
+  await page.waitForURL(/\/calls\/found$/);
+  check((await page.locator("table.calls tbody tr").count()) > 0, "a number in full width is found");
+  await page.goto(`${full}/calls`);
   // The language and the zone are kept, where one is.
   await page.click("text=简体中文");
   check((await page.textContent("h1")) === "通话记录", "in Chinese");
@@ -198,6 +269,25 @@ async function overflow(page, name) {
   await context.close();
 }
 
+// --- A form that is sent after its session has ended is not swallowed, and leads back.
+{
+  const { context, page } = await person();
+  await signIn(page, `${full}/calls`);
+  await page.goto(`${full}/calls?outcome=answered`);
+  await page.locator("table.calls tbody a").first().click();
+  await page.waitForURL(/\/calls\/[a-z-]+\/./);
+  const call = page.url();
+  await context.clearCookies();
+  await page.click("button[value=stay]");
+  await page.waitForLoadState();
+  check(/not saved/.test(await page.textContent("h1")), "it is told that nothing was saved");
+  await page.click(".notice a");
+  await page.click("button[value=everything]");
+  await page.waitForURL((at) => at.href.startsWith(full));
+  check(page.url() === call, `back at the call: ${page.url()}`);
+  await context.close();
+}
+
 // --- Sizes.
 {
   const { context, page } = await person();
@@ -215,6 +305,34 @@ async function overflow(page, name) {
   check(list > 0 && list <= 40 * 1024, `a list's page has ${list} bytes`);
   await context.close();
 }
+
+// --- The longest call: its page is there soon, and a turn at its end is found. (The server's own time is the benchmark's.)
+{
+  const { context, page } = await person();
+  const turns = Array.from({ length: 20_000 }, (_, at) => ({
+    text: `turn ${at} ` + "word ".repeat(at % 20), type: at % 2 ? "PERSON" : "ROBOT", startOffset: at * 3_000, endOffset: at * 3_000 + 2_500,
+  }));
+  const call = { callId: "longest", robotCallJobId: "long", resultStatus: "ANSWERED", chatDuration: 60_000, startTime: 1748743200, callDetailList: turns };
+  const answer = await fetch(`${full}/push/ai-voice-call-record/local`, { method: "POST", body: JSON.stringify(call) });
+  check(answer.status === 200, `the longest call is taken: ${answer.status}`);
+  await signIn(page, `${full}/calls`);
+  const session = await context.newCDPSession(page);
+  await session.send("Performance.enable");
+  await page.goto(`${full}/calls/ai-voice/longest`);
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  const metrics = Object.fromEntries((await session.send("Performance.getMetrics")).metrics.map(({ name, value }) => [name, value]));
+  const took = ["ParseDuration", "ScriptDuration", "RecalcStyleDuration", "LayoutDuration", "TaskDuration"].map((name) => `${name} ${(metrics[name] ?? 0).toFixed(2)}`);
+  console.log(`a call of 20,000 turns: ${took.join(", ")}`);
+  check((await page.locator(".turns li").count()) === turns.length, "all turns are there");
+  // How each turn looks would take most of the time, were it asked for of all.
+  check(metrics.RecalcStyleDuration + metrics.LayoutDuration < metrics.TaskDuration / 2, "turns far from the screen are not looked at");
+  await page.locator(".turns li").last().scrollIntoViewIfNeeded();
+  check(await page.locator(".turns li").last().isVisible(), "the last turn can be seen");
+  await context.close();
+}
+
+// --- Pushes that are rejected, for the page of operations.
+for (const body of ["[{\"no\":\"call\"}]", "[7]", "not JSON"]) await fetch(`${full}/push/alicom-call-report/local`, { method: "POST", body });
 
 // --- Hostile texts: nothing runs, nothing is refused by the policy (which would have been tried), nothing breaks the layout.
 {
@@ -264,35 +382,61 @@ for (const { name: look, ...options } of looks) {
     const at = {
       today: "/", calls: "/calls", tasks: "/tasks", operations: "/operations", "not-found": "/nowhere",
       "no-call": "/calls/alicom/none", "bad-filter": "/calls?limit=x", next: "/calls/next?day=2020-01-01", "no-search": "/calls/found",
+      "no-task": "/tasks/alicom/none", "other-day": "/?day=2025-01-01",
     };
     if (state === "full") {
-      await page.goto(`${url}/calls?outcome=answered`);
+      await page.goto(`${url}/calls?outcome=answered&day=${busy}`);
       const hrefs = await page.locator("table.calls tbody td:first-child a").evaluateAll((links) => links.map((link) => link.getAttribute("href")));
       const of = (provider) => hrefs.find((href) => href.includes(`/${provider}/`));
       Object.assign(at, { call: of("ai-voice"), "call-alicom": of("alicom"), "call-laaffic": of("laaffic") });
-      await page.goto(`${url}/calls`);
-      await page.fill("#number", "13900000000");
-      await page.press("#number", "Enter");
-      await page.waitForURL(/\/calls\/found$/);
-      await violations(page, `${look}-found`);
-      await page.screenshot({ path: `${pictures}/${look}-full-found.png`, fullPage: true });
       await page.goto(`${url}/operations`);
       at["call-host"] = await page.locator(".state a", { hasText: "demo-113" }).first().getAttribute("href");
       at["call-expired"] = await page.locator(".state a", { hasText: "demo-44" }).first().getAttribute("href");
-      await page.goto(`${url}/calls?outcome=no_answer`);
+      await page.goto(`${url}/calls?outcome=no_answer&day=${busy}`);
       at["call-unanswered"] = await page.locator("table.calls tbody td:first-child a").first().getAttribute("href");
-      await page.goto(`${url}/tasks`);
+      await page.goto(`${url}/tasks?day=${busy}`);
       at.task = await page.locator("tbody th a").first().getAttribute("href");
+      await page.goto(url + at["call-alicom"]);
+      at.push = await page.locator("a[href*='/pushes/']").first().getAttribute("href");
     }
     for (const [name, path] of Object.entries(at)) {
       if (!path) continue;
       await page.goto(url + path);
       const of = `${look}-${state}-${name}`;
-      await violations(page, of);
-      await overflow(page, of);
-      await page.screenshot({ path: `${pictures}/${of}.png`, fullPage: true });
+      await pictured(page, of);
+      // One bar of a chart tells the scale: more would stand over each other.
+      for (const chart of await page.locator(".chart svg").all()) check((await chart.locator(".value").count()) <= 1, `${of}: one figure a chart`);
+      // On a phone's screen a list is whole.
+      const cut = await page.locator(".wide").evaluateAll((lists) => lists.some((list) => list.scrollWidth > list.clientWidth + 1));
+      if (look.includes("phone")) check(!cut, `${of}: a list is wider than the screen`);
+    }
+    // What comes behind a form: a number that is shown, its calls, and that there are none.
+    if (state === "full") {
+      await page.goto(url + at["call-alicom"]);
+      await page.click(".reveal button");
+      const number = (await page.textContent("h1")).match(/\d{11,}/)?.[0] ?? "";
+      check(number, `${look}: a number is revealed`);
+      await pictured(page, `${look}-full-revealed`);
+      for (const [name, sought] of [["found", number], ["found-none", "13900000000"]]) {
+        await page.goto(`${url}/calls`);
+        await page.fill("#number", sought);
+        await page.press("#number", "Enter");
+        await page.waitForURL(/\/calls\/found$/);
+        check((await page.locator("table.calls").count()) === (name === "found" ? 1 : 0), `${look}-${name}: the calls of a number`);
+        await pictured(page, `${look}-full-${name}`);
+      }
     }
     await context.close();
+    // Whoever may see less.
+    for (const [persona, name, path] of [["nobody", "nobody", "/"], ["reviewer", "forbidden", "/operations"], ["reader", "reader", at.call]]) {
+      if (!path) continue;
+      const other = await person(options);
+      await other.page.goto(url);
+      await signIn(other.page, url, persona);
+      await other.page.goto(url + path);
+      await pictured(other.page, `${look}-${state}-${name}`);
+      await other.context.close();
+    }
     const nobody = await person(options);
     await nobody.page.goto(`${url}/signed-out`);
     await violations(nobody.page, `${look}-${state}-signed-out`);

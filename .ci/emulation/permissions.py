@@ -68,7 +68,8 @@ def of_push(token):
     mark = secrets.token_hex(6)
     large = json.dumps([{"callId": f"large-{mark}", "unknown": "x" * 100_000}])
     probes = {
-        "report": ("alicom-call-report", json.dumps([{"callId": f"report-{mark}"}])),
+        # Two: what one element brings is put alone, on condition; only what several bring is put together.
+        "report": ("alicom-call-report", json.dumps([{"callId": f"report-{mark}"}, {"callId": f"report-{mark}-2"}])),
         "record": ("alicom-call-record", json.dumps([{"callId": f"report-{mark}", "duration": 1}])),
         "note": ("alicom-call-note", json.dumps([{"callId": f"report-{mark}", "majorIntent": "A"}])),
         "ai-voice": ("ai-voice-call-record", json.dumps({"callId": f"ai-voice-{mark}"})),

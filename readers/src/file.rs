@@ -1,5 +1,6 @@
 //! Answers that are too large for an answer, and lists that are wanted whole: objects of the bucket that expire, and URLs of them that do.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use runtime::random;
@@ -25,6 +26,15 @@ const MAX_TIME: Duration = Duration::from_secs(22);
 /// How long before the function's end nothing more is read.
 const RESERVE: Duration = Duration::from_secs(5);
 
+/// Whether a file has what people think of the calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reviews {
+    /// It has.
+    Shown,
+    /// It has not.
+    Left,
+}
+
 /// All calls of a filter as one file, by a redirect to it. What is more than one file takes, or takes longer than there is time, is
 /// refused as a whole: no file is silently short. Where numbers are seen, it is recorded.
 ///
@@ -35,25 +45,39 @@ pub async fn whole_list(
     filter: &CallFilter,
     format: Format,
     language: Option<&'static str>,
+    reviews: Reviews,
 ) -> Result<Answer, Problem> {
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let shown = visit.shown(&callee_id);
-    let mut sheet = Sheet::new(format, language, filter.zone.clone()).map_err(sheet_problem)?;
+    let sheet = Sheet::new(format, language, filter.zone.clone(), reviews == Reviews::Shown);
+    let mut sheet = sheet.map_err(sheet_problem)?;
     let end = visit.deadline.less(RESERVE).min(tokio::time::Instant::now() + MAX_TIME);
     let mut told = Told::default();
     let mut calls = 0_u64;
     let mut cursor: Option<Cursor> = None;
     let mut noted = filtered_by(visit, filter, None);
+    let ties = visit.ties().await?;
     loop {
-        let page = visit.reader.store.list_calls(filter, cursor.as_ref(), MAX_LIMIT, &callee_id).await;
+        let page = visit.reader.store.list_calls(filter, cursor.as_ref(), MAX_LIMIT, &callee_id, &ties).await;
         let page = page.map_err(problem)?;
         told.scanned += page.scanned;
         told.unreadable += page.unreadable;
+        let mut reviews_of_page = match reviews {
+            Reviews::Shown => {
+                let keys: Vec<_> = page.calls.iter().map(|call| call.key.clone()).collect();
+                visit.reader.store.reviews(&keys).await.map_err(problem)?
+            }
+            Reviews::Left => HashMap::new(),
+        };
         for call in &page.calls {
             if calls == 0 {
                 noted = filtered_by(visit, filter, Some(&call.record));
             }
-            let added = sheet.add(&view::listed(&call.key, &call.record, &shown));
+            let mut listed = view::listed(&call.key, &call.record, &shown);
+            if let Some(review) = reviews_of_page.remove(&call.key) {
+                listed.extend(view::review(&review, &visit.mask(call.record.callee_numbers())));
+            }
+            let added = sheet.add(&listed);
             added.map_err(|error| match sheet_problem(error) {
                 Problem::TooLarge(_) => Problem::TooLarge(calls),
                 other => other,
@@ -69,7 +93,7 @@ pub async fn whole_list(
         }
     }
     let body = sheet.finish(&told).map_err(sheet_problem)?;
-    let location = stored(visit, format.content_type(), body, &name_of_list(format)).await?;
+    let location = stored(visit, format.content_type(), body, &name_of_list(visit, format)).await?;
     // A search by number is recorded whatever it shows.
     if visit.sees_numbers() || is_by_number(filter) {
         visit.record(What::download(&noted), None).await?;
@@ -97,9 +121,10 @@ pub async fn unless_small(visit: &Visit<'_>, answer: Answer, name: &str) -> Resu
     Ok(found)
 }
 
-/// The name of a file with calls.
-pub fn name_of_list(format: Format) -> String {
-    format!("calls.{}", format.extension())
+/// The name of a file with calls: one with whole numbers says so.
+pub fn name_of_list(visit: &Visit<'_>, format: Format) -> String {
+    let numbers = if visit.sees_numbers() { "-with-numbers" } else { "" };
+    format!("calls{numbers}.{}", format.extension())
 }
 
 /// What is told where a list can't be written.

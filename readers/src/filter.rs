@@ -3,8 +3,8 @@
 use runtime::store::reading::ReadError;
 use runtime::store::table::TableError;
 use shared::access::Permission;
-use shared::masking::{Hidden, numbers_in_text};
-use shared::reading::{CallFilter, CursorError};
+use shared::masking::{Hidden, in_text, numbers_in_text};
+use shared::reading::{CallFilter, CursorError, DayRange};
 
 use crate::parameter as of;
 use crate::problem::Problem;
@@ -35,13 +35,22 @@ pub fn read(query: &Query, may_see_numbers: bool) -> Result<CallFilter, Problem>
         order: query.get(&of::ORDER)?.unwrap_or_default(),
         hides_numbers: !may_see_numbers,
     };
+    if let (Some(least), Some(most)) = (filter.min_duration_s, filter.max_duration_s)
+        && least > most
+    {
+        let name = of::AT_MOST_S.described.name;
+        let expected = format!("a whole number that is no less than `{}`", of::AT_LEAST_S.described.name);
+        return Err(Problem::BadValue { name, came: most.to_string(), expected });
+    }
     // Who may not see a number may not try one either, where texts and ids hold them.
-    let hidden = Hidden::default();
-    let in_text = |text: &Option<String>| text.as_ref().is_some_and(|text| *hidden.in_text(text) != **text);
+    let is_hidden = |asked: &Option<String>| asked.as_ref().is_some_and(|asked| *in_text(asked) != **asked);
     let tried = [
-        (of::INTENT.described.name, in_text(&filter.intent)),
-        (of::TAG.described.name, in_text(&filter.tag)),
-        (of::TASK.described.name, filter.task.as_ref().is_some_and(|task| hidden.is_told_by(task))),
+        (of::INTENT.described.name, is_hidden(&filter.intent)),
+        (of::TAG.described.name, is_hidden(&filter.tag)),
+        (
+            of::TASK.described.name,
+            filter.task.as_ref().is_some_and(|task| Hidden::default().is_told_by(task)),
+        ),
     ];
     for (name, tells) in tried {
         if tells && !may_see_numbers {
@@ -52,28 +61,52 @@ pub fn read(query: &Query, may_see_numbers: bool) -> Result<CallFilter, Problem>
 }
 
 /// What is wrong with a cursor.
-pub fn cursor_problem(error: CursorError) -> Problem {
+pub fn cursor_problem(error: CursorError, came: &str) -> Problem {
     let expected = match error {
         CursorError::Altered => "`next` of the page before, as it is. Begin anew without it",
         CursorError::OtherFilters => "`next` of a page with the same filters. Begin anew without it",
     };
-    Problem::BadValue { name: of::CURSOR.described.name, expected: expected.to_owned() }
+    let name = of::CURSOR.described.name;
+    Problem::BadValue { name, came: came.to_owned(), expected: expected.to_owned() }
 }
 
 /// The most numbers of a filter's texts that are noted in the access log. Nobody's tag has more.
 const MAX_NOTED: usize = 8;
 
-/// Whether a list is filtered by a number: as such, or by a text that holds what looks like one.
+/// Whether a list is filtered by a number: as such, or by a text that may be one. Who may not see numbers finds nobody by one.
 pub fn is_by_number(filter: &CallFilter) -> bool {
-    filter.callee.is_some() || !numbers_of_texts(filter).is_empty()
+    !filter.hides_numbers && (filter.callee.is_some() || !numbers_of_texts(filter).is_empty())
 }
 
-/// What looks like a number in the texts that a list is filtered by. Of a task's id, which has many digits of its own, only a mobile number
-/// does.
+/// The `callee_id`s of the numbers that an id tells which is looked for, as [`filtered_by`] has them.
+pub fn told_by_id(visit: &Visit<'_>, id: &str) -> Vec<String> {
+    let ids = numbers_of(id).into_iter().map(|number| visit.callee_ids.id_of(&number).unwrap_or_default());
+    ids.take(MAX_NOTED).collect()
+}
+
+/// What may be a number in the texts that a list is filtered by.
 fn numbers_of_texts(filter: &CallFilter) -> Vec<String> {
-    let task = filter.task.iter().filter(|task| Hidden::default().is_told_by(task));
-    let texts = filter.intent.iter().chain(&filter.tag).chain(task);
-    texts.flat_map(|text| numbers_in_text(text)).take(MAX_NOTED).collect()
+    let texts = filter.intent.iter().chain(&filter.tag).chain(&filter.task);
+    texts.flat_map(|text| numbers_of(text)).take(MAX_NOTED).collect()
+}
+
+/// What may be a number in a text, with anything but letters between its digits. Ids of tasks have many digits of their own: whether these are
+/// somebody's number nobody can see, and so they are taken for one. Days alone are none.
+fn numbers_of(text: &str) -> Vec<String> {
+    if text.parse::<DayRange>().is_ok() {
+        return Vec::new();
+    }
+    let mut numbers: Vec<_> = numbers_in_text(text).collect();
+    let together: String = text
+        .chars()
+        .filter(|character| character.is_alphanumeric() || matches!(character, '*' | '＊'))
+        .collect();
+    // What was found already is no longer one for the digits that stand beside it.
+    let apart = numbers_in_text(&together)
+        .filter(|apart| !numbers.iter().any(|known| apart.contains(known.as_str())));
+    let apart: Vec<_> = apart.collect();
+    numbers.extend(apart);
+    numbers
 }
 
 /// The `callee_id`s of the numbers that a list is filtered by, which stand in the access log for them. Of a number that has none, since there

@@ -62,6 +62,16 @@ pub fn provider(provider: Provider) -> Name {
     }
 }
 
+/// What somebody thinks of a call, by one of the words that the console offers.
+pub fn verdict(verdict: &str) -> Option<Name> {
+    match verdict {
+        "good" => Some(name("Good", "合格")),
+        "bad" => Some(name("Problem", "不合格")),
+        "unsure" => Some(name("To discuss", "待复核")),
+        _ => None,
+    }
+}
+
 /// A value of an attribute that holds one of few words; `None` for an attribute that has other values, and for a value that this release does
 /// not know.
 pub fn of_value(attribute: &str, value: &str) -> Option<Name> {
@@ -69,6 +79,7 @@ pub fn of_value(attribute: &str, value: &str) -> Option<Name> {
         "provider" => Provider::named(value).map(provider),
         "outcome" => Outcome::named(value).map(outcome),
         "hangup_by" => HangupBy::named(value).map(hangup_by),
+        "verdict" => verdict(value),
         _ => None,
     }
 }

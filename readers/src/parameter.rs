@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use shared::access::Permission;
 use shared::access::callee_id::is_callee_id;
-use shared::model::{HangupBy, Instant, Outcome, Provider, RecordingState};
-use shared::reading::{CalleeSearch, DayRange, Order, Zone};
+use shared::model::{HangupBy, Instant, Outcome, PhoneNumber, Provider, RecordingState};
+use shared::reading::{CalleeSearch, DayRange, DayRangeError, Order, Zone};
 
 /// What is told of a parameter.
 #[derive(Debug)]
@@ -68,11 +68,14 @@ pub static CALLEE: Parameter<CalleeSearch> = Parameter {
         permission: Some(Permission::SeeNumbers),
         ..described(
             "callee",
-            any_text,
+            || json!({"type": "string", "minLength": 1, "maxLength": PhoneNumber::MAX_BYTES, "pattern": r"^[^*]*\d[^*]*$"}),
             "Calls to this number, with or without country code (write `+` as `%2B`). Chooses the index.",
         )
     },
-    read: |number| CalleeSearch::read(number).ok_or_else(|| "a whole phone number, without `*`".to_owned()),
+    read: |number| {
+        let search = CalleeSearch::read(number).filter(|_| may_be_called(number));
+        search.ok_or_else(|| "a whole phone number in digits, without letters and `*`".to_owned())
+    },
 };
 
 /// The id of the number called.
@@ -84,7 +87,7 @@ pub static CALLEE_ID: Parameter<String> = Parameter {
     ),
     read: |id| match is_callee_id(id) {
         true => Ok(id.to_owned()),
-        false => Err("32 of 0-9 and a-f".to_owned()),
+        false => Err("32 characters of 0-9 and a-f, as a call has them in `callee_id`".to_owned()),
     },
 };
 
@@ -95,7 +98,16 @@ pub static DAY: Parameter<DayRange> = Parameter {
         || json!({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}(\.\.\d{4}-\d{2}-\d{2})?$", "examples": ["2025-06-01", "2025-06-01..2025-06-07"]}),
         "Calls of this day, or of the days from one to another, in `zone`. Chooses the index. Without `task`, `callee`, `callee_id` and `day` it is today.",
     ),
-    read: |days| days.parse().map_err(|error: shared::reading::DayRangeError| error.to_string()),
+    read: |days| {
+        days.parse().map_err(|error| match error {
+            DayRangeError::Form => {
+                "a date, `2025-06-01`, or the first and the last of several, `2025-06-01..2025-06-07`"
+                    .to_owned()
+            }
+            DayRangeError::Year => OF_THESE_YEARS.to_owned(),
+            DayRangeError::Backwards => "the earlier day first, like `2025-06-01..2025-06-07`".to_owned(),
+        })
+    },
 };
 
 /// The time zone.
@@ -120,7 +132,10 @@ pub static OUTCOME: Parameter<Outcome> = Parameter {
             "Calls with this outcome; again for others.",
         )
     },
-    read: |text| Outcome::named(text).ok_or_else(|| names(Outcome::ALL.map(Outcome::as_str))),
+    read: |text| {
+        let again = || format!("{}; `outcome` again for another", names(Outcome::ALL.map(Outcome::as_str)));
+        Outcome::named(text).ok_or_else(again)
+    },
 };
 
 /// The callee's intent.
@@ -241,7 +256,7 @@ pub static DOWNLOAD: Parameter<bool> = Parameter {
     described: described(
         "download",
         truth_schema,
-        "`true`: all calls of the filter as one file, by a redirect to it. For spreadsheets and programs, by `Accept`.",
+        "`true`: all calls of the filter as one file, by a redirect to it. For spreadsheets and programs, by `Accept`. Not with `limit` or `cursor`: a file has no pages.",
     ),
     read: truth,
 };
@@ -273,6 +288,11 @@ pub static STATE: Parameter<RecordingState> = Parameter {
     },
 };
 
+/// What is told of a day that no call was on.
+const OF_THESE_YEARS: &str = "dates of the years 2000 to 2099, like `2025-06-01`";
+/// What is told where one day is asked for.
+const ONE_DATE: &str = "one date, like `2025-06-01`";
+
 /// A day.
 pub static ONE_DAY: Parameter<DayRange> = Parameter {
     described: described(
@@ -281,10 +301,24 @@ pub static ONE_DAY: Parameter<DayRange> = Parameter {
         "The tasks that had calls on this day, in `zone`; today where it is not given.",
     ),
     read: |text| {
-        let day = text.parse::<DayRange>().ok().filter(|days| days.first() == days.last());
-        day.ok_or_else(|| "a date, like `2025-06-01`".to_owned())
+        let day = text.parse::<DayRange>().map_err(|error| match error {
+            DayRangeError::Year => OF_THESE_YEARS,
+            DayRangeError::Form | DayRangeError::Backwards => ONE_DATE,
+        })?;
+        if day.first() == day.last() { Ok(day) } else { Err(ONE_DATE.to_owned()) }
     },
 };
+
+/// Whether a value of the parameter of this name may hold a phone number.
+pub(crate) fn may_hold_a_number(name: &str) -> bool {
+    let texts = [&TASK.described, &CALLEE.described, &CALLEE_ID.described, &INTENT.described, &TAG.described];
+    texts.iter().any(|text| text.name == name)
+}
+
+/// Whether a number may be somebody's that was called: it has digits, and letters only where it is an address (`sip:7001@example.com`).
+fn may_be_called(number: &str) -> bool {
+    number.chars().any(char::is_numeric) && (number.contains('@') || !number.chars().any(char::is_alphabetic))
+}
 
 fn any_text() -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": MAX_TEXT_BYTES})

@@ -7,15 +7,22 @@ use std::fmt;
 use runtime::auth::{AuthError, Refusal};
 use serde_json::{Map, Value, json};
 use shared::access::Permission;
+use shared::masking::{in_name, in_text};
 use tracing::Level;
 
 use crate::event::Answer;
+use crate::parameter::may_hold_a_number;
 
 /// Why a request has no other answer.
 #[derive(Debug)]
 pub enum Problem {
     /// The query can't be read.
-    Query(&'static str),
+    Query {
+        /// The parameter that can't be, by its name as far as that can.
+        name: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The query is too long; so many bytes are taken.
     LongQuery(usize),
     /// The request has no such parameter, but these.
@@ -31,6 +38,8 @@ pub enum Problem {
     BadValue {
         /// The parameter.
         name: &'static str,
+        /// The value that came.
+        came: String,
         /// What a value of it is.
         expected: String,
     },
@@ -106,7 +115,7 @@ impl Problem {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Query(_)
+            Self::Query { .. }
             | Self::UnknownParameter { .. }
             | Self::RepeatedParameter(_)
             | Self::BadValue { .. }
@@ -131,7 +140,7 @@ impl Problem {
     /// The problem's name: the end of its `type`, and what logs and metrics call it.
     pub fn tag(&self) -> &'static str {
         match self {
-            Self::Query(_) => "bad-query",
+            Self::Query { .. } => "bad-query",
             Self::LongQuery(_) => "query-too-long",
             Self::UnknownParameter { .. } => "unknown-parameter",
             Self::RepeatedParameter(_) => "repeated-parameter",
@@ -173,19 +182,27 @@ impl Problem {
 
     fn title(&self) -> String {
         match self {
-            Self::Query(what) => format!("Write the query in percent-encoded UTF-8: {what}."),
+            Self::Query { name, what } => {
+                format!("Write `{}` in the query in percent-encoded UTF-8: {what}.", shown(name))
+            }
             Self::LongQuery(most) => format!("Ask for less at once: a query has at most {most} bytes."),
             Self::UnknownParameter { name, known } => match known.is_empty() {
-                true => format!("Leave the parameter `{}` out: this request takes none.", brief(name)),
+                true => format!("Leave the parameter `{}` out: this request takes none.", shown(name)),
                 false => format!(
                     "There is no parameter `{}` here: take one of those in `parameters`.",
-                    brief(name)
+                    shown(name)
                 ),
             },
             Self::RepeatedParameter(name) => format!("Give the parameter `{name}` once."),
-            Self::BadValue { name, expected } => {
-                format!("Give `{name}` another value. Expected: {expected}.")
-            }
+            Self::BadValue { name, came, expected } => match came.trim().is_empty() {
+                true => format!("Give `{name}` a value. Expected: {expected}."),
+                false => {
+                    format!(
+                        "Give `{name}` another value than `{}`. Expected: {expected}.",
+                        shown_value(name, came)
+                    )
+                }
+            },
             Self::Together { name, other } => format!("Give either `{name}` or `{other}`, not both."),
             Self::BadId(name) => format!(
                 "Write `{name}` in the path with `~XX` for each byte outside A-Z, a-z, 0-9, `_` and `-`, as `href` has it."
@@ -244,8 +261,12 @@ impl Problem {
     /// Members beside those of every problem.
     fn more(&self) -> Map<String, Value> {
         let more = match self {
-            Self::UnknownParameter { name, known } => json!({"parameter": brief(name), "parameters": known}),
-            Self::RepeatedParameter(name) | Self::BadValue { name, .. } | Self::Together { name, .. } => {
+            Self::Query { name, .. } => json!({"parameter": shown(name)}),
+            Self::UnknownParameter { name, known } => json!({"parameter": shown(name), "parameters": known}),
+            Self::BadValue { name, came, expected } => {
+                json!({"parameter": name, "value": shown_value(name, came), "expected": expected})
+            }
+            Self::RepeatedParameter(name) | Self::Together { name, .. } | Self::BadId(name) => {
                 json!({"parameter": name})
             }
             Self::ForbiddenValue { name, permission } => {
@@ -281,12 +302,36 @@ impl Problem {
     }
 }
 
-/// A name that somebody made up, no longer than a name is.
-fn brief(name: &str) -> String {
+/// A parameter's value, as whoever wrote it is told of it: of one that may hold a number no digits that may be some of one, of any other as
+/// [`shown`] has it.
+fn shown_value(name: &str, came: &str) -> String {
+    if may_hold_a_number(name) { brief(&in_text(came)) } else { shown(came) }
+}
+
+/// What somebody wrote, as they are told of it: without what may be a phone number, which no error tells, wherever it was written. Figures and
+/// days stay.
+fn shown(written: &str) -> String {
+    match written.split("..").all(is_like_a_day) {
+        true => written.to_owned(),
+        false => brief(&in_name(written)),
+    }
+}
+
+/// Whether something is written as a day of these centuries is, be there one or not: `2025-06-31`.
+fn is_like_a_day(text: &str) -> bool {
+    let is_like =
+        |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    text.len() == "2025-06-31".len()
+        && (text.starts_with("19") || text.starts_with("20"))
+        && text.bytes().enumerate().all(is_like)
+}
+
+/// What somebody wrote, no longer than a name is.
+fn brief(written: &str) -> String {
     const MAX_CHARACTERS: usize = 40;
-    match name.char_indices().nth(MAX_CHARACTERS) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.to_owned(),
+    match written.char_indices().nth(MAX_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &written[..end]),
+        None => written.to_owned(),
     }
 }
 
@@ -303,9 +348,51 @@ mod tests {
                 "There is no parameter `daysdaysdaysdaysdaysdaysdaysdaysdaysdays…` here: take one of those in `parameters`.",
             ),
             (
-                Problem::BadValue { name: "limit", expected: "a number from 1 to 1000".to_owned() },
+                Problem::BadValue {
+                    name: "limit",
+                    came: "0".to_owned(),
+                    expected: "a number from 1 to 1000".to_owned(),
+                },
                 400,
-                "Give `limit` another value. Expected: a number from 1 to 1000.",
+                "Give `limit` another value than `0`. Expected: a number from 1 to 1000.",
+            ),
+            (
+                Problem::BadValue {
+                    name: "callee",
+                    came: "to 13700009182".to_owned(),
+                    expected: "a number".to_owned(),
+                },
+                400,
+                "Give `callee` another value than `to ***********`. Expected: a number.",
+            ),
+            // A number may be given where none belongs.
+            (
+                Problem::BadValue {
+                    name: "limit",
+                    came: "447911123456".to_owned(),
+                    expected: "a number from 1 to 1000".to_owned(),
+                },
+                400,
+                "Give `limit` another value than `************`. Expected: a number from 1 to 1000.",
+            ),
+            (
+                Problem::BadValue {
+                    name: "day",
+                    came: "2025-06-07..2025-06-01".to_owned(),
+                    expected: "x".to_owned(),
+                },
+                400,
+                "Give `day` another value than `2025-06-07..2025-06-01`. Expected: x.",
+            ),
+            (
+                Problem::UnknownParameter { name: "137/0000/9182".to_owned(), known: vec![] },
+                400,
+                "Leave the parameter `***/****/****` out: this request takes none.",
+            ),
+            (
+                Problem::BadValue { name: "day", came: " ".to_owned(), expected: "a date".to_owned() },
+                400,
+                "Give `day` a value. Expected: a date.",
             ),
             (
                 Problem::Forbidden(Permission::SeeNumbers),

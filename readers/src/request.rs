@@ -42,8 +42,12 @@ impl Query {
             return Err(Problem::LongQuery(MAX_QUERY_BYTES));
         }
         let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((decoded(name)?, decoded(value)?))
+            let (raw, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decoded(raw).map_err(|what| Problem::Query { name: raw.to_owned(), what })?;
+            match decoded(value) {
+                Ok(value) => Ok((name, value)),
+                Err(what) => Err(Problem::Query { name, what }),
+            }
         });
         Ok(Self(pairs.collect::<Result<_, Problem>>()?))
     }
@@ -90,11 +94,16 @@ impl Query {
     pub fn all<T>(&self, parameter: &'static Parameter<T>) -> Result<Vec<T>, Problem> {
         let name = parameter.described.name;
         let values = self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
-        let read = values.map(|value| match value.chars().any(char::is_control) {
-            true => Err("a text without control characters".to_owned()),
-            false => (parameter.read)(value),
+        let read = values.map(|value| {
+            let read = match (parameter.read)(value) {
+                Ok(_) if value.chars().any(char::is_control) => {
+                    Err("a text without control characters".to_owned())
+                }
+                read => read,
+            };
+            read.map_err(|expected| Problem::BadValue { name, came: value.clone(), expected })
         });
-        read.map(|value| value.map_err(|expected| Problem::BadValue { name, expected })).collect()
+        read.collect()
     }
 
     /// The same query, going on elsewhere.
@@ -113,18 +122,18 @@ impl Query {
     }
 }
 
-/// A name or a value as it is meant.
-fn decoded(text: &str) -> Result<String, Problem> {
+/// A name or a value as it is meant; where it can't be read, why.
+fn decoded(text: &str) -> Result<String, &'static str> {
     let bytes = text.as_bytes();
     let is_escape =
         |at: usize| bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
     if bytes.iter().enumerate().any(|(at, byte)| *byte == b'%' && !is_escape(at)) {
-        return Err(Problem::Query("`%` stands before two hexadecimal digits, itself it is `%25`"));
+        return Err("`%` stands before two hexadecimal digits, itself it is `%25`");
     }
     let spaced = text.replace('+', " ");
     match percent_decode_str(&spaced).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),
-        Err(_) => Err(Problem::Query("it has bytes that are no UTF-8")),
+        Err(_) => Err("it has bytes that are no UTF-8"),
     }
 }
 
@@ -200,12 +209,15 @@ impl<'a> Range<'a> {
     }
 }
 
+/// Java's own client writes `.2`, others more than three digits: they are understood too.
 fn thousandths(quality: &str) -> Option<u16> {
     let (whole, fraction) = quality.split_once('.').unwrap_or((quality, ""));
-    let digits = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    let fraction: u16 = format!("{fraction:0<3}").parse().ok().filter(|_| digits)?;
+    if quality.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let fraction: u16 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
     match whole {
-        "0" => Some(fraction),
+        "" | "0" => Some(fraction),
         "1" if fraction == 0 => Some(1_000),
         _ => None,
     }
@@ -239,6 +251,14 @@ mod tests {
             (Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), Some(0)),
             (Some("text/html"), None),
             (Some("application/json;q=0"), None),
+            (Some("*/*;q=0"), None),
+            (Some("text/*;q=0, application/*;q=0.000"), None),
+            (Some("application/json;q=0, */*;q=0.001"), Some(1)),
+            (Some("*/*;q=0, text/csv"), Some(1)),
+            (Some("text/html, *; q=.2, */*; q=.2"), Some(0)),
+            (Some("application/json;q=0.3333, text/csv;q=0.3339"), Some(0)),
+            (Some("application/json;q=0.3333, text/csv;q=0.3343"), Some(1)),
+            (Some("application/json;q=., text/csv;q="), None),
             (Some("application/json;q=2, text/csv;q=x"), None),
             (Some(",;/*;,"), None),
         ] {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -131,6 +132,9 @@ pub fn dynamodb(account: &Account, stores: &StoreConfig, patience: Patience) -> 
         .region(aws_sdk_dynamodb::config::Region::new(account.region.clone()))
         .credentials_provider(account.credentials.clone())
         .http_client(bounded_http_client())
+        // Each attempt has its end, the answer's body included: to watch how fast bodies flow beside that costs each request, and finds
+        // nothing.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(patience.dynamodb())
         .retry_config(
             RetryConfig::standard()

@@ -6,7 +6,8 @@ use shared::model::{Instant, SourceUrl};
 use tokio::time;
 
 use crate::Archiver;
-use crate::copy::{Copier, CopyError};
+use crate::copy::Copier;
+use crate::copy_error::CopyError;
 use crate::renew::{FreshUrl, NoFreshUrl, Renewals};
 use crate::retry::{Circumstances, Setback, Verdict};
 

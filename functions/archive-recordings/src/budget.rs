@@ -2,16 +2,19 @@
 //!
 //! A copy takes from it what it holds: the recording's length where the source tells it, else a part; of a large recording one part, and up
 //! to three where nobody waits. Before the source is asked nobody knows how much that will be, so that a copy enters with an estimate, of what
-//! the last ones held: as many are begun as there will be room for, and what the estimate has too much goes back at once. Whoever needs more gives
-//! back what he has, and waits in line: nobody waits for what another one who waits holds.
+//! the last ones held: as many are begun as there will be room for, and what the estimate has too much goes back at once. Who waits to enter
+//! asks anew once more is known. Whoever needs more gives back what he has, and waits in line: nobody waits for what another one who waits
+//! holds.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::select;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::copy::{MAX_PARTS, PART_BYTES};
-
+/// How large the parts of an upload are.
+pub(crate) const PART_BYTES: usize = 8 * 1024 * 1024;
+/// How many of one recording are held at most: one is read while two are sent, so that neither host waits for the other.
+pub(crate) const MAX_PARTS: usize = 3;
 /// The budget is divided into units of so many bytes.
 const UNIT_BYTES: u64 = 64 * 1024;
 /// What a copy holds beside the recording: the buffers of two connections.
@@ -24,8 +27,8 @@ const PART_UNITS: u32 = (PART_BYTES as u64 / UNIT_BYTES) as u32;
 pub(crate) struct Budget {
     units: Arc<Semaphore>,
     all: u32,
-    /// How many units a copy is expected to need.
-    estimate: Arc<AtomicU32>,
+    /// How many units a copy is expected to need; `None` before the first one's length is known.
+    estimate: watch::Sender<Option<u32>>,
 }
 
 /// What one copy has of it. It goes back when it is dropped.
@@ -41,19 +44,21 @@ impl Budget {
     pub(crate) fn new(bytes: u64) -> Self {
         let units = u32::try_from(bytes / UNIT_BYTES).unwrap_or(u32::MAX >> 4).min(u32::MAX >> 4);
         let all = units.max(PART_UNITS + OVERHEAD_UNITS);
-        Self {
-            units: Arc::new(Semaphore::new(all as usize)),
-            all,
-            // Nothing is known yet.
-            estimate: Arc::new(AtomicU32::new(PART_UNITS + OVERHEAD_UNITS)),
-        }
+        Self { units: Arc::new(Semaphore::new(all as usize)), all, estimate: watch::Sender::default() }
     }
 
     /// Waits for room for a copy of which nothing is known.
     pub(crate) async fn enter(&self) -> Reservation {
-        let expected = self.estimate.load(Ordering::Relaxed);
-        let held = self.take(expected).await;
-        Reservation { budget: self.clone(), held, parts: 0 }
+        let mut estimate = self.estimate.subscribe();
+        loop {
+            let expected = estimate.borrow_and_update().unwrap_or(PART_UNITS + OVERHEAD_UNITS);
+            // Else all who wait in line when the first answers come would enter with what was thought before.
+            select! {
+                biased;
+                held = self.take(expected) => return Reservation { budget: self.clone(), held, parts: 0 },
+                Ok(()) = estimate.changed() => {}
+            }
+        }
     }
 
     async fn take(&self, units: u32) -> Option<OwnedSemaphorePermit> {
@@ -63,10 +68,13 @@ impl Budget {
 
     /// Learns how much a copy needed: one that needs more counts at once, those that need less little by little.
     fn learn(&self, units: u32) {
-        let learn = |estimate: u32| {
-            Some(if units > estimate { units } else { estimate - (estimate - units).div_ceil(4) })
-        };
-        let _ = self.estimate.fetch_update(Ordering::Relaxed, Ordering::Relaxed, learn);
+        self.estimate.send_if_modified(|estimate| {
+            let learned = match *estimate {
+                Some(before) if units < before => before - (before - units).div_ceil(4),
+                _ => units,
+            };
+            estimate.replace(learned) != Some(learned)
+        });
     }
 }
 
@@ -148,6 +156,32 @@ mod tests {
         assert!(held(&budget) <= 64 * MIB);
         drop(copies);
         assert_eq!(held(&budget), 0);
+    }
+
+    #[tokio::test]
+    async fn who_waits_in_line_asks_for_what_the_last_ones_held() {
+        let budget = Budget::new(64 * MIB);
+        let mut first = Vec::new();
+        for _ in 0..7 {
+            first.push(budget.enter().await);
+        }
+        let (enter, mut entered) = tokio::sync::mpsc::unbounded_channel();
+        for _ in 0..100 {
+            let (budget, enter) = (budget.clone(), enter.clone());
+            tokio::spawn(async move { enter.send(budget.enter().await) });
+        }
+        tokio::task::yield_now().await;
+        assert!(entered.is_empty());
+        for copy in &mut first {
+            copy.fit(Some(240_000)).await;
+            tokio::task::yield_now().await;
+        }
+        // None of those who enter has been told its length yet.
+        while first.len() < 90 {
+            let more = timeout(Duration::from_secs(5), entered.recv()).await;
+            first.extend(more.expect("too few entered"));
+        }
+        assert!(held(&budget) <= 64 * MIB);
     }
 
     #[tokio::test]

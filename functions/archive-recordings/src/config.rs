@@ -10,7 +10,7 @@ use runtime::outbound::api::ApiSettings;
 use runtime::outbound::fetch::FetchSettings;
 use runtime::outbound::laaffic;
 
-use crate::copy::PART_BYTES;
+use crate::budget::PART_BYTES;
 use crate::lock::RecordingLock;
 
 /// `RECORDING_HOSTS` where it is not set: where Alibaba keeps recordings.
@@ -76,7 +76,7 @@ impl ArchiveConfig {
                 * 1024
                 * environment.number("ARCHIVE_BUDGET_MB", budget_mb(environment), 8..=9_999)?,
             concurrency: environment.number("ARCHIVE_CONCURRENCY", 256, 1..=256)?,
-            concurrency_per_host: environment.number("ARCHIVE_CONCURRENCY_PER_HOST", 96, 1..=256)?,
+            concurrency_per_host: environment.number("ARCHIVE_CONCURRENCY_PER_HOST", 128, 1..=256)?,
             min_bytes,
             lock: lock(environment)?,
             lease_s,
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(config.fetch.allowed_hosts.to_string(), "*.aliyuncs.com");
         assert_eq!(config.fetch.max_bytes, 512 * 1024 * 1024);
         assert_eq!((config.concurrency, config.min_bytes, config.lease_s), (256, 100, 60));
-        assert_eq!((config.concurrency_per_host, config.budget_bytes), (96, 224 * 1024 * 1024));
+        assert_eq!((config.concurrency_per_host, config.budget_bytes), (128, 224 * 1024 * 1024));
         assert_eq!(config.lock, None);
         assert_eq!(config.laaffic.base_url.to_string(), "https://api.laaffic.com/");
     }

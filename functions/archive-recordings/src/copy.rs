@@ -1,25 +1,24 @@
 //! One recording from its source to the bucket.
 //!
-//! What a copy holds it takes from the run's budget of bytes. The bytes pass through a part's buffer, are hashed on the way and judged before anything of them is visible: what ends
-//! within the first part is one `PutObject` of known length, what goes on is a multipart upload, which reads one part while
+//! What a copy holds it takes from the run's budget of bytes. The bytes pass through a part's buffer, are hashed on the way (`source`) and judged before anything of them is visible:
+//! what ends within the first part is one `PutObject` of known length, what goes on is a multipart upload, which reads one part while
 //! it sends others and is completed only once all of it came. Either is on condition that there is no object yet, so that an
 //! object under a recording's key is always complete and checked, and is never replaced.
 
 use std::pin::pin;
 use std::time::Duration;
 
-use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ObjectLockMode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use runtime::aws::brief;
 use runtime::backoff::Backoff;
-use runtime::outbound::fetch::{Body, FetchError, Fetcher, Prospect};
+use runtime::outbound::fetch::Fetcher;
 use runtime::store::bucket::Bucket;
 use runtime::store::job::{Copied, Job};
 use shared::model::Instant;
@@ -30,114 +29,16 @@ use tokio::time::{self, timeout_at};
 
 use crate::audio::{self, AudioType, EXTENSIONS, NotAudio};
 use crate::budget::{Budget, Reservation};
+use crate::copy_error::{CopyError, CutShort};
 use crate::lock::RecordingLock;
-use crate::retry::Setback;
+use crate::source::Source;
 
-/// How large the parts of an upload are.
-pub(crate) const PART_BYTES: usize = 8 * 1024 * 1024;
-/// How many of one recording are held at most: one is read while two are sent, so that neither host waits for the other.
-pub(crate) const MAX_PARTS: usize = 3;
 /// How often a put is tried while others put the same.
 const MAX_PUTS: u32 = 4;
 /// The pauses in between.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_millis(800));
-/// How many abandoned uploads one run removes.
-const MAX_SWEPT: i32 = 100;
 /// The longest id that goes into an object's metadata, in bytes once escaped: all of it has to fit into 2 KB.
 const MAX_METADATA_ID_BYTES: usize = 600;
-
-/// Why a recording was not copied. No message says more of its URL than the host.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CopyError {
-    /// It could not be fetched.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// The source answered with another status than 200.
-    #[error("the source answered with status {0}")]
-    Status(u16),
-    /// What came is no recording.
-    #[error(transparent)]
-    NotAudio(#[from] NotAudio),
-    /// The file's own header tells of more than came.
-    #[error("{0}")]
-    CutShort(CutShort),
-    /// The bucket failed.
-    #[error("the bucket did not {action}: {words}")]
-    Bucket {
-        /// What was asked of it.
-        action: &'static str,
-        /// What it said.
-        words: String,
-        /// The SDK's error.
-        source: BoxError,
-    },
-    /// There is an object under the key already.
-    #[error("there is an object already")]
-    AlreadyThere {
-        /// The key.
-        object_key: String,
-    },
-    /// It took the time that others of the recording's URLs need.
-    #[error("took so long that other URLs would not have been tried")]
-    TookTooLong,
-    /// The run had to end before the copy did.
-    #[error("the run ended")]
-    OutOfTime,
-}
-
-/// A recording whose header tells of more than there is.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("cut short: its header tells of {claimed} bytes, {bytes} came")]
-pub(crate) struct CutShort {
-    claimed: u64,
-    bytes: u64,
-}
-
-impl CutShort {
-    /// Compares; a header may be off by the byte that pads a chunk.
-    fn of(claimed: Option<u64>, bytes: u64) -> Option<Self> {
-        claimed.filter(|claimed| *claimed > bytes + 1).map(|claimed| Self { claimed, bytes })
-    }
-}
-
-impl CopyError {
-    /// What the error means for the recording; `None` where it says nothing of it.
-    pub(crate) fn setback(&self) -> Option<Setback> {
-        Some(match self {
-            Self::Fetch(error) => match error.prospect() {
-                Prospect::Never => Setback::Never,
-                Prospect::OnceAllowed => Setback::HostNotAllowed,
-                Prospect::Later => Setback::Passing,
-            },
-            Self::Status(404) => Setback::NotFound,
-            Self::Status(403 | 410) => Setback::Refused,
-            // 401 too: where it was seen, the same URL was good a little later.
-            Self::Status(_) | Self::NotAudio(_) | Self::CutShort(_) | Self::TookTooLong => Setback::Passing,
-            Self::Bucket { .. } | Self::AlreadyThere { .. } => Setback::Elsewhere,
-            Self::OutOfTime => return None,
-        })
-    }
-
-    /// Whether the URL itself is at fault, and another one of the same recording need not be: it is none, is refused, or leads where
-    /// nobody is let to.
-    pub(crate) fn is_of_the_url(&self) -> bool {
-        match self {
-            Self::Fetch(error) => match error.prospect() {
-                Prospect::Never => !matches!(error, FetchError::TooLarge { .. }),
-                Prospect::OnceAllowed => true,
-                Prospect::Later => false,
-            },
-            other => other.setback() == Some(Setback::Refused),
-        }
-    }
-
-    fn bucket<E>(action: &'static str) -> impl Fn(SdkError<E>) -> Self
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    {
-        move |error| Self::Bucket { action, words: brief(&error), source: error.into() }
-    }
-}
 
 /// Copies recordings.
 #[derive(Clone, Debug)]
@@ -220,7 +121,7 @@ impl Copier {
         bytes: Bytes,
         take_doubtful: bool,
     ) -> Result<Copied, CopyError> {
-        let copied = source.copied(object, take_doubtful)?;
+        let copied = copied(source, object, take_doubtful)?;
         let checksum = hex::decode(&copied.digests.sha256).unwrap_or_default();
         for round in 1.. {
             let put = self
@@ -238,7 +139,8 @@ impl Copier {
                 .metadata("sha256", &copied.digests.sha256)
                 .metadata("sha512", &copied.digests.sha512)
                 .body(ByteStream::from(bytes.clone()));
-            match put.send().await {
+            // Its bytes have a checksum, and TLS; signing them too would hash them once more.
+            match put.customize().disable_payload_signing().send().await {
                 Ok(_) => break,
                 Err(error) if error.code() == Some("PreconditionFailed") => {
                     return Err(CopyError::AlreadyThere { object_key: object.key.clone() });
@@ -282,7 +184,8 @@ impl Copier {
         let sent = self.send_parts(object, &upload_id, source, first, room, take_doubtful);
         let sent = in_time(cut_at, sent).await;
         if sent.is_err() {
-            self.abort(&object.key, &upload_id).await;
+            // Where that fails, a later run does it.
+            self.bucket.remove_upload(&object.key, &upload_id).await;
         }
         sent
     }
@@ -319,7 +222,7 @@ impl Copier {
             parts.push(sent?);
         }
         parts.sort_by_key(CompletedPart::part_number);
-        let copied = source.copied(object, take_doubtful)?;
+        let copied = copied(source, object, take_doubtful)?;
         let complete = self
             .bucket
             .client
@@ -355,20 +258,14 @@ impl Copier {
             .part_number(number)
             .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
             .body(ByteStream::from(part));
-        let uploaded = upload.send().await.map_err(CopyError::bucket("take a part"))?;
+        // Its bytes have a checksum, and TLS; signing them too would hash them once more.
+        let uploaded = upload.customize().disable_payload_signing().send().await;
+        let uploaded = uploaded.map_err(CopyError::bucket("take a part"))?;
         Ok(CompletedPart::builder()
             .part_number(number)
             .set_e_tag(uploaded.e_tag)
             .set_checksum_crc64_nvme(uploaded.checksum_crc64_nvme)
             .build())
-    }
-
-    /// Removes an upload's parts. Where that fails, a later run's [`Copier::sweep`] does it.
-    async fn abort(&self, key: &str, upload_id: &str) {
-        let abort = self.bucket.client.abort_multipart_upload().bucket(&self.bucket.name);
-        if let Err(error) = abort.key(key).upload_id(upload_id).send().await {
-            tracing::warn!(error = brief(&error), "upload_not_aborted");
-        }
     }
 
     /// Takes the object that is there for the recording: under such a key nothing appears but what is complete and checked.
@@ -396,34 +293,6 @@ impl Copier {
             doubt: CutShort::of(claimed, bytes).map(|cut_short| cut_short.to_string()),
         })
     }
-
-    /// Removes uploads of recordings that a run began before `abandoned_since` and did not live to end. Some at a time; what
-    /// goes wrong with it is left to the next run.
-    pub(crate) async fn sweep(&self, abandoned_since: Instant) {
-        let list = self
-            .bucket
-            .client
-            .list_multipart_uploads()
-            .bucket(&self.bucket.name)
-            .prefix("recordings/")
-            .max_uploads(MAX_SWEPT);
-        let listed = match list.send().await {
-            Ok(listed) => listed,
-            Err(error) => {
-                tracing::warn!(error = brief(&error), "uploads_not_listed");
-                return;
-            }
-        };
-        let abandoned_since = DateTime::from_millis(abandoned_since.epoch_millis());
-        for upload in listed.uploads() {
-            if let (Some(key), Some(upload_id), Some(initiated)) =
-                (upload.key(), upload.upload_id(), upload.initiated())
-                && *initiated < abandoned_since
-            {
-                self.abort(key, upload_id).await;
-            }
-        }
-    }
 }
 
 async fn in_time<T>(
@@ -431,6 +300,21 @@ async fn in_time<T>(
     work: impl Future<Output = Result<T, CopyError>>,
 ) -> Result<T, CopyError> {
     timeout_at(cut_at, work).await.unwrap_or(Err(CopyError::OutOfTime))
+}
+
+/// What became of a recording, once all of it has come.
+fn copied(source: Source, object: &Object, take_doubtful: bool) -> Result<Copied, CopyError> {
+    let doubt = match CutShort::of(source.claimed_bytes, source.bytes) {
+        Some(cut_short) if !take_doubtful => return Err(CopyError::CutShort(cut_short)),
+        doubt => doubt.map(|cut_short| cut_short.to_string()),
+    };
+    Ok(Copied {
+        object_key: object.key.clone(),
+        bytes: source.bytes,
+        digests: source.digests(),
+        media_type: object.audio.media_type.clone(),
+        doubt,
+    })
 }
 
 /// The object that a recording becomes.
@@ -464,124 +348,5 @@ impl Object {
             lock_mode: lock.map(|lock| lock.mode.clone()),
             locked_until: lock.map(|lock| DateTime::from_millis(lock.until(now).epoch_millis())),
         }
-    }
-}
-
-/// A recording as it comes in, counted and hashed.
-struct Source {
-    body: Body,
-    content_type: Option<String>,
-    /// How many bytes the source announced.
-    length: Option<u64>,
-    hasher: Hasher,
-    bytes: u64,
-    /// How many bytes the file's header tells of.
-    claimed_bytes: Option<u64>,
-    /// Whether all of it has come.
-    ended: bool,
-    /// The part that is being filled. It is taken out to be sent, and its memory comes back once it was.
-    buffer: BytesMut,
-    /// What came beyond the part.
-    rest: Bytes,
-}
-
-impl Source {
-    async fn open(fetcher: &Fetcher, url: &str) -> Result<Self, CopyError> {
-        let fetched = fetcher.get(url).await?;
-        // 206 is none either: nobody asked for a part.
-        if fetched.status != 200 {
-            return Err(CopyError::Status(fetched.status));
-        }
-        Ok(Self {
-            body: fetched.body,
-            content_type: fetched.media_type,
-            length: fetched.content_length,
-            hasher: Hasher::default(),
-            bytes: 0,
-            claimed_bytes: None,
-            ended: false,
-            buffer: BytesMut::new(),
-            rest: Bytes::new(),
-        })
-    }
-
-    /// Makes room for the first part. Memory that is not written to is nobody's yet.
-    fn allocate(&mut self) {
-        let length = self.length.and_then(|length| usize::try_from(length).ok());
-        self.buffer.reserve(length.unwrap_or(PART_BYTES).min(PART_BYTES));
-    }
-
-    /// The next part: full, unless it is the last.
-    async fn next_part(&mut self) -> Result<Bytes, CopyError> {
-        if self.bytes > 0 {
-            self.buffer.reserve(PART_BYTES);
-        }
-        loop {
-            let taken = self.rest.len().min(PART_BYTES - self.buffer.len());
-            self.buffer.extend_from_slice(&self.rest.split_to(taken));
-            // The part is full only once more has come: the last one is to be known for the last.
-            if !self.rest.is_empty() {
-                break;
-            }
-            match self.body.next_chunk().await {
-                Some(chunk) => {
-                    self.rest = chunk?;
-                    self.hasher.update(&self.rest);
-                    self.bytes += self.rest.len() as u64;
-                }
-                None => {
-                    self.ended = true;
-                    break;
-                }
-            }
-        }
-        Ok(self.buffer.split().freeze())
-    }
-
-    /// What became of it, once it has ended.
-    fn copied(self, object: &Object, take_doubtful: bool) -> Result<Copied, CopyError> {
-        let doubt = match CutShort::of(self.claimed_bytes, self.bytes) {
-            Some(cut_short) if !take_doubtful => return Err(CopyError::CutShort(cut_short)),
-            doubt => doubt.map(|cut_short| cut_short.to_string()),
-        };
-        Ok(Copied {
-            object_key: object.key.clone(),
-            bytes: self.bytes,
-            digests: self.hasher.finish(),
-            media_type: object.audio.media_type.clone(),
-            doubt,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_tells_what_it_means_and_whether_another_url_need_have_it() {
-        for (error, setback, is_of_the_url) in [
-            (CopyError::Status(404), Some(Setback::NotFound), false),
-            (CopyError::Status(403), Some(Setback::Refused), true),
-            (CopyError::Status(410), Some(Setback::Refused), true),
-            // Where it was seen, the same URL was good a little later.
-            (CopyError::Status(401), Some(Setback::Passing), false),
-            (CopyError::Status(503), Some(Setback::Passing), false),
-            (CopyError::Status(206), Some(Setback::Passing), false),
-            (CopyError::NotAudio(NotAudio::Text), Some(Setback::Passing), false),
-            (CopyError::TookTooLong, Some(Setback::Passing), false),
-            (CopyError::AlreadyThere { object_key: String::new() }, Some(Setback::Elsewhere), false),
-            (CopyError::OutOfTime, None, false),
-        ] {
-            assert_eq!((error.setback(), error.is_of_the_url()), (setback, is_of_the_url), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_file_is_cut_short_where_its_header_tells_of_more_than_its_padding() {
-        assert!(CutShort::of(None, 5).is_none());
-        assert!(CutShort::of(Some(101), 100).is_none(), "the byte that pads a chunk");
-        let cut_short = CutShort::of(Some(102), 100).unwrap();
-        assert_eq!(cut_short.to_string(), "cut short: its header tells of 102 bytes, 100 came");
     }
 }

@@ -10,6 +10,7 @@ mod audio;
 mod budget;
 mod config;
 mod copy;
+mod copy_error;
 mod due;
 mod holding;
 mod lock;
@@ -18,6 +19,7 @@ mod renew;
 mod report;
 mod retry;
 mod run;
+mod source;
 
 use std::fmt;
 

@@ -1,10 +1,12 @@
 //! What is due, in the order in which it is worked on. Pure.
 //!
-//! What expires first comes first; what has no expiry comes after, in the order in which it became due. Recordings over which runs died are
+//! What expires first comes first; what has no expiry comes after, in the order in which it became due. What is alike comes in an order that is
+//! another one in each run: by when a recording was tried, lists would tell between which others its call's id is. Recordings over which runs died are
 //! suspects: they come last, and fewer at once the more runs died, so that the one that is to blame is alone in the end, and keeps no other
 //! from being archived.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 
 use runtime::store::due::DueRecording;
 use shared::model::Instant;
@@ -29,25 +31,29 @@ pub(crate) fn at_once(level: Level, room: usize) -> usize {
 /// The most bytes of keys that are taken out at once: a lease names them, and an item has 400 KB.
 const MAX_BYTES: usize = 128 * 1024;
 
-/// By what entries are sorted: the expiry, where there is one, and since when each is due. The keys tell apart what is alike.
-pub(crate) type Urgency = (bool, Option<Instant>, Instant, String, String);
+/// By what entries are sorted: the expiry, where there is one, and since when each is due. A code of the keys comes between what is alike.
+pub(crate) type Urgency = (bool, Option<Instant>, Instant, u64, String, String);
 
-pub(crate) fn urgency(entry: &DueRecording) -> Urgency {
-    let expires_at = entry.source_expires_at;
-    (expires_at.is_none(), expires_at, entry.due_at, entry.pk.clone(), entry.sk.clone())
+/// How urgent an entry is. `ties` is what codes of keys are made by.
+pub(crate) fn urgency(ties: &RandomState, entry: &DueRecording) -> Urgency {
+    let (expires_at, tie) = (entry.source_expires_at, ties.hash_one((&entry.pk, &entry.sk)));
+    (expires_at.is_none(), expires_at, entry.due_at, tie, entry.pk.clone(), entry.sk.clone())
 }
 
 /// What is due and not begun, by level and shard.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
+    /// Another one in each run.
+    ties: RandomState,
     levels: [BTreeMap<u8, BTreeMap<Urgency, DueRecording>>; AT_ONCE.len()],
 }
 
 impl Queue {
     /// Adds an entry to a level.
     pub(crate) fn add(&mut self, level: Level, entry: DueRecording) {
+        let urgency = urgency(&self.ties, &entry);
         if let Some(shards) = self.levels.get_mut(level) {
-            shards.entry(keys::shard_of(&entry.pk)).or_default().insert(urgency(&entry), entry);
+            shards.entry(keys::shard_of(&entry.pk)).or_default().insert(urgency, entry);
         }
     }
 
@@ -136,6 +142,15 @@ mod tests {
         assert_eq!(ids(&queue.take(0, 3, |_| true)), ["soon", "mid", "late"]);
         assert_eq!(ids(&queue.take(0, 3, |_| true)), ["b", "c"]);
         assert_eq!(queue.next_level(false, |_| true), None);
+    }
+
+    /// By chance once in 20! times.
+    #[test]
+    fn what_is_alike_does_not_come_in_the_order_of_its_ids() {
+        let mut queue = Queue::default();
+        (10..30).for_each(|n| queue.add(0, entry(&n.to_string(), Some(60), 0)));
+        let taken = queue.take(0, 20, |_| true);
+        assert!(taken.len() == 20 && !ids(&taken).is_sorted());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use runtime::metrics::{ArchiveCounts, Metrics};
 use runtime::store::due::DueRecording;
 use runtime::store::table::TableError;
 use serde::Serialize;
+use shared::masking::Hidden;
 use shared::model::Instant;
 
 use crate::{ArchiveError, FUNCTION};
@@ -196,7 +197,8 @@ impl Ledger {
             ..self.report
         };
         for (host, recordings) in &self.refused_hosts {
-            tracing::warn!(function = FUNCTION, host, recordings, "host_not_allowed");
+            let host = Hidden::default().in_id(host);
+            tracing::warn!(function = FUNCTION, %host, recordings, "host_not_allowed");
         }
         tracing::info!(
             function = FUNCTION,

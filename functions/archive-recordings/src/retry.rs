@@ -13,6 +13,8 @@ const LONGEST_PAUSE_S: i64 = 6 * 3_600;
 const LONGEST_PAUSE_FOR_OPERATOR_S: i64 = 3_600;
 /// For this long after the push a file may just not be there yet.
 const YOUNG_S: i64 = 3_600;
+/// The longest pause meanwhile: it should not take long to see that the file has come.
+const LONGEST_PAUSE_WHILE_YOUNG_S: i64 = 300;
 /// A run comes by every five minutes at the latest; what is due this long before the expiry is tried before it.
 const RUN_S: i64 = 360;
 /// For this long after the expiry a failure that may pass is given the chance to: the expiry may be a mere document's word.
@@ -119,11 +121,9 @@ impl Circumstances {
     }
 
     fn pause_s(&self, setback: Setback, chance: f64) -> i64 {
-        let doublings = match setback {
-            Setback::NotFound if self.is_young() => 0,
-            _ => self.attempts.saturating_sub(1).min(16),
-        };
+        let doublings = self.attempts.saturating_sub(1).min(16);
         let longest = match setback {
+            Setback::NotFound if self.is_young() => LONGEST_PAUSE_WHILE_YOUNG_S,
             Setback::HostNotAllowed => LONGEST_PAUSE_FOR_OPERATOR_S,
             _ => LONGEST_PAUSE_S,
         };
@@ -192,8 +192,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_yet_is_asked_for_every_minute_for_an_hour() {
-        assert_eq!(pause_s(after(120, 7), Setback::NotFound), 60);
+    fn what_is_not_there_yet_is_asked_for_ever_later_but_every_five_minutes_for_an_hour() {
+        let pauses: Vec<_> = [1, 2, 3, 4, 7].map(|n| pause_s(after(120, n), Setback::NotFound)).into();
+        assert_eq!(pauses, [60, 120, 240, 300, 300]);
         assert_eq!(pause_s(after(3_600, 7), Setback::NotFound), 3_840);
     }
 

@@ -5,6 +5,7 @@
 //! that: a batch was read and named, a recording is settled, it is time to look at the leases.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::RandomState;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use runtime::deadline::Deadline;
 use runtime::store::due::DueRecording;
 use runtime::store::job::{Job, Settled};
 use runtime::store::table::TableError;
+use shared::masking::Hidden;
 use shared::model::{Instant, Recording, RecordingState};
 use shared::normalize::recording_url::clean_url;
 use shared::record::keys;
@@ -56,6 +58,8 @@ pub(crate) struct Run<'a> {
     start_until: time::Instant,
     cut_at: time::Instant,
     places: Places,
+    /// By what is ordered that is equally urgent.
+    ties: RandomState,
     /// What can't be read: the keys of the items.
     set_aside: Mutex<HashSet<[String; 2]>>,
 }
@@ -97,6 +101,7 @@ impl<'a> Run<'a> {
             start_until: deadline.less(START_RESERVE.min(time_left / 5)),
             cut_at: deadline.less(CUT_RESERVE.min(time_left / 20)),
             places: Places::new(archiver.config.concurrency, archiver.config.concurrency_per_host),
+            ties: RandomState::new(),
             set_aside: Mutex::default(),
         }
     }
@@ -106,7 +111,8 @@ impl<'a> Run<'a> {
         let config = &self.archiver.config;
         let longest_s =
             i64::try_from(config.fetch.total_timeout.as_secs()).unwrap_or(i64::MAX) + config.lease_s;
-        self.archiver.copier.sweep(self.clock.now.plus_seconds(-longest_s)).await;
+        let died_before = self.clock.now.plus_seconds(-longest_s);
+        self.archiver.copier.bucket.remove_uploads(&["recordings/"], died_before).await;
     }
 
     /// Works on what is due of the entries of all shards, as far as this run gets the shards, and tells what came of them.
@@ -290,7 +296,7 @@ impl<'a> Run<'a> {
             }
         }
         // Over all shards: who comes first gets the first place.
-        batch.jobs.sort_by_cached_key(|(entry, _)| queue::urgency(entry));
+        batch.jobs.sort_by_cached_key(|(entry, _)| queue::urgency(&self.ties, entry));
         batch
     }
 
@@ -351,7 +357,10 @@ impl<'a> Run<'a> {
         let Failed { verdict, reason, refused_host, fresh } = failed;
         // By the hash of its call: whoever knows the call finds the line.
         let call = keys::element_digest(&keys::call_pk(&job.call));
-        tracing::warn!(function = FUNCTION, call, host = host_of(&job.recording), reason, "not_archived");
+        // A push may name any host.
+        let host = host_of(&job.recording);
+        let host = Hidden::default().in_id(&host);
+        tracing::warn!(function = FUNCTION, call, %host, reason, "not_archived");
         let table = &self.archiver.table;
         let (settled, noted) = match verdict {
             Verdict::Retry { at } => {

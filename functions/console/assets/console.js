@@ -4,9 +4,32 @@ const all = (query, of = document) => [...of.querySelectorAll(query)];
 const one = (query, of = document) => of.querySelector(query);
 document.documentElement.classList.add("script");
 
-// Forms that are sent once something is chosen.
-all("form[data-auto]").forEach((form) =>
-  form.addEventListener("change", (event) => event.target.value && form.requestSubmit()));
+// Forms that are sent once something is chosen by a pointer: by keys one goes through what is not meant yet, and sends with Enter.
+all("form[data-auto]").forEach((form) => {
+  let typed = false;
+  form.addEventListener("keydown", (event) => {
+    typed = true;
+    // Fields and buttons send by themselves.
+    if (event.key === "Enter" && event.target.matches("select")) { event.preventDefault(); form.requestSubmit(); }
+  });
+  form.addEventListener("pointerdown", () => { typed = false; });
+  form.addEventListener("change", (event) => event.target.value && !typed && form.requestSubmit());
+});
+// A page that the browser kept is asked for anew: a number that was shown once is gone.
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+
+// What is chosen from closes once one goes on.
+const choice = one(".choice");
+if (choice) {
+  for (const event of ["click", "focusin"]) addEventListener(event, ({ target }) => choice.contains(target) || (choice.open = false));
+  choice.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") { choice.open = false; one("summary", choice).focus(); }
+  });
+  choice.addEventListener("change", () => {
+    const names = all(":checked", choice).map((box) => box.parentNode.textContent.trim());
+    one(".chosen", choice).textContent = names.join(choice.dataset.and) || choice.dataset.any;
+  });
+}
 
 const clock = (seconds) => {
   const whole = Math.max(0, Math.floor(seconds));
@@ -133,7 +156,9 @@ function start(box) {
     if (turns[current]) turns[current].li.scrollIntoView({ block: "center" });
     return true;
   };
-  all(".turns a").forEach((link) => link.addEventListener("click", (event) => {
+  all(".turns").forEach((list) => list.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (!link) return;
     event.preventDefault();
     history.replaceState(null, "", link.hash);
     linked();
@@ -162,7 +187,7 @@ document.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
   const done = () => event.preventDefault();
   if (player) {
-    if (key === " " && !at.closest("button, a, summary, [type=radio]")) { done(); return player.toggle(); }
+    if (key === " " && !at.closest("button, summary, [type=radio]")) { done(); return player.toggle(); }
     if (!at.closest("[type=radio]")) {
       if (key === "arrowleft") { done(); return player.by(-5); }
       if (key === "arrowright") { done(); return player.by(5); }
@@ -172,7 +197,8 @@ document.addEventListener("keydown", (event) => {
   }
   if (review) {
     const verdict = all("[name=verdict]", review)[Number(key) - 1];
-    if (verdict) { verdict.checked = true; return verdict.focus(); }
+    // Where it is not in the focus, arrows and space are the player's.
+    if (verdict) { verdict.checked = true; return document.activeElement.blur(); }
     if (key === "n") { done(); return one("textarea", review).focus(); }
     if (key === "s") { done(); return one("[value=next]", review).click(); }
   }

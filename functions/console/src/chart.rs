@@ -16,6 +16,7 @@ const HEAD: u64 = 18;
 pub(crate) fn hours(frame: &Frame<'_>, counts: &[u64]) -> Markup {
     let w = frame.words;
     let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let first_most = (0..).zip(counts).find(|(_, count)| **count == most).map(|(hour, _)| hour);
     let step = WIDTH / 24;
     let height = |count: u64| if count == 0 { 0 } else { (count * (HEIGHT - FOOT - HEAD) / most).max(2) };
     html! {
@@ -29,7 +30,8 @@ pub(crate) fn hours(frame: &Frame<'_>, counts: &[u64]) -> Markup {
                             title { (format!("{hour:02}:00 · {}", grouped(count))) }
                         }
                     }
-                    @if count == most && count > 0 {
+                    // One tells the scale. Others beside it would stand over each other.
+                    @if first_most == Some(hour) {
                         text.value x=(hour * step + step / 2) y=(HEIGHT - FOOT - tall - 3) { (grouped(count)) }
                     }
                     @if hour % 3 == 0 { text x=(hour * step + step / 2) y=(HEIGHT - 3) { (format!("{hour:02}")) } }
@@ -54,6 +56,8 @@ pub(crate) fn hours(frame: &Frame<'_>, counts: &[u64]) -> Markup {
 /// A row of a chart of shares.
 pub(crate) struct Share {
     pub(crate) name: String,
+    /// What is to be known of the name beside.
+    pub(crate) title: Option<String>,
     pub(crate) count: u64,
     /// Where the calls are.
     pub(crate) href: Option<String>,
@@ -71,9 +75,9 @@ pub(crate) fn shares(frame: &Frame<'_>, caption: &str, of: &str, rows: &[Share],
                     tr { th scope="col" { (of) } th scope="col" { (caption) } th scope="col" { (w.count) } th scope="col" { (w.share) } }
                 }
                 tbody {
-                    @for Share { name, count, href } in rows {
+                    @for Share { name, title, count, href } in rows {
                         tr {
-                            th scope="row" {
+                            th scope="row" title=[title] {
                                 @match href { Some(href) => a href=(href) { (name) }, None => (name) }
                             }
                             td.bars {

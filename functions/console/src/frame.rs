@@ -11,22 +11,7 @@ use shared::reading::Zone;
 use crate::asset::{ICON, SCRIPT, STYLE};
 use crate::session::Session;
 use crate::words::{Language, Words};
-
-/// The zones that can be chosen. Any other is taken in a page's URL.
-pub(crate) const ZONES: [&str; 12] = [
-    "Asia/Shanghai",
-    "Asia/Hong_Kong",
-    "Asia/Singapore",
-    "Asia/Jakarta",
-    "Asia/Manila",
-    "Asia/Bangkok",
-    "Asia/Kolkata",
-    "Asia/Dubai",
-    "Europe/Berlin",
-    "America/Mexico_City",
-    "America/Sao_Paulo",
-    "UTC",
-];
+use crate::zones;
 
 /// The page that is shown, among those of the menu.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,14 +126,16 @@ impl Frame<'_> {
         let w = self.words;
         let others: Vec<_> =
             Language::ALL.into_iter().filter(|language| *language != self.language).collect();
-        let own = (!ZONES.contains(&self.zone.name())).then(|| self.zone.name());
+        let own = self.zone.name();
+        let own = (!zones::ALL.iter().any(|zone| zone.id == own)).then_some((own, own));
+        let zones = zones::ALL.iter().map(|zone| (zone.id, zone.name(self.language)));
         html! {
             form.choices action="/choices" method="post" data-auto aria-label=(w.settings) {
                 (self.form_fields())
                 label.hidden for="zone" { (w.time_zone) }
                 select id="zone" name="zone" {
-                    @for zone in own.into_iter().chain(ZONES) {
-                        option value=(zone) selected[zone == self.zone.name()] { (zone) }
+                    @for (id, name) in own.into_iter().chain(zones) {
+                        option value=(id) selected[id == self.zone.name()] { (name) }
                     }
                 }
                 button.plain.nojs { (w.apply) }
@@ -276,8 +263,7 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// A text that is too long to be shown whole, cut: a hostile one must not blow a table up.
 pub(crate) fn brief(text: &str, characters: usize) -> String {
-    let shown: String =
-        text.chars().filter(|character| !is_invisible(*character)).take(characters + 1).collect();
+    let shown: String = shown(text).take(characters + 1).collect();
     match shown.chars().count() > characters {
         true => shown.chars().take(characters).chain(['…']).collect(),
         false => shown,
@@ -290,11 +276,46 @@ fn is_invisible(character: char) -> bool {
         || (character.is_control() && !matches!(character, '\n' | '\t'))
 }
 
+/// What joins two characters, or keeps them apart: Hindi and Persian are spelt with these, and families of emoji are made of them.
+fn is_joiner(character: char) -> bool {
+    matches!(character, '\u{200c}' | '\u{200d}')
+}
+
+/// The characters of a text that may be shown: no invisible ones, but for a joiner where it may be one.
+fn shown(text: &str) -> impl Iterator<Item = char> {
+    let mut before = ' ';
+    text.chars().filter(move |character| {
+        let joins = is_joiner(*character) && !before.is_ascii() && !is_joiner(before);
+        let is_shown = joins || !is_invisible(*character);
+        if is_shown {
+            before = *character;
+        }
+        is_shown
+    })
+}
+
 /// A text as it may be shown, whole, but for what is invisible.
 pub(crate) fn visible(text: &str) -> std::borrow::Cow<'_, str> {
     match text.chars().any(is_invisible) {
-        true => text.chars().filter(|character| !is_invisible(*character)).collect::<String>().into(),
+        true => shown(text).collect::<String>().into(),
         false => text.into(),
+    }
+}
+
+#[cfg(test)]
+impl Frame<'_> {
+    /// In English, for nobody.
+    pub(crate) fn of_test(now: Instant) -> Self {
+        Self {
+            words: Language::English.words(),
+            language: Language::English,
+            zone: Zone::default(),
+            now,
+            session: None,
+            sealer: None,
+            form_token: String::new(),
+            here: "/".to_owned(),
+        }
     }
 }
 
@@ -315,5 +336,14 @@ mod tests {
         assert_eq!(brief("abcdef", 3), "abc…");
         assert_eq!(brief("a\u{202e}b\0c", 9), "abc");
         assert_eq!(visible("a\u{202e}b\u{0}\nc"), "ab\nc");
+    }
+
+    #[test]
+    fn what_is_spelt_with_joiners_keeps_them_and_nothing_else_does() {
+        for spelt in ["👩\u{200d}👩\u{200d}👧", "क्\u{200d}ष", "می\u{200c}خواهم"] {
+            assert_eq!(visible(spelt), spelt);
+            assert_eq!(brief(spelt, 40), spelt);
+        }
+        assert_eq!(visible("\u{200d}pay\u{200c}pal é\u{200d}\u{200d}\u{200b}x"), "paypal é\u{200d}x");
     }
 }

@@ -11,6 +11,8 @@ mod asset;
 mod carried;
 mod chart;
 mod cookie;
+mod dead_letters;
+mod findings;
 mod frame;
 mod link;
 mod pages;
@@ -20,6 +22,7 @@ mod route;
 mod session;
 mod sign_in;
 mod words;
+mod zones;
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -47,6 +50,7 @@ use url::form_urlencoded;
 
 pub use cookie::Served;
 use cookie::{CHOICE, Cookie, SESSION};
+use dead_letters::DeadLetters;
 use frame::{Frame, Page};
 use link::Filters;
 use route::{Form, Name, NotFound, Route};
@@ -71,6 +75,7 @@ pub struct Console {
     client_secret: ClientSecret,
     /// What is asked of the issuer at a sign-in.
     scope: String,
+    dead_letters: DeadLetters,
     served: Served,
 }
 
@@ -87,6 +92,7 @@ impl Console {
             session_keys: SessionKeys::read(environment, &account)?,
             client_secret: ClientSecret::read(environment, &account)?,
             scope: scope(environment)?,
+            dead_letters: DeadLetters::read(environment, &account)?,
             served,
         })
     }
@@ -168,7 +174,8 @@ async fn answer(
     told.route = found.as_ref().ok().map(|found| found.route.name);
     // What the API has no route for comes here, and is its readers' all the same.
     let is_of_api = path == "/api" || path.starts_with("/api/");
-    let is_json = is_of_api || found.as_ref().is_ok_and(|found| found.form != Form::Html);
+    // Files are asked for by people, on a page: what is wrong is told on one.
+    let is_json = is_of_api || found.as_ref().is_ok_and(|found| found.form == Form::Json);
     let (result, allowed) = match found {
         Ok(found) => {
             (with_route(console, event, deadline, &frame, &found, sealer.as_ref(), told).await, None)
@@ -228,7 +235,8 @@ async fn with_route(
         }
         _ => {
             let Some(session) = frame.session else {
-                return Ok(not_signed_in(event, found, frame, sealer.err(), told, encoding));
+                let sent_from = field(&fields, "here").map_or(&*frame.here, sign_in::own_path);
+                return Ok(not_signed_in(found, frame, sent_from, sealer.err(), told, encoding));
             };
             if found.route.is_post {
                 check_form(console, event, session, &fields)?;
@@ -253,11 +261,11 @@ fn sign_in_failed(frame: &Frame<'_>, failure: &Failure, told: &mut Told, encodin
     html_answer(status, frame, &page, encoding)
 }
 
-/// What somebody gets who is not signed in: the way there, and back to where they are.
+/// What somebody gets who is not signed in: the way there, and back to where they are. `sent_from` is the page of a form.
 fn not_signed_in(
-    event: &Event,
     found: &route::Found<'_>,
     frame: &Frame<'_>,
+    sent_from: &str,
     failure: Option<Failure>,
     told: &mut Told,
     encoding: Option<&str>,
@@ -267,11 +275,15 @@ fn not_signed_in(
         return sign_in_failed(frame, &failure, told, encoding);
     }
     match found.form {
-        Form::Html if !found.route.is_post && found.route.name != Name::Recording => {
+        Form::Html | Form::Csv | Form::Xlsx
+            if !found.route.is_post && found.route.name != Name::Recording =>
+        {
             see(sign_in::path_of(&frame.here))
         }
-        // What a form wanted is not done; its page is come back to.
-        Form::Html if found.route.is_post => see(sign_in::path_of(parent_of(request::path(event)))),
+        // What a form wanted is not done. No redirect to the issuer: `form-action 'self'` would have the browser stay where it is, and say nothing.
+        Form::Html if found.route.is_post => {
+            html_answer(401, frame, &sign_in::ended(frame, sent_from), encoding)
+        }
         _ => Problem::Unauthenticated(runtime::auth::Refusal::NoToken).answer(),
     }
 }
@@ -322,6 +334,7 @@ async fn for_somebody(
     let asked = Asked {
         frame,
         served: console.served,
+        dead_letters: &console.dead_letters,
         event,
         found,
         fields,
@@ -341,9 +354,11 @@ async fn for_somebody(
 }
 
 fn check_permission(route: &'static Route, session: &Session) -> Result<(), Problem> {
-    match route.permission {
-        Some(permission) if !session.actor.may(permission) => Err(Problem::Forbidden(permission)),
-        _ => Ok(()),
+    // A form about calls shows some of them, or tells that they are there.
+    let of_calls = (route.is_post || route.name == Name::Found).then_some(Permission::ReadCalls);
+    match of_calls.into_iter().chain(route.permission).find(|permission| !session.actor.may(*permission)) {
+        Some(permission) => Err(Problem::Forbidden(permission)),
+        None => Ok(()),
     }
 }
 
@@ -351,6 +366,7 @@ fn check_permission(route: &'static Route, session: &Session) -> Result<(), Prob
 struct Asked<'a> {
     frame: &'a Frame<'a>,
     served: Served,
+    dead_letters: &'a DeadLetters,
     event: &'a Event,
     found: &'a route::Found<'a>,
     /// What a form brought.
@@ -444,6 +460,10 @@ fn frame_of<'a>(
     let zone = own.or_else(|| unescaped(zone).and_then(|zone| Zone::named(&zone))).unwrap_or_default();
     let query = &event.raw_query_string;
     let mark = if query.is_empty() { "" } else { "?" };
+    let path = request::path(event);
+    // What is told of a form is told on no page that could be come back to: that on which it stands can.
+    let is_form = event.request_context.http.method.eq_ignore_ascii_case("POST");
+    let here = if is_form { parent_of(path).to_owned() } else { format!("{path}{mark}{query}") };
     Frame {
         words: language.words(),
         language,
@@ -452,7 +472,7 @@ fn frame_of<'a>(
         session,
         sealer,
         form_token: session.map(Session::form_token).unwrap_or_default(),
-        here: sign_in::own_path(&format!("{}{mark}{query}", request::path(event))).to_owned(),
+        here: sign_in::own_path(&here).to_owned(),
     }
 }
 

@@ -22,6 +22,8 @@ impl Filters {
         let day = |name: &str| days.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let days = match (day(DAYS[0]), day(DAYS[1])) {
             (Some(first), Some(last)) if first == last => Some(first.to_owned()),
+            // Whoever mixes them up means the days between.
+            (Some(first), Some(last)) if first > last => Some(format!("{last}..{first}")),
             (Some(first), Some(last)) => Some(format!("{first}..{last}")),
             (Some(one), None) | (None, Some(one)) => Some(one.to_owned()),
             (None, None) => None,
@@ -35,6 +37,11 @@ impl Filters {
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a parameter that may stand there several times.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The same with another value of a parameter.
@@ -77,8 +84,12 @@ mod tests {
         let filters = Filters::of("task=&intent=A%26B&from=2025-06-01&to=2025-06-02&day=2024-01-01");
         assert_eq!(filters.at("/calls"), "/calls?intent=A%26B&day=2025-06-01..2025-06-02");
         assert_eq!(Filters::of("from=2025-06-01&to=2025-06-01").query(), "day=2025-06-01");
+        assert_eq!(Filters::of("from=2025-06-03&to=2025-06-01").query(), "day=2025-06-01..2025-06-03");
         assert_eq!(Filters::of("to=2025-06-01").query(), "day=2025-06-01");
         assert_eq!(filters.without(&["intent", "day"]).with("task", "7").query(), "task=7");
         assert_eq!(Filters::of("").at("/calls"), "/calls");
+        let several = Filters::of("outcome=busy&intent=A&outcome=no_answer&outcome=");
+        assert_eq!(several.all("outcome").collect::<Vec<_>>(), ["busy", "no_answer"]);
+        assert_eq!(several.query(), "outcome=busy&intent=A&outcome=no_answer");
     }
 }

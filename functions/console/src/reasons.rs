@@ -90,6 +90,12 @@ pub(crate) fn told(frame: &Frame<'_>, reason: &str) -> Markup {
     }
 }
 
+/// A reason in Chinese, as far as it is one of ours.
+pub(crate) fn in_chinese(reason: &str) -> String {
+    let parts = reason.split(BETWEEN).map(|part| in_words(part, true).unwrap_or(part.into()));
+    brief(&parts.collect::<Vec<_>>().join("；"), MAX_CHARACTERS)
+}
+
 /// A part of a reason, in Chinese or as it is; `None` where it is none of ours.
 fn in_words(part: &str, in_chinese: bool) -> Option<Cow<'_, str>> {
     let (is_of_another, part) = match part.strip_prefix(OTHER_URL.0) {

@@ -167,6 +167,12 @@ pub(crate) fn signed_out(frame: &Frame<'_>) -> Page {
     notice(frame, w.signed_out, w.sign_in, "/login")
 }
 
+/// The page of somebody whose session ended before they sent a form.
+pub(crate) fn ended(frame: &Frame<'_>, back: &str) -> Page {
+    let w = frame.words;
+    notice(frame, w.session_ended, w.sign_in, &path_of(back))
+}
+
 /// The page of somebody who could not sign in.
 pub(crate) fn failed(frame: &Frame<'_>, failure: &Failure) -> (u16, Page) {
     let w = frame.words;

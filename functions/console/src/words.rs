@@ -4,10 +4,7 @@
 //! The Chinese is that of the platforms' own consoles (任务, 接通率, 意向, 录音, 通话记录, 外呼, 被叫, 挂断方). docs/console.md tells which
 //! word stands for which term of the model.
 
-use readers::names::{self, Name};
-use shared::model::{HangupBy, Outcome, Provider, RecordingState};
-
-use crate::frame::grouped;
+mod values;
 
 /// A language of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,14 +100,14 @@ words! {
     hangup_by: "Ended by", "挂断方";
     recording: "Recording", "录音";
     recordings: "Recordings", "录音";
-    attempt: "Attempt", "第几次呼叫";
+    attempt: "Attempt", "呼叫轮次";
     out_id: "Own ID", "外部 ID";
     call_id: "Call ID", "通话 ID";
     script: "Script", "话术 ID";
     batch: "Batch", "批次 ID";
     callee_id: "Callee reference", "被叫标识";
     received: "First received", "首次接收时间";
-    without_task: "Without a task", "无任务";
+    without_task: "Without a task", "未归属任务";
     unknown: "Unknown", "未知";
     none: "None", "无";
     unknown_number: "Number unknown", "号码未知";
@@ -126,7 +123,7 @@ words! {
     // Today.
     answered: "Answered", "已接通";
     answer_rate: "Answer rate", "接通率";
-    connected: "Connected", "线路接通（含语音信箱等）";
+    connected: "Connected (with voicemail)", "线路接通（含语音信箱等）";
     talk_time: "Talk time", "总通话时长";
     median_duration: "Median duration", "通话时长中位数";
     p90_duration: "Duration, 90th percentile", "通话时长 P90";
@@ -136,12 +133,12 @@ words! {
     hour: "Hour", "时段";
     count: "Calls", "呼叫量";
     share: "Share", "占比";
-    table: "Table", "数据表";
+    table: "Table", "查看数据";
     last_pushes: "Last push of each function", "各类推送的最近接收时间";
     push: "Push", "推送原文";
     none_lately: "No push among the newest calls.", "最近的通话中没有推送记录。";
     attention: "Needs attention", "需要关注";
-    all_well: "Nothing needs attention.", "一切正常。";
+    all_well: "Nothing needs attention.", "暂无需要关注的事项。";
     recordings_by_state: "Recordings", "录音状态";
     no_calls_on_day: "No calls on this day.", "当天没有通话。";
     previous_day: "Previous day", "前一天";
@@ -171,6 +168,7 @@ words! {
     find_number: "Find a number", "按号码查找";
     number_hint: "The whole number. The search is recorded.", "请输入完整号码，查找操作会被记录。";
     number_again: "Enter the number: a whole one, without *. A search ends after half an hour.", "请输入完整号码（不含 *）。查找结果保留半小时，之后需重新查找。";
+    numbers_elsewhere: "Phone numbers belong in \"Find a number\" alone: what is typed here stands in the address of the page.", "手机号码请在“按号码查找”中输入；此处填写的内容会出现在网址中。";
     found_for: "Calls to", "被叫号码";
     find: "Find", "查找";
     download: "Download", "下载";
@@ -181,9 +179,9 @@ words! {
     first_page: "First page", "第一页";
     no_calls: "No call matches.", "没有符合条件的通话。";
     no_calls_hint: "Try other days, or fewer filters.", "请更换日期，或减少筛选条件。";
-    page_short: "Many calls were looked at, and none on this page matches. There is more on the next page.", "已检索大量通话记录，本页没有符合条件的通话，请看下一页。";
+    page_short: "Many calls were looked at, and none on this page matches. There is more on the next page.", "已检索大量通话记录，本页没有符合条件的通话，请查看下一页。";
     next_unheard: "Next call not heard", "下一通未听";
-    no_unheard: "Every call of this filter has been heard.", "符合条件的通话已全部听完。";
+    no_unheard: "No call of this filter is left to hear.", "符合条件的通话已全部听完。";
 
     // One call.
     call: "Call", "通话详情";
@@ -201,8 +199,8 @@ words! {
     ahead_5: "Ahead 5 s", "快进 5 秒";
     speed: "Speed", "播放速度";
     lanes: "Who speaks when; click to go there", "双方说话时段，点击可跳转";
-    keys_help: "Space plays; ← → go 5 s; J and K go to the next and the previous turn; 1 2 3 give the verdict; N notes; S saves and opens the next call.",
-        "空格播放/暂停；← → 快退/快进 5 秒；J K 下一句/上一句；1 2 3 选择质检结论；N 写备注；S 保存并打开下一通。";
+    keys_help: "Space plays; ← → go 5 s; J and K go to the next and the previous turn; 1 2 3 give the verdict, 4 takes it back; N notes; S saves and opens the next call.",
+        "空格播放/暂停；← → 快退/快进 5 秒；J K 下一句/上一句；1 2 3 选择质检结论，4 撤销；N 写备注；S 保存并打开下一通。";
     keys: "Keyboard", "快捷键";
     cannot_play: "This browser can't play this format. Download the recording to hear it.", "浏览器无法播放此格式，请下载后收听。";
     playing_failed: "The recording could not be loaded. It is asked for again.", "录音加载失败，正在重试。";
@@ -215,6 +213,7 @@ words! {
     own_words: "(the platform's own words)", "（平台原文）";
     next_try: "Next try", "下次尝试";
     expires: "Link expires", "链接失效时间";
+    link_expired: "Link expired", "链接失效时间";
     lost_at: "Given up", "停止尝试时间";
     tries: "Tries", "尝试次数";
     slot_main: "Both sides", "通话录音";
@@ -235,9 +234,7 @@ words! {
     told_failed: "It could not be had from the platform.", "未能从平台获取。";
     review: "Review", "质检";
     verdict: "Verdict", "质检结论";
-    good: "Good", "合格";
-    bad: "Problem", "不合格";
-    unsure: "To discuss", "待复核";
+    no_verdict: "None", "未评定";
     note: "Note", "备注";
     save: "Save", "保存";
     save_next: "Save and next", "保存并打开下一通";
@@ -251,17 +248,19 @@ words! {
     revealed: "The number is shown on this page once, and it is recorded that you saw it.", "完整号码仅在本页显示一次，本次查看已记录。";
     pushes: "Pushes", "推送原文";
     push_needs: "Reading them needs the permission calls.pii.", "查看原文需要 calls.pii 权限。";
-    who_looked: "Who looked", "查看记录";
-    nobody_looked: "Nobody before you.", "此前无人查看。";
+    who_looked: "Who looked", "访问记录";
+    nobody_looked: "Nobody before you.", "此前无人访问。";
     codes: "Platform's codes", "平台状态码";
     extra: "Unknown fields", "其他字段";
     variables: "Script variables", "话术变量";
 
     // Tasks.
-    task_calls: "Calls of this task", "该任务的通话";
+    task_calls: "Calls of this task", "该任务的通话记录";
     name_task: "Name", "任务名称";
     rename: "Rename", "命名";
     task_id: "Task ID", "任务 ID";
+    task_or_name: "Task (name or ID)", "任务（名称或 ID）";
+    tasks_named: "Tasks of this name", "名称相符的任务";
     funnel: "From called to intent", "呼叫转化漏斗";
     stage: "Stage", "阶段";
     called: "Called", "已呼叫";
@@ -292,12 +291,18 @@ words! {
     last_run: "Last run", "最近运行";
     running: "at work", "运行中";
     never_ran: "no run yet", "尚未运行";
-    more_than_shown: "There are more than are shown.", "仅显示部分。";
-    place_in_list: "Place in the list", "列表位置";
+    more_than_shown: "There are more than are shown.", "仅显示部分记录。";
+    place_in_list: "Place in the list", "翻页位置";
     per_page: "Calls a page", "每页条数";
     changed_since: "Changed since", "更新时间不早于";
-    due_now: "Due now", "已到尝试时间";
-    in_english: "Told in English, as the commands tell it.", "以下内容为英文，与命令行输出一致。";
+    due_now: "Due now", "到期待处理";
+    dead_letters: "Dead letters", "死信";
+    dead_letters_are: "What was given up, and lies in a queue until somebody looks.", "多次重试仍失败、留在队列中等待人工处理的消息。";
+    dead_runs: "Scheduled runs and changes", "定时任务与数据变更";
+    dead_events: "Events", "事件通知";
+    dead_letters_unknown: "Where no number is known, no queue is set, or it does not answer.", "“未知”表示未配置该队列，或队列无响应。";
+    dead_letters_todo: "Each message tells the error. What to do stands in docs/operating.md, under DeadLettersAlarm and EventDeadLettersAlarm.",
+        "消息中有失败原因；处理方法见 docs/operating.md 中的 DeadLettersAlarm 和 EventDeadLettersAlarm。";
 
     // Problems.
     wrong: "This can't be shown", "无法显示";
@@ -309,7 +314,7 @@ words! {
     filters_together: "These filters don't go together", "以下筛选条件不能同时使用";
     looks_like_number: "To look for what may be a number takes the permission calls.pii", "该项的值可能是号码，按号码查找需要 calls.pii 权限";
     no_name: "a filter without a name", "没有名称的筛选条件";
-    bad_address: "The address of this page can't be read: a character in it is not written as addresses have it.", "页面地址无法识别：其中有未按规则编码的字符。";
+    bad_address: "The address of this page can't be read: a character in it is not written as addresses have it.", "网址无法识别：包含未正确编码的字符。";
     too_long: "This is too long: a filter or a form has less.", "内容过长，超出筛选条件或表单的限制。";
     forbidden: "You may not see this. It needs the permission", "没有查看权限，所需权限";
     forbidden_hint: "Ask whoever runs callvault for it.", "请联系 callvault 管理员开通。";
@@ -318,168 +323,21 @@ words! {
     not_archived: "This recording is not in the archive.", "该录音尚未归档。";
     later: "Something does not answer. Try again in a moment.", "服务暂时无响应，请稍后重试。";
     broken: "What is stored of this can't be read. Tell whoever runs callvault the time.", "数据无法读取，请将发生时间告知管理员。";
-    stale_form: "This form has expired. Go back, reload the page, and try again.", "表单已失效，请返回并刷新页面后重试。";
+    stale_form: "This form has expired, and nothing of it was kept. Go back, copy what you wrote, reload the page, and try again.", "表单已失效，内容未保存。请返回复制所填内容，刷新页面后重试。";
     sign_in_failed: "The sign-in did not work. Try it again.", "登录失败，请重试。";
-    no_sign_in: "Nobody can sign in: the settings of the issuer or of the session key are missing.", "暂时无法登录：缺少身份提供方或会话密钥的配置。";
+    no_sign_in: "Nobody can sign in: the settings of the issuer or of the session key are missing.", "暂时无法登录：缺少身份提供商或会话密钥的配置。";
     signed_out: "You are signed out.", "已退出登录。";
+    session_ended: "You are signed out by now, and what you sent is not saved. To keep your words, go back and copy them first.",
+        "登录已失效，刚才提交的内容未保存。如需保留，请先返回复制，再重新登录。";
     try_again: "Try again", "重试";
     back: "Back to the start", "返回首页";
     method: "This page can't be asked for like that.", "不支持该请求方式。";
 }
 
 impl Words {
-    /// What became of a call, by its name in the model.
-    pub(crate) fn outcome(&self, outcome: &str) -> &'static str {
-        Outcome::named(outcome).map_or(self.unknown, |outcome| self.of(names::outcome(outcome)))
-    }
-
-    /// What a parameter of a page's URL, or a field of a form, is called there; `None` for what has no name there.
-    pub(crate) fn parameter(&self, name: &str) -> Option<&'static str> {
-        Some(match name {
-            "provider" => self.platform,
-            "task" => self.task,
-            "callee" | "number" => self.callee,
-            "callee_id" => self.callee_id,
-            "day" => self.day,
-            "zone" => self.time_zone,
-            "outcome" => self.outcome,
-            "intent" => self.intent,
-            "tag" => self.tags,
-            "min_duration_s" => self.at_least,
-            "max_duration_s" => self.at_most,
-            "hangup_by" => self.hangup_by,
-            "has_recording" => self.with_recording,
-            "reviewed" => self.review_state,
-            "updated_since" => self.changed_since,
-            "order" => self.order,
-            "limit" => self.per_page,
-            "cursor" | "after" => self.place_in_list,
-            "numbers" => self.with_numbers,
-            "verdict" => self.verdict,
-            _ => return None,
-        })
-    }
-
-    /// Who ended a call, by their name in the model.
-    pub(crate) fn hangup(&self, by: &str) -> &'static str {
-        HangupBy::named(by).map_or(self.unknown, |by| self.of(names::hangup_by(by)))
-    }
-
-    pub(crate) fn recording_state(&self, state: &str) -> &'static str {
-        match state {
-            _ if state == RecordingState::Pending.as_str() => self.state_pending,
-            _ if state == RecordingState::Archived.as_str() => self.state_archived,
-            _ if state == RecordingState::Expired.as_str() => self.state_expired,
-            _ => self.state_failed,
-        }
-    }
-
-    pub(crate) fn slot_name(&self, slot: &str) -> Option<&'static str> {
-        match slot {
-            "main" => Some(self.slot_main),
-            "full" => Some(self.slot_full),
-            "customer" => Some(self.slot_customer),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn verdict_name(&self, verdict: &str) -> Option<&'static str> {
-        match verdict {
-            "good" => Some(self.good),
-            "bad" => Some(self.bad),
-            "unsure" => Some(self.unsure),
-            _ => None,
-        }
-    }
-
-    /// The platform, by its name in keys.
-    pub(crate) fn provider<'a>(&self, name: &'a str) -> &'a str {
-        Provider::named(name).map_or(name, |provider| self.of(names::provider(provider)))
-    }
-
-    /// What was seen, as the access log has it.
-    pub(crate) fn seen(&self, what: &str) -> String {
-        let (head, rest) = what.split_once(' ').unwrap_or((what, ""));
-        let (english, chinese) = match (head, rest) {
-            ("call", "with numbers") => {
-                return self.pick("Call with numbers", "通话详情（含完整号码）").to_owned();
-            }
-            ("call", _) => ("Call", "通话详情"),
-            ("number", _) => ("Number", "完整号码"),
-            ("recording", _) => ("Recording", "录音"),
-            ("push", _) => ("Push", "推送原文"),
-            ("vcon", _) => ("vCon", "vCon"),
-            ("list", _) => ("List", "通话列表"),
-            ("download", _) => ("Download", "导出"),
-            _ => return what.to_owned(),
-        };
-        let named = self.pick(english, chinese);
-        match (head, self.slot_name(rest)) {
-            ("recording", Some(slot)) => format!("{named} · {slot}"),
-            _ if rest.is_empty() => named.to_owned(),
-            _ => format!("{named} · {rest}"),
-        }
-    }
-
-    fn of(&self, name: Name) -> &'static str {
-        self.pick(name.english, name.chinese)
-    }
-
-    fn pick(&self, english: &'static str, chinese: &'static str) -> &'static str {
-        if self.is_chinese() { chinese } else { english }
-    }
-
     /// Whether these are the Chinese words.
     pub(crate) fn is_chinese(&self) -> bool {
         std::ptr::eq(self, &CHINESE)
-    }
-
-    /// Which zone the times of a page are of; `offset` is how far it is from UTC.
-    pub(crate) fn times_are(&self, zone: &str, offset: &str) -> String {
-        match self.is_chinese() {
-            true => format!("显示时区：{zone} ({offset})"),
-            false => format!("Times are in {zone} ({offset})"),
-        }
-    }
-
-    /// So many calls can't be read.
-    pub(crate) fn unreadable(&self, count: u64) -> String {
-        let calls = grouped(count);
-        match self.is_chinese() {
-            true => format!("{calls} 条通话记录无法读取，未显示。"),
-            false if count == 1 => format!("{calls} call can't be read and is not shown."),
-            false => format!("{calls} calls can't be read and are not shown."),
-        }
-    }
-
-    /// Above what was rejected in so many days.
-    pub(crate) fn rejects(&self, days: i64) -> String {
-        match self.is_chinese() {
-            true => format!("近 {days} 天被拒收的推送"),
-            false => format!("Rejected pushes of the last {days} days"),
-        }
-    }
-
-    /// So many recordings expire within a day.
-    pub(crate) fn expiring(&self, count: usize) -> String {
-        match self.is_chinese() {
-            true => format!("{count} 条录音的链接将在 24 小时内失效"),
-            false => format!(
-                "{count} {} within a day",
-                if count == 1 { "recording expires" } else { "recordings expire" }
-            ),
-        }
-    }
-
-    /// So many recordings were lost in the last day.
-    pub(crate) fn lost_lately(&self, count: usize) -> String {
-        match self.is_chinese() {
-            true => format!("最近 24 小时有 {count} 条录音未能归档"),
-            false => format!(
-                "{count} {} lost in the last day",
-                if count == 1 { "recording was" } else { "recordings were" }
-            ),
-        }
     }
 }
 
@@ -515,34 +373,6 @@ mod tests {
             for word in ["通电话", "个录音", "已过期", "混音"] {
                 assert!(!chinese.contains(word), "{name}: {chinese}");
             }
-        }
-    }
-
-    #[test]
-    fn numbers_in_sentences_have_the_words_that_they_take() {
-        let [english, chinese] = Language::ALL.map(Language::words);
-        assert_eq!(chinese.unreadable(1_203), "1,203 条通话记录无法读取，未显示。");
-        assert_eq!(english.unreadable(1), "1 call can't be read and is not shown.");
-        assert_eq!(english.unreadable(1_203), "1,203 calls can't be read and are not shown.");
-        assert_eq!(chinese.expiring(2), "2 条录音的链接将在 24 小时内失效");
-        assert_eq!(chinese.rejects(3), "近 3 天被拒收的推送");
-        assert_eq!(chinese.times_are("Asia/Shanghai", "UTC+8:00"), "显示时区：Asia/Shanghai (UTC+8:00)");
-        assert_eq!(chinese.seen("call with numbers"), "通话详情（含完整号码）");
-    }
-
-    #[test]
-    fn every_value_of_the_model_has_words() {
-        for words in Language::ALL.map(Language::words) {
-            for outcome in Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Other) {
-                assert_ne!(words.outcome(outcome.as_str()), words.unknown);
-            }
-            for provider in Provider::ALL {
-                assert_ne!(words.provider(provider.as_str()), provider.as_str());
-            }
-            // Who speaks, and who hangs up, is the same person.
-            assert_eq!([words.hangup("callee"), words.hangup("agent")], [words.customer, words.agent]);
-            assert_eq!([words.hangup("unknown"), words.hangup("x")], [words.unknown; 2]);
-            assert_eq!([words.outcome("x"), words.provider("x")], [words.unknown, "x"]);
         }
     }
 }

@@ -3,17 +3,19 @@
 use std::borrow::Cow;
 
 use jiff::civil::Date;
-use rust_decimal::Decimal;
 use serde_json::Value;
-use shared::model::Instant;
+use shared::model::{Amount, Instant};
 use shared::view::Object;
 
 use crate::column::Kind;
 
 /// How many digits of an amount stand behind the point.
 pub(crate) const SCALE: u32 = 10;
-/// How many digits an amount has at most.
+/// How many digits the type of an amount has.
 pub(crate) const PRECISION: u32 = 38;
+/// How many digits an amount may have before the point. The type has room for ten more: sums are of the same type in DuckDB and Athena, which
+/// fail where one does not fit. So ten billion amounts can be added, whatever they are.
+const WHOLE_DIGITS: u32 = 18;
 
 /// A value of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,13 +91,15 @@ pub(crate) fn currency(call: &Object) -> Option<&str> {
     call.get("cost")?.get("currency")?.as_str()
 }
 
-/// An amount in units of the last digit that its column has; `None` where it can't hold it exactly.
+/// An amount in units of the last digit that its column has; `None` where it can't hold it exactly, or could not be added to others.
 pub(crate) fn units(amount: &str) -> Option<i128> {
-    let exact = Decimal::from_str_exact(amount).or_else(|_| Decimal::from_scientific(amount)).ok()?;
-    let exact = exact.normalize();
-    let missing = SCALE.checked_sub(exact.scale())?;
-    let units = exact.mantissa().checked_mul(10_i128.checked_pow(missing)?)?;
-    (units.unsigned_abs() < 10_u128.checked_pow(PRECISION)?).then_some(units)
+    let amount = Amount::parse(amount)?;
+    let (whole, fraction) = amount.as_str().split_once('.').unwrap_or((amount.as_str(), ""));
+    let fraction = fraction.trim_end_matches('0');
+    let scale = usize::try_from(SCALE).ok().filter(|scale| fraction.len() <= *scale)?;
+    // More digits than it has are no number of its type.
+    let units: i128 = format!("{whole}{fraction:0<scale$}").parse().ok()?;
+    (units.unsigned_abs() < 10_u128.checked_pow(WHOLE_DIGITS + SCALE)?).then_some(units)
 }
 
 /// A date in days since 1970.
@@ -112,6 +116,7 @@ pub(crate) fn count(number: usize) -> i64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rust_decimal::Decimal;
     use serde_json::json;
 
     #[test]
@@ -122,8 +127,13 @@ mod tests {
             ("-0.0000000001", Some(-1)),
             ("12.3400000000000", Some(123_400_000_000)),
             ("0.00000000001", None),
-            ("9999999999999999999999999999", Some(99_999_999_999_999_999_999_999_999_990_000_000_000)),
+            ("999999999999999999.9999999999", Some(9_999_999_999_999_999_999_999_999_999)),
+            ("-123456789012345678.1234567891", Some(-1_234_567_890_123_456_781_234_567_891)),
+            ("1000000000000000000", None),
+            ("-1000000000000000000", None),
+            ("9999999999999999999999999999", None),
             ("79228162514264337593543950335", None),
+            ("123456789012345678901234567890123456789012345678901234567890", None),
             ("free", None),
         ] {
             assert_eq!(units(amount), expected, "{amount}");
@@ -153,6 +163,13 @@ mod tests {
         assert_eq!(of(Kind::Time, &json!("1970-01-02T00:00:00Z")), Cell::Nothing, "no time of a call");
         assert_eq!(of(Kind::Time, &json!("2000-01-01T00:00:00.001Z")), Cell::Number(946_684_800_001));
         assert_eq!((days(Date::constant(1970, 1, 2)), days(Date::constant(2025, 6, 1))), (1, 20_240));
+    }
+
+    /// Whatever is in the column, ten billion of it are of its type.
+    #[test]
+    fn amounts_are_small_enough_to_be_added() {
+        let largest = units("999999999999999999.9999999999").unwrap();
+        assert!(largest.checked_mul(10_i128.pow(10)).unwrap() < 10_i128.pow(PRECISION));
     }
 
     proptest! {

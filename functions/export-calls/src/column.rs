@@ -2,6 +2,7 @@
 //! it. Columns only ever grow: none is renamed, removed, or given another type.
 
 use serde_json::Value;
+use shared::model::cause;
 use shared::view::Object;
 
 use crate::cell::{self, Cell};
@@ -241,7 +242,7 @@ pub(crate) const CALLS: DataSet = DataSet {
             "cost_amount",
             Kind::Amount,
             "units of `cost_currency`",
-            "What the call cost, exact. Empty where it has more than 10 digits behind the point, or 28 before it.",
+            "What the call cost, exact. Empty where it has more than 10 digits behind the point, or 18 before it: so ten billion calls can be added.",
             |row| match cell::amount(row.call) {
                 Some(exact) => cell::units(exact).map_or(Cell::Nothing, Cell::Amount),
                 None => Cell::Nothing,
@@ -333,7 +334,7 @@ pub(crate) const TURNS: DataSet = DataSet {
             "text",
             Kind::Text,
             "",
-            "The words; what looks like a number is blacked out unless `EXPORT_NUMBERS` is `full`.",
+            "The words; runs of four digits and more are blacked out unless `EXPORT_NUMBERS` is `full`.",
         ),
         part("start_ms", Kind::Number, "milliseconds", "Where the utterance begins in the recording."),
         part("end_ms", Kind::Number, "milliseconds", "Where it ends."),
@@ -361,8 +362,24 @@ pub(crate) const RECORDINGS: DataSet = DataSet {
         part("bytes", Kind::Number, "bytes", "Its size."),
         part("archived_at", Kind::Time, "UTC, milliseconds", "When it was archived."),
         part("lost_at", Kind::Time, "UTC, milliseconds", "When it was given up."),
-        part("attempts", Kind::Number, "", "How often it was tried in vain; empty once it is archived."),
-        part("last_error", Kind::Text, "", "Why the last attempt failed."),
+        made(
+            "attempts",
+            Kind::Number,
+            "",
+            "How often it was tried in vain, of one that was given up: empty while it waits, and once it is archived.",
+            |row| {
+                // Else its hour would be written anew with each attempt.
+                let given_up =
+                    row.part.filter(|part| part.get("state").is_some_and(|state| state != "pending"));
+                let attempts = given_up.and_then(|part| part.get("attempts"));
+                attempts.map_or(Cell::Nothing, |attempts| cell::of(Kind::Number, attempts))
+            },
+        ),
+        made("last_error", Kind::Text, "", "Why the last attempt failed.", |row| {
+            // Without the provider's id of the request: else its hour would be written anew with each attempt.
+            let error = row.part.and_then(|part| part.get("last_error")?.as_str());
+            error.map_or(Cell::Nothing, |error| Cell::Text(cause(error)))
+        }),
         part("source_expires_at", Kind::Time, "UTC, milliseconds", "When the last of its URLs dies."),
         part("first_received_at", Kind::Time, "UTC, milliseconds", "When it was first heard of."),
     ],

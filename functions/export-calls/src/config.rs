@@ -22,7 +22,7 @@ pub struct Settings {
 /// How phone numbers are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Numbers {
-    /// At least six digits are hidden; what looks like a number is blacked out in texts.
+    /// At least six digits are hidden; in texts each run of four digits and more is blacked out.
     #[default]
     Masked,
     /// As they are.

@@ -57,7 +57,7 @@ pub struct Published {
     pub put: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// How many were removed, since they would have no rows.
+    /// How many were removed, since they would have no rows, or would count no calls.
     pub removed: u64,
 }
 
@@ -162,7 +162,7 @@ impl<'a> HourMaker<'a> {
 
 impl HourFiles {
     /// Puts what is other than it is in the bucket, which is known by its digest or by its bytes, and removes what would have no rows. What is
-    /// counted goes last: it tells that the hour was written.
+    /// counted goes last: it tells that the hour was written. An hour without calls has no objects.
     ///
     /// # Errors
     /// [`ExportError::Bucket`], [`ExportError::File`]. What was put stays.
@@ -182,6 +182,10 @@ impl HourFiles {
             published.put(bucket, (key, PARQUET), finished, known_by).await?;
         }
         let key = keys::summary_key(hour);
+        if summary.is_empty() {
+            published.removed += u64::from(bucket.remove(&key).await?);
+            return Ok(published);
+        }
         published.put(bucket, (key, JSON), json_file(&summary)?, known_by).await?;
         Ok(published)
     }

@@ -214,7 +214,8 @@ impl Run<'_> {
         // What waits the longest first.
         ready.sort_unstable();
         if !ready.is_empty() {
-            self.remove_uploads().await;
+            // Of runs that died while they uploaded a file: somebody may be in it who was erased since. Nobody else holds the lease.
+            self.bucket.0.remove_uploads(&DATA_SETS.map(|set| set.name), began).await;
         }
         let end = self.deadline.less(RESERVE.min(self.deadline.left() / 5));
         let (mut first, mut ready) = (None, ready.into_iter());
@@ -252,16 +253,6 @@ impl Run<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Removes the parts that runs have left which died while they uploaded a file: somebody may be in them who was erased since. What can't be
-    /// removed is tried again by the next run, and forgotten by the bucket's own rule after a day.
-    async fn remove_uploads(&self) {
-        match self.bucket.remove_uploads(&DATA_SETS.map(|set| set.name)).await {
-            Ok(0) => {}
-            Ok(uploads) => tracing::info!(uploads, "uploads_removed"),
-            Err(error) => tracing::warn!(error = %error, "uploads_not_removed"),
-        }
     }
 
     /// Writes an hour's files, and clears its mark.

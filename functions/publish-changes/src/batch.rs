@@ -29,8 +29,8 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// Reads a batch at `now`.
-    pub(crate) fn of(batch: &Batch, now: Instant) -> Self {
+    /// Reads a batch at `now`, as far as `settings` have something told of it.
+    pub(crate) fn of(batch: &Batch, settings: &EventSettings, now: Instant) -> Self {
         let mut work = Self {
             sequence_numbers: Vec::new(),
             changes: BTreeMap::new(),
@@ -39,7 +39,7 @@ impl Work {
             oldest: None,
         };
         for (position, record) in batch.records.iter().enumerate() {
-            let record::Read { sequence_number, told } = record::read(record, now);
+            let record::Read { sequence_number, told } = record::read(record, settings, now);
             work.sequence_numbers.push(sequence_number);
             match told {
                 Told::Change { is_expiry: true, .. } | Told::Nothing => {}
@@ -108,14 +108,14 @@ impl Work {
         drop(self.unreadable.split_off(&position));
     }
 
-    /// The hours of the calls that changed: where each is, and where it was.
+    /// The hours of the calls of which something changed that analytics show: where each is, and where it was.
     pub(crate) fn hours(&self) -> BTreeSet<Hour> {
         let mut hours = BTreeSet::new();
         let of_image = |image: &Item| {
             let call_at = image.get(keys::CALL_AT)?.as_str()?.parse::<Instant>().ok()?;
             Some(Hour::of(call_at))
         };
-        for change in self.changes.values() {
+        for change in self.changes.values().filter(|change| change.may_show()) {
             match change.kind {
                 ItemKind::Call => {
                     hours.extend([&change.old, &change.new].into_iter().flatten().filter_map(of_image))
@@ -133,12 +133,17 @@ impl Work {
     /// The events that the changes make, in their order. A change whose images can't be read becomes one to be set aside. It is the last thing
     /// that is done with the changes.
     pub(crate) fn events(&mut self, settings: &EventSettings, shown: &Shown<'_>) -> Vec<Entry> {
-        let beside =
-            self.of_kind(false).map(|(position, change)| (position, self.call_at(position, &change.key)));
+        // Most changes beside a call tell nothing, and then it is not asked what the call was like.
+        let beside = self.of_kind(false).filter(|(_, change)| change.may_tell(settings));
+        let beside = beside.map(|(position, change)| (position, self.call_at(position, &change.key)));
         let mut beside: BTreeMap<usize, _> = beside.collect();
         let mut entries = Vec::new();
         for (position, change) in std::mem::take(&mut self.changes) {
-            let call = beside.remove(&position).unwrap_or(Ok(None));
+            let call = match (change.kind, beside.remove(&position)) {
+                (_, Some(call)) => call,
+                (ItemKind::Call, None) => Ok(None),
+                (ItemKind::Conversation | ItemKind::Recording, None) => continue,
+            };
             match call.and_then(|call| events_of(change, call.as_ref(), settings, shown)) {
                 Ok(events) => entries.extend(events.into_iter().map(|event| Entry { position, event })),
                 Err(_) => {
@@ -175,5 +180,38 @@ impl Work {
         let Some(first) = first_failure else { return Answer::default() };
         let number = self.sequence_numbers.get(first).cloned().flatten().unwrap_or_default();
         Answer { batch_item_failures: vec![ItemFailure { item_identifier: number }] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A change of a call by a push, or by somebody who asked for it in vain.
+    fn change(name: &str, value: Value) -> crate::record::Record {
+        let image =
+            |version: &str| json!({"call_at": {"S": "2025-06-01T02:00:00.000Z"}, "version": {"N": version}});
+        let (old, mut new) = (image("1"), image("2"));
+        new[name] = value;
+        let keys = json!({"pk": {"S": "call#alicom#1"}, "sk": {"S": "call"}});
+        let record =
+            json!({"dynamodb": {"Keys": keys, "SequenceNumber": "1", "OldImage": old, "NewImage": new}});
+        serde_json::from_value(record).unwrap()
+    }
+
+    #[test]
+    fn an_hour_is_not_marked_for_what_analytics_do_not_show() {
+        let now = Instant::from_epoch_seconds(1_748_743_200).unwrap();
+        let hours = |record| {
+            let batch = Batch { records: vec![record] };
+            let hours = Work::of(&batch, &EventSettings::default(), now).hours();
+            hours.into_iter().map(|hour| hour.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(hours(change("asked", json!({"N": "2"}))), [""; 0]);
+        assert_eq!(hours(change("outcome", json!({"S": "busy"}))), ["2025-06-01T02"]);
+        let moved = hours(change("call_at", json!({"S": "2025-06-01T01:59:59.000Z"})));
+        assert_eq!(moved, ["2025-06-01T01", "2025-06-01T02"]);
     }
 }

@@ -77,5 +77,10 @@ mod tests {
             let error = read(&[(variable, value)]).unwrap_err();
             assert!(error.starts_with(variable), "{error}");
         }
+        let error = read(&[("EVENT_TYPES", "call.complete")]).unwrap_err();
+        assert!(error.contains("`call.complete`"), "{error}");
+        for known in EventType::ALL {
+            assert!(error.contains(known.as_str()), "what there is instead: {error}");
+        }
     }
 }

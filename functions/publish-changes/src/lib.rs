@@ -31,7 +31,7 @@ use recent::Recent;
 
 pub use bus::{Bus, Entry, Put};
 pub use config::PublishConfig;
-pub use record::Batch;
+pub use record::{Batch, Record};
 
 /// The function's name.
 pub const FUNCTION: &str = "publish-changes";
@@ -89,7 +89,7 @@ pub struct ItemFailure {
 /// Publishes what a batch of changes tells. It does not fail: what could not be done is in the answer.
 pub async fn handle(publisher: &Publisher, batch: Batch, deadline: Deadline) -> Answer {
     let now = clock::now();
-    let mut work = Work::of(&batch, now);
+    let mut work = Work::of(&batch, &publisher.config.events, now);
     let mut counts = PublishCounts { changes: count(batch.records.len()), ..PublishCounts::default() };
     let ids = match publisher.callee_ids.ids().await {
         Ok(ids) => ids,

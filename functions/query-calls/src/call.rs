@@ -3,7 +3,7 @@
 use readers::filter::problem;
 use readers::request::json_bytes;
 use readers::{Answer, Problem, file};
-use runtime::store::reading::Bodies;
+use runtime::store::reading::{Bodies, CallHead};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shared::access::What;
@@ -20,6 +20,7 @@ const ETAG_BYTES: usize = 16;
 /// A call with all that is stored of it.
 pub(crate) async fn answer(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Problem> {
     asked.check_accept()?;
+    asked.visit.check_call(key).await?;
     let store = &asked.visit.reader.store;
     let call = store.whole_call(key, Bodies::Left).await.map_err(problem)?.ok_or(Problem::NoSuchCall)?;
     asked.mask_of(&call)?;
@@ -35,6 +36,7 @@ pub(crate) async fn answer(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, P
 /// A call as a vCon; with its pushes for whoever may see them.
 pub(crate) async fn vcon(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Problem> {
     asked.check_accept()?;
+    asked.visit.check_call(key).await?;
     let (shown, bodies) = match asked.visit.sees_numbers() {
         true => (Shown::NumbersAndPushes, Bodies::Fetched),
         false => (Shown::WithoutNumbers, Bodies::Left),
@@ -58,7 +60,8 @@ pub(crate) async fn vcon(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Pro
     };
     let vcon = Vcon::of(&call, &Options { shown, recording_url: &recording_url });
     let body = serde_json::to_vec(&vcon).map_err(|error| Problem::Unreadable { why: error.to_string() })?;
-    asked.visit.record(What::VCON, Some(key)).await?;
+    let what = if asked.visit.sees_numbers() { What::VCON_WITH_NUMBERS } else { What::VCON };
+    asked.visit.record(what, Some(key)).await?;
     tagged(asked, VCON, body, "call.vcon").await
 }
 
@@ -77,11 +80,15 @@ pub(crate) async fn push(
     file::unless_small(&asked.visit, answer, "push.json").await
 }
 
-/// Who looked at a call. An erased one has a log, too.
+/// Who looked at a call. An erased one has a log, too; one that never was has none.
 pub(crate) async fn access(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, Problem> {
     asked.check_accept()?;
+    let head = asked.visit.head_of(key).await?;
     let entries = asked.visit.reader.store.access_of_call(key).await;
     let entries = entries.map_err(|error| Problem::unavailable("The access log", &error))?;
+    if matches!(head, CallHead::Erased { .. }) && entries.is_empty() {
+        return Err(Problem::NoSuchCall);
+    }
     let entries: Vec<_> = entries
         .iter()
         .map(|entry| {
@@ -90,7 +97,8 @@ pub(crate) async fn access(asked: &Asked<'_>, key: &CallKey) -> Result<Answer, P
             })
         })
         .collect();
-    Ok(Answer::of(200, "application/json", json_bytes(&json!({"access": entries}))))
+    let answer = Answer::of(200, "application/json", json_bytes(&json!({"access": entries})));
+    file::unless_small(&asked.visit, answer, "access.json").await
 }
 
 /// An answer with its tag, by which a reader knows whether it has changed. It is of what is shown: that of what is stored would tell

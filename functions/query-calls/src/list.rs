@@ -1,6 +1,6 @@
 //! Lists of calls.
 
-use readers::file::{name_of_list, sheet_problem, unless_small, whole_list};
+use readers::file::{Reviews, name_of_list, sheet_problem, unless_small, whole_list};
 use readers::filter::{self, filtered_by, problem};
 use readers::format::{LANGUAGES, LIST_FORMATS, Sheet, Told};
 use readers::parameter as of;
@@ -24,16 +24,17 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
                 return Err(Problem::Together { name: of::DOWNLOAD.described.name, other: other.name });
             }
         }
-        return whole_list(visit, &filter, format, language).await;
+        return whole_list(visit, &filter, format, language, Reviews::Left).await;
     }
     let cursor = visit.cursor(asked.query, |text| Cursor::decode(text, &filter)).await?;
     let limit = asked.query.get(&of::LIMIT)?.unwrap_or(of::DEFAULT_LIMIT);
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
-    let page = visit.reader.store.list_calls(&filter, cursor.as_ref(), limit, &callee_id).await;
+    let ties = visit.ties().await?;
+    let page = visit.reader.store.list_calls(&filter, cursor.as_ref(), limit, &callee_id, &ties).await;
     let page = page.map_err(problem)?;
     let next = visit.next(page.next.as_ref()).await?;
     let shown = visit.shown(&callee_id);
-    let mut sheet = Sheet::new(format, language, filter.zone.clone()).map_err(sheet_problem)?;
+    let mut sheet = Sheet::new(format, language, filter.zone.clone(), false).map_err(sheet_problem)?;
     for call in &page.calls {
         sheet.add(&view::listed(&call.key, &call.record, &shown)).map_err(sheet_problem)?;
     }
@@ -51,5 +52,5 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
         }
         None => answer,
     };
-    unless_small(visit, answer, &name_of_list(format)).await
+    unless_small(visit, answer, &name_of_list(visit, format)).await
 }

@@ -172,7 +172,10 @@ fn response(route: &Route, status: u16) -> Value {
 /// What is answered where there is no answer, by status.
 fn problems() -> Map<String, Value> {
     let told = [
-        (400, "The request has something that is none: `title` says what, and `parameter` names it."),
+        (
+            400,
+            "The request has something that is none: `title` says what; `parameter` names it, `value` is what came, and `expected` what would do.",
+        ),
         (401, "There is no access token, or it opens nothing."),
         (403, "The reader lacks a permission: `permission` names it."),
         (
@@ -180,7 +183,10 @@ fn problems() -> Map<String, Value> {
             "There is no such thing, or the recording is not archived: then `state` says what became of it.",
         ),
         (406, "None of the media types that the reader accepts can be made."),
-        (414, "The query is too long."),
+        (
+            414,
+            "The query is too long. API Gateway takes 10,240 bytes of a request's line and headers, and answers larger ones by itself, in its own words.",
+        ),
         (422, "The whole filter is too much for one file."),
         (500, "What is stored of this can't be read."),
         (503, "A store, the access log or the issuer of tokens does not answer. Nothing was shown."),

@@ -18,6 +18,7 @@ use crate::Asked;
 pub(crate) async fn answer(asked: &Asked<'_>, key: &CallKey, slot: &str) -> Result<Answer, Problem> {
     let expires = asked.query.get(&of::EXPIRES)?.unwrap_or(of::DEFAULT_EXPIRY_S);
     let visit = &asked.visit;
+    visit.check_call(key).await?;
     let call = visit.reader.store.whole_call(key, Bodies::Left).await.map_err(problem)?;
     let call = call.ok_or(Problem::NoSuchCall)?;
     let mask = asked.mask_of(&call)?;
@@ -39,7 +40,9 @@ pub(crate) async fn waiting(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let limit = asked.query.get(&of::LIMIT)?.unwrap_or(of::DEFAULT_LIMIT);
     let list = WaitingPage::list_name(state);
     let cursor = visit.cursor(asked.query, |text| Cursor::decode_of_list(text, list)).await?;
-    let page = visit.reader.store.waiting_recordings(state, cursor.as_ref(), limit).await.map_err(problem)?;
+    let ties = visit.ties().await?;
+    let page = visit.reader.store.waiting_recordings(state, cursor.as_ref(), limit, &ties).await;
+    let page = page.map_err(problem)?;
     let recordings = recording::waiting(visit, &page).await?;
     let unreadable = page.unreadable + (page.recordings.len() - recordings.len()) as u64;
     let next = visit.next(page.next.as_ref()).await?;

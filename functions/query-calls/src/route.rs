@@ -22,9 +22,9 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    /// Whether its answer has callees' ids, or cursors, for which the key of these ids is needed.
+    /// Whether its answer, or what is recorded of it, has callees' ids, or cursors, for which the key of these ids is needed.
     pub(crate) fn shows_callees(self) -> bool {
-        matches!(self, Self::Calls | Self::Call | Self::Recordings)
+        matches!(self, Self::Calls | Self::Call | Self::Recordings | Self::Task)
     }
 }
 
@@ -162,7 +162,7 @@ pub(crate) static ROUTES: [Route; 10] = [
         parameters: &[],
         media_types: &[JSON],
         schema: Some("AccessLog"),
-        statuses: &[200],
+        statuses: &[200, 302, 404],
     },
     Route {
         name: Name::Recordings,
@@ -173,14 +173,14 @@ pub(crate) static ROUTES: [Route; 10] = [
         parameters: &[&parameter::STATE.described, &parameter::LIMIT.described, &parameter::CURSOR.described],
         media_types: &[JSON],
         schema: Some("RecordingPage"),
-        statuses: &[200],
+        statuses: &[200, 302],
     },
     Route {
         name: Name::Tasks,
         path: "/api/tasks",
         summary: "The tasks of a day, with counts of its calls",
         permission: Some(Permission::ReadCalls),
-        recorded: "nothing",
+        recorded: "counts with numbers",
         parameters: &[
             &parameter::PROVIDER.described,
             &parameter::ONE_DAY.described,
@@ -188,18 +188,18 @@ pub(crate) static ROUTES: [Route; 10] = [
         ],
         media_types: &[JSON],
         schema: Some("TaskList"),
-        statuses: &[200],
+        statuses: &[200, 302],
     },
     Route {
         name: Name::Task,
         path: "/api/tasks/{provider}/{task_id}",
         summary: "Counts of all calls of a task",
         permission: Some(Permission::ReadCalls),
-        recorded: "nothing",
+        recorded: "counts with numbers",
         parameters: &[&parameter::ZONE.described],
         media_types: &[JSON],
         schema: Some("TaskCounts"),
-        statuses: &[200, 404],
+        statuses: &[200, 302, 404],
     },
 ];
 

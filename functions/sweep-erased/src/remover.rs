@@ -8,9 +8,9 @@ use runtime::store::table::{Table, TableError};
 use runtime::store::tombstones::{Look, Tombstone};
 use serde_json::Value;
 use shared::model::{CallKey, Instant};
-use shared::record::item::{Item, VERSION, is_tombstone};
+use shared::record::item::{self, Item, VERSION, is_tombstone};
 use shared::record::keys;
-use shared::record::tombstone::tombstone;
+use shared::record::tombstone::{HiddenId, tombstone};
 
 use crate::schedule::next_look;
 use crate::versions::{Version, VersionsError, kept_versions};
@@ -66,8 +66,14 @@ impl Remover<'_> {
             }
             let version = stored.as_ref().and_then(|item| item.get(VERSION)).and_then(Value::as_u64);
             let look_at = next_look(now, now, true);
-            let stone = tombstone(key, now, prefixes.clone(), look_at, version.unwrap_or_default() + 1);
-            Ok((Some(stone.into()), stored.is_some()))
+            let mut stone = tombstone(key, now, prefixes.clone(), look_at, version.unwrap_or_default() + 1);
+            let was_there = stored.is_some();
+            // What can't be read is erased all the same.
+            let call = stored.and_then(|stored| item::record(stored).ok());
+            if let Some(hidden) = call.and_then(|call| HiddenId::of(key, &call)) {
+                hidden.keep_in(&mut stone);
+            }
+            Ok((Some(stone.into()), was_there))
         };
         let was_there = self.table.update(&pk, keys::CALL, bury).await?;
         let mut removed = self.sweep(key, now).await?.unwrap_or_default();

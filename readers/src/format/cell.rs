@@ -7,7 +7,7 @@ use serde_json::Value;
 use shared::model::Instant;
 use shared::reading::Zone;
 use shared::view::Object;
-use shared::view::field::{Field, Kind, listed_fields};
+use shared::view::field::{Field, Kind, REVIEW_FIELDS, listed_fields};
 
 use crate::names;
 
@@ -46,14 +46,21 @@ pub(super) enum Cell<'a> {
 
 /// Every column, in order.
 pub(super) fn columns() -> Vec<Column> {
-    let parts = |field: &Field| match field.kind {
+    listed_fields().flat_map(columns_of).collect()
+}
+
+/// What tables have of what people think of calls, behind all other columns.
+pub(super) fn columns_of_reviews() -> impl Iterator<Item = Column> {
+    REVIEW_FIELDS.iter().flat_map(columns_of)
+}
+
+fn columns_of(field: &'static Field) -> impl Iterator<Item = Column> {
+    let parts = match field.kind {
         Kind::Time => &[Part::Whole, Part::Local][..],
         Kind::Money => &[Part::Amount, Part::Currency],
         _ => &[Part::Whole],
     };
-    listed_fields()
-        .flat_map(|field| parts(field).iter().map(move |part| Column { field, part: *part }))
-        .collect()
+    parts.iter().map(move |part| Column { field, part: *part })
 }
 
 impl Column {
@@ -112,7 +119,7 @@ impl Column {
         match (self.part, self.field.kind) {
             (Part::Local, _) => 20,
             (Part::Amount | Part::Currency, _) | (_, Kind::Seconds | Kind::Count) => 10,
-            (_, Kind::Time | Kind::Id) => 24,
+            (_, Kind::Time | Kind::Id | Kind::SharedId) => 24,
             (_, Kind::Tags | Kind::Text) => 30,
             _ => 16,
         }
@@ -148,7 +155,7 @@ fn text(value: &Value) -> String {
 }
 
 /// A text as a table of text has it, which a spreadsheet does not run: what would begin a formula has `'` before it, also behind what divides
-/// cells in other countries. A number may begin with a sign.
+/// cells in other countries. A decimal number may begin with a sign.
 ///
 /// <https://owasp.org/www-community/attacks/CSV_Injection>
 pub fn neutralized(text: &str) -> Cow<'_, str> {
@@ -171,7 +178,10 @@ fn of_a_cell(text: &str) -> Cow<'_, str> {
     };
     let is_number = || {
         let digits = text.strip_prefix(['+', '-']).unwrap_or_default().trim_end_matches(DIVIDERS);
-        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+        [whole, fraction]
+            .iter()
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
     };
     // White space before it, and what is not seen, does not keep a spreadsheet from running it.
     let is_unseen = |character: char| {
@@ -202,6 +212,12 @@ mod tests {
             ("＝1", "'＝1"),
             ("+8613900000001", "+8613900000001"),
             ("-5", "-5"),
+            ("-12.5", "-12.5"),
+            ("a;-12.5;+0.25", "a;-12.5;+0.25"),
+            ("-12.5.1", "'-12.5.1"),
+            ("-.5", "'-.5"),
+            ("-12.", "'-12."),
+            ("-1e5", "'-1e5"),
             ("a;=cmd|'/C calc'!A0;b", "a;'=cmd|'/C calc'!A0;b"),
             ("a;b; c", "a;b; c"),
             ("1;-2;+3", "1;-2;+3"),

@@ -7,7 +7,7 @@ use shared::reading::Zone;
 use shared::view::Object;
 
 use super::Format;
-use super::cell::{CHINESE, Cell, Column, columns, neutralized};
+use super::cell::{CHINESE, Cell, Column, columns, columns_of_reviews, neutralized};
 
 /// Marks a table of text as UTF-8, which Excel takes it for only then.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -69,9 +69,17 @@ enum Body {
 }
 
 impl Sheet {
-    /// Begins a list. Headings are in `language`, local times are those of `zone`.
-    pub fn new(format: Format, language: Option<&'static str>, zone: Zone) -> Result<Self, SheetError> {
-        let columns = columns();
+    /// Begins a list. Headings are in `language`, local times are those of `zone`. A table has columns for `reviews` where they are asked for.
+    pub fn new(
+        format: Format,
+        language: Option<&'static str>,
+        zone: Zone,
+        reviews: bool,
+    ) -> Result<Self, SheetError> {
+        let mut columns = columns();
+        if reviews {
+            columns.extend(columns_of_reviews());
+        }
         let headings: Vec<_> = columns.iter().map(|column| column.heading(language, &zone)).collect();
         let body = match format {
             Format::Json => Body::Json(br#"{"calls":["#.to_vec()),

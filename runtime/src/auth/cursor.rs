@@ -1,4 +1,5 @@
-//! By what the cursors of lists are sealed. A cursor may name a call whose id tells a number, so nobody is to read one.
+//! By what the cursors of lists are sealed, and by what calls of the same time are ordered. A cursor may name a call whose id tells a number, so
+//! nobody is to read one; and the place of such a call among others would tell between which ids it is.
 //!
 //! That is the key of callees' ids, where there is one; else that of the console's sessions, which every stack with readers has. Where neither
 //! is set, as on a machine of one's own, a key is made at each start, and what it sealed is no cursor any more after the next.
@@ -8,11 +9,17 @@ use crate::config::{ConfigError, Environment};
 use shared::access::CalleeIds;
 use shared::access::seal::Seal;
 use shared::model::Instant;
+use shared::reading::Ties;
 
 use super::session::{Sealer, SessionKeyError, SessionKeys};
 
 /// What cursors are sealed for, where sessions are sealed by the same key.
 const PURPOSE: &str = "cursor";
+
+/// Cursors are as long as the next multiple of so many bytes: whether one names a call, or stands between two times, its length does not tell.
+const LENGTH: usize = 192;
+/// What a cursor is filled up with: none has it of its own.
+const FILLER: char = '=';
 
 /// Where the keys come from.
 #[derive(Debug)]
@@ -35,13 +42,27 @@ impl CursorKeys {
     /// # Errors
     /// [`SessionKeyError`], where the secret of sessions is needed and can't be read.
     pub async fn seal(&self, callee_ids: &CalleeIds, now: Instant) -> Result<CursorSeal, SessionKeyError> {
-        if let Some(seal) = callee_ids.cursors() {
-            return Ok(CursorSeal(By::Callees(seal)));
+        match callee_ids.cursors() {
+            Some(seal) => Ok(CursorSeal(By::Callees(seal))),
+            None => Ok(CursorSeal(By::Sessions(self.sealer(now).await?))),
         }
+    }
+
+    /// By what calls of the same time are ordered, under the key that seals their cursors.
+    ///
+    /// # Errors
+    /// [`SessionKeyError`], where the secret of sessions is needed and can't be read.
+    pub async fn ties(&self, callee_ids: &CalleeIds, now: Instant) -> Result<Ties, SessionKeyError> {
+        match callee_ids.ties() {
+            Some(ties) => Ok(ties),
+            None => Ok(self.sealer(now).await?.ties()),
+        }
+    }
+
+    async fn sealer(&self, now: Instant) -> Result<Sealer, SessionKeyError> {
         match self.sessions.sealer(now).await {
-            Ok(sealer) => Ok(CursorSeal(By::Sessions(sealer))),
-            Err(SessionKeyError::NoKey) => Ok(CursorSeal(By::Sessions(self.made.clone()))),
-            Err(error) => Err(error),
+            Err(SessionKeyError::NoKey) => Ok(self.made.clone()),
+            sealer => sealer,
         }
     }
 }
@@ -59,6 +80,8 @@ enum By {
 impl CursorSeal {
     /// A cursor that says nothing, in letters that need no escape in a URL.
     pub fn seal(&self, cursor: &str) -> String {
+        let length = cursor.len().next_multiple_of(LENGTH);
+        let cursor = &format!("{cursor:=<length$}");
         match &self.0 {
             By::Callees(seal) => seal.seal(cursor),
             By::Sessions(sealer) => sealer.seal(PURPOSE, cursor.as_bytes()),
@@ -67,10 +90,12 @@ impl CursorSeal {
 
     /// The cursor that was sealed; `None` where it was not sealed by this key, or altered.
     pub fn open(&self, sealed: &str) -> Option<String> {
-        match &self.0 {
-            By::Callees(seal) => seal.open(sealed),
-            By::Sessions(sealer) => String::from_utf8(sealer.open(PURPOSE, sealed)?).ok(),
-        }
+        let mut cursor = match &self.0 {
+            By::Callees(seal) => seal.open(sealed)?,
+            By::Sessions(sealer) => String::from_utf8(sealer.open(PURPOSE, sealed)?).ok()?,
+        };
+        cursor.truncate(cursor.trim_end_matches(FILLER).len());
+        Some(cursor)
     }
 }
 
@@ -93,6 +118,17 @@ mod tests {
         let environment = Environment::new(&look_up);
         let account = Account::of_function(&environment, &StoreConfig::read(&environment).unwrap()).unwrap();
         CursorKeys::read(&environment, &account).unwrap().seal(&callees, clock::now()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_cursor_does_not_tell_by_its_length_what_it_says() {
+        for callees in [CalleeIds::none(), CalleeIds::with_key(KEY.as_bytes()).unwrap()] {
+            let seal = seal(Some(KEY), callees).await;
+            let [short, long] =
+                ["between two times", "call#alicom#13900000000-and-more"].map(|text| seal.seal(text));
+            assert_eq!(short.len(), long.len());
+            assert_eq!(seal.open(&long).as_deref(), Some("call#alicom#13900000000-and-more"));
+        }
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ use crate::aws::Account;
 use crate::config::{ConfigError, Environment};
 use crate::credentials::{self, CredentialsError};
 use shared::model::Instant;
+use shared::reading::Ties;
 
 /// The least characters that a key has.
 const MIN_KEY_BYTES: usize = 32;
@@ -47,11 +48,15 @@ struct Secret {
 
 /// What seals and opens. `Debug` shows no key.
 #[derive(Clone)]
-pub struct Sealer(Vec<LessSafeKey>);
+pub struct Sealer {
+    /// The first seals, each opens.
+    keys: Vec<LessSafeKey>,
+    ties: Ties,
+}
 
 impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Sealer({} keys)", self.0.len())
+        write!(f, "Sealer({} keys)", self.keys.len())
     }
 }
 
@@ -61,17 +66,22 @@ impl Sealer {
     /// # Errors
     /// [`SessionKeyError::Short`], [`SessionKeyError::NoKey`].
     pub fn new<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<Self, SessionKeyError> {
-        let keys: Result<Vec<_>, _> = keys.into_iter().map(derived).collect();
-        match keys? {
-            none if none.is_empty() => Err(SessionKeyError::NoKey),
-            keys => Ok(Self(keys)),
-        }
+        let keys: Vec<_> = keys.into_iter().collect();
+        let ties = keys.first().ok_or(SessionKeyError::NoKey).and_then(|key| code(key, TIES))?;
+        let keys = keys.into_iter().map(derived).collect::<Result<_, _>>()?;
+        Ok(Self { keys, ties: Ties::under(&ties) })
     }
 
     /// By a key that nobody else will ever have.
     pub(super) fn made() -> Self {
         let key = [(); 2].map(|()| crate::random::name()).concat();
-        Self(derived(&key).into_iter().collect())
+        let ties = code(&key, TIES).map_or_else(|_| Ties::by_key(), |ties| Ties::under(&ties));
+        Self { keys: derived(&key).into_iter().collect(), ties }
+    }
+
+    /// By what calls of the same time are ordered, whose ids may be hidden: under the first key.
+    pub fn ties(&self) -> Ties {
+        self.ties.clone()
     }
 
     /// Seals bytes for a purpose: what is sealed for one is not opened for another. Letters that a cookie may have.
@@ -80,7 +90,7 @@ impl Sealer {
         // Who seals more than 2^32 times by one key might repeat one; keys are replaced before that.
         nonce.copy_from_slice(&random_bytes()[..NONCE_LEN]);
         let mut sealed = bytes.to_vec();
-        let done = self.0.first().is_some_and(|key| {
+        let done = self.keys.first().is_some_and(|key| {
             let nonce = Nonce::assume_unique_for_key(nonce);
             key.seal_in_place_append_tag(nonce, Aad::from(purpose.as_bytes()), &mut sealed).is_ok()
         });
@@ -98,7 +108,7 @@ impl Sealer {
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>()?;
-        self.0.iter().find_map(|key| {
+        self.keys.iter().find_map(|key| {
             let mut sealed = sealed.to_vec();
             let nonce = Nonce::assume_unique_for_key(*nonce);
             let opened = key.open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut sealed).ok()?;
@@ -108,13 +118,21 @@ impl Sealer {
 }
 
 fn derived(key: &str) -> Result<LessSafeKey, SessionKeyError> {
+    let key = UnboundKey::new(&AES_256_GCM, &code(key, SESSIONS)?);
+    key.map(LessSafeKey::new).map_err(|_| SessionKeyError::Short)
+}
+
+/// For what keys are derived of one that is set.
+const SESSIONS: &str = "callvault: the console's sessions, 1";
+const TIES: &str = "callvault: order within a time, 1";
+
+fn code(key: &str, purpose: &str) -> Result<[u8; 32], SessionKeyError> {
     if key.len() < MIN_KEY_BYTES {
         return Err(SessionKeyError::Short);
     }
     let mut code = Hmac::<Sha256>::new_from_slice(key.as_bytes()).map_err(|_| SessionKeyError::Short)?;
-    code.update(b"callvault: the console's sessions, 1");
-    let key = UnboundKey::new(&AES_256_GCM, &code.finalize().into_bytes());
-    key.map(LessSafeKey::new).map_err(|_| SessionKeyError::Short)
+    code.update(purpose.as_bytes());
+    Ok(code.finalize().into_bytes().into())
 }
 
 fn random_bytes() -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! What is wrong with archiving, as far as the table tells, and what to do about it. Pure.
+//! What is wrong with archiving, as far as the table tells. Pure. What to do about it, and the words for both, stand beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use shared::model::{CallKey, Instant};
 use shared::path_id;
 use shared::record::keys;
 
-use super::advice::{self, Advice};
+use super::advice::{self, Cause, Meaning};
 use super::tried::{Tried, is_private};
 
 /// What is due for longer, in seconds, should have been come to: a run begins every one to five minutes.
@@ -49,101 +49,148 @@ pub struct Seen {
     pub writes: Option<String>,
 }
 
-/// Something that is wrong.
+/// Something that is wrong: of what kind it is, and what is known of it. [`Finding::what`] and [`Finding::todo`] tell it in English; whoever
+/// tells it in another language words each kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What it is.
-    pub what: String,
-    /// What to do.
-    pub todo: String,
-    /// Whether anybody can mend it. What nobody can mend is told, and does not make an operator get up at night.
-    pub mendable: bool,
+pub enum Finding {
+    /// The table takes no writes: why.
+    NoWrites(String),
+    /// The bucket can't be reached: which, and why.
+    NoBucket(String),
+    /// Something is stored that can't be read as a recording.
+    Unreadable {
+        /// The first of them, by its call and its sort key.
+        first: String,
+        /// How many there are beside it.
+        more: usize,
+    },
+    /// A shard's lease can't be read.
+    LeaseUnreadable {
+        /// The shard.
+        shard: u8,
+    },
+    /// A shard's lease holds for longer than any does.
+    LeaseTooLong {
+        /// The shard.
+        shard: u8,
+        /// Until when.
+        until: Instant,
+    },
+    /// A run was done at a time that is yet to come.
+    RunsAhead {
+        /// Of which shards.
+        shards: BTreeSet<u8>,
+        /// The latest such time.
+        at: Instant,
+    },
+    /// Something is due in these shards, and no run has come.
+    NobodyCame(BTreeSet<u8>),
+    /// A run that held these shards died, and none has come since.
+    RunDied(BTreeSet<u8>),
+    /// So many recordings have been due for more than an hour.
+    Late(usize),
+    /// The URLs of recordings that wait have expired.
+    Past(Expiries),
+    /// The URLs of recordings that wait expire within a day.
+    Soon(Expiries),
+    /// Recordings fail, or were lost, at one place for one cause.
+    Failures(Failures),
+    /// Runs died while they had recordings in hand.
+    Deaths {
+        /// How many recordings there are of that kind.
+        count: usize,
+        /// The call of the one over which the most runs died.
+        worst: String,
+        /// How many did.
+        runs: u64,
+    },
+    /// The secret with the platforms' keys can't be read: why.
+    NoSecret(String),
 }
 
-fn finding(what: String, todo: impl Into<String>) -> Finding {
-    Finding { what, todo: todo.into(), mendable: true }
+/// Recordings whose URLs expire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiries {
+    /// How many.
+    pub count: usize,
+    /// When the first of them does.
+    pub first_at: Instant,
+    /// Its call.
+    pub first: String,
 }
 
-/// So many recordings.
-fn recordings(count: usize) -> String {
-    match count {
-        1 => "1 recording".to_owned(),
-        _ => format!("{count} recordings"),
-    }
+/// Recordings that fail, or were lost, at one place for one cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failures {
+    /// Where it fails.
+    pub place: FailurePlace,
+    /// Why.
+    pub cause: Cause,
+    /// S3's own code, where it is S3 that fails.
+    pub code: Option<String>,
+    /// The host that is refused, where one is.
+    pub refused: Option<RefusedHost>,
+    /// How many recordings; at least so many, if `has_more`.
+    pub count: usize,
+    /// Whether there may be more, of which nothing was read.
+    pub has_more: bool,
+    /// Whether they were lost, and have to be revived once the cause is mended; otherwise they are tried again.
+    pub is_lost: bool,
+    /// The reason of one of them, as it is stored.
+    pub example: String,
+    /// The calls of some of them.
+    pub calls: Vec<String>,
 }
 
-/// Some shards, by their numbers.
-fn shards(shards: &BTreeSet<u8>) -> String {
-    let word = if shards.len() == 1 { "shard" } else { "shards" };
-    format!("{word} {}", shards.iter().map(u8::to_string).collect::<Vec<_>>().join(", "))
+/// Where recordings fail.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FailurePlace {
+    /// At a host.
+    Host(String),
+    /// Their URL names none.
+    NoHost,
+    /// At the bucket.
+    Bucket,
 }
 
-/// What becomes of a group of recordings, in words for one and for more.
-struct Fate {
-    one: &'static str,
-    more: &'static str,
-    /// Whether they have to be revived once the cause is mended.
-    lost: bool,
+/// A host that is not fetched from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RefusedHost {
+    /// Its name or address.
+    pub host: String,
+    /// The port of the URL. Not known of what a redirect leads to.
+    pub port: Option<u16>,
+    /// Whether the URL leads there by a redirect.
+    pub is_redirect: bool,
+    /// Whether its address is not public: then host and port have to be allowed together.
+    pub is_private: bool,
 }
-
-const TRIED_AGAIN: Fate =
-    Fate { one: "failed and is tried again", more: "failed and are tried again", lost: false };
-const LOST: Fate = Fate { one: "was lost in the last day", more: "were lost in the last day", lost: true };
 
 /// All that is wrong at `now`.
 pub fn findings(seen: &Seen, now: Instant) -> Vec<Finding> {
     let mut found = of_stores(seen);
     found.extend(of_leases(seen, now));
     found.extend(of_time(seen, now));
-    found.extend(of_sources(&seen.looked_at, &TRIED_AGAIN, seen.more_waits));
+    found.extend(of_sources(&seen.looked_at, false, seen.more_waits));
     found.extend(of_deaths(&seen.looked_at));
-    found.extend(of_sources(&seen.lost, &LOST, seen.more_were_lost));
-    if let Some(reason) = &seen.secret {
-        let Advice { todo, .. } = advice::of_reason("the keys of the platforms could not be read");
-        found.push(finding(format!("{reason}: no URL is renewed"), todo));
-    }
+    found.extend(of_sources(&seen.lost, true, seen.more_were_lost));
+    found.extend(seen.secret.clone().map(Finding::NoSecret));
     found
 }
 
 /// What is wrong with table and bucket.
 fn of_stores(seen: &Seen) -> Vec<Finding> {
     let mut found = Vec::new();
-    if let Some(reason) = &seen.writes {
-        found.push(finding(
-            format!("the table takes no writes: {reason}"),
-            "no run can do anything meanwhile, and each fails at once (FunctionErrorsAlarm): ProvisionedThroughputExceededException and ThrottlingException pass; \
-             InternalServerError that stays is AWS's, and on this machine a full disk (`df`); KMS codes are the table's key",
-        ));
-    }
-    if let Some(reason) = &seen.bucket {
-        found.push(finding(reason.clone(), "nothing can be archived meanwhile, if it is the same for the archiver: see the bucket, its region, S3_ENDPOINT, and the network"));
-    }
+    found.extend(seen.writes.clone().map(Finding::NoWrites));
+    found.extend(seen.bucket.clone().map(Finding::NoBucket));
     if let Some(first) = seen.unreadable.first() {
-        let more = match seen.unreadable.len() {
-            1 => String::new(),
-            count => format!(", and {} more", count - 1),
-        };
-        found.push(finding(
-            format!("{first}{more}: stored, but no recording that this version can read"),
-            "look at the item (`aws dynamodb get-item`): was it written by hand, or by a newer version? Mend or remove it; all others are archived meanwhile, and each run \
-             sets it aside (RecordingsUnreadableAlarm)",
-        ));
+        found.push(Finding::Unreadable { first: first.clone(), more: seen.unreadable.len() - 1 });
     }
     found
 }
 
 fn due_of(seen: &Seen, shard: u8, now: Instant) -> impl Iterator<Item = &DueRecording> {
     seen.waiting.iter().filter(move |entry| entry.due_at <= now && keys::shard_of(&entry.pk) == shard)
-}
-
-/// How an operator frees a shard.
-fn free_by_hand(shard: u8) -> String {
-    format!(
-        "aws dynamodb update-item --table-name $TABLE_NAME --key '{{\"pk\":{{\"S\":\"{}\"}},\"sk\":{{\"S\":\"{}\"}}}}' \
-         --update-expression 'REMOVE lease_until, lease_owner'",
-        keys::ARCHIVE_RUNS,
-        keys::shard_sk(shard),
-    )
 }
 
 fn of_leases(seen: &Seen, now: Instant) -> Vec<Finding> {
@@ -156,22 +203,12 @@ fn of_leases(seen: &Seen, now: Instant) -> Vec<Finding> {
         let oldest = due_of(seen, shard, now).map(|entry| entry.due_at).min();
         let waits_long = oldest.is_some_and(|due_at| now.seconds_since(due_at) > PATIENCE_S);
         if lease.unreadable {
-            found.push(finding(
-                format!("shard {shard}: its lease is stored, but not as this version can read it"),
-                format!(
-                    "the next run writes it anew; if that does not help, free the shard: {}",
-                    free_by_hand(shard)
-                ),
-            ));
+            found.push(Finding::LeaseUnreadable { shard });
         }
         match (&lease.lease_owner, lease.lease_until) {
-            (Some(_), Some(until)) if until.seconds_since(now) > LONGEST_LEASE_S => found.push(finding(
-                format!("shard {shard}: its lease holds until {until}, which no lease does: a clock is wrong, of the run that took it or here"),
-                format!(
-                    "compare `date -u` here with the function's log; if the run is over, free the shard: {}",
-                    free_by_hand(shard)
-                ),
-            )),
+            (Some(_), Some(until)) if until.seconds_since(now) > LONGEST_LEASE_S => {
+                found.push(Finding::LeaseTooLong { shard, until });
+            }
             (Some(_), Some(until)) if until <= now => {
                 let came = last_run_at.is_some_and(|ran_at| ran_at > until);
                 if waits_long {
@@ -196,167 +233,82 @@ fn of_leases(seen: &Seen, now: Instant) -> Vec<Finding> {
         .map(|lease| lease.shard)
         .collect();
     if let Some(at) = last_run_at.filter(|_| !ahead.is_empty()) {
-        found.push(finding(
-            format!("{}: the last run was done at {at}, which is yet to come: a clock is wrong, of that run or here", shards(&ahead)),
-            "compare `date -u` here with the function's log; until it is right, times and ages here can't be trusted",
-        ));
+        found.push(Finding::RunsAhead { shards: ahead, at });
     }
-    for (shards_of, what) in [
-        (
-            &missed,
-            "something is due, and no run of the archiver has come for more than six minutes, or each failed at once",
-        ),
-        (
-            &dead,
-            "a run died, and no run of the archiver has come since, for more than six minutes, or each failed at once",
-        ),
-    ] {
-        if !shards_of.is_empty() {
-            found.push(finding(
-                format!("{}: {what}", shards(shards_of)),
-                "is the schedule of archive-recordings enabled? do its invocations fail or are they throttled (FunctionErrorsAlarm, FunctionsThrottledAlarm)? does the log \
-                 say leases_not_renewed or `archive` at all? TableThrottledAlarm and AccessDenied are the table's",
-            ));
-        }
-    }
+    found.extend((!missed.is_empty()).then_some(Finding::NobodyCame(missed)));
+    found.extend((!dead.is_empty()).then_some(Finding::RunDied(dead)));
     found
 }
 
 fn of_time(seen: &Seen, now: Instant) -> Vec<Finding> {
     let mut found = Vec::new();
     let late = seen.waiting.iter().filter(|entry| now.seconds_since(entry.due_at) > LATE_S).count();
-    if late > 0 {
-        let verb = if late == 1 { "has" } else { "have" };
-        found.push(finding(
-            format!("{} {verb} been due for more than an hour", recordings(late)),
-            "if runs come (shards above), there is more to do than is done: raise ArchiveWorkers, ArchiveMemoryMb, ArchiveConcurrencyPerHost",
-        ));
-    }
+    found.extend((late > 0).then_some(Finding::Late(late)));
     let expiring = |is_meant: &dyn Fn(i64) -> bool| {
-        let left_s = |at: Instant| at.seconds_since(now);
-        let entries = seen
-            .waiting
-            .iter()
-            .filter(|entry| entry.source_expires_at.is_some_and(|at| is_meant(left_s(at))));
-        let entries: Vec<_> = entries.collect();
-        let first = entries.iter().min_by_key(|entry| entry.source_expires_at)?;
-        let at = first.source_expires_at.map(|at| at.to_string()).unwrap_or_default();
-        let call = keys::call_of_pk(&first.pk).map(|call| named(&call)).unwrap_or_default();
-        Some((entries.len(), at, call))
+        let expiries = seen.waiting.iter().filter_map(|entry| Some((entry.source_expires_at?, entry)));
+        let expiries: Vec<_> = expiries.filter(|(at, _)| is_meant(at.seconds_since(now))).collect();
+        let (first_at, first) = *expiries.iter().min_by_key(|(at, _)| *at)?;
+        let first = keys::call_of_pk(&first.pk).map(|call| named(&call)).unwrap_or_default();
+        Some(Expiries { count: expiries.len(), first_at, first })
     };
-    if let Some((count, at, call)) = expiring(&|left_s| left_s <= 0) {
-        let verb = if count == 1 { "is" } else { "are" };
-        found.push(finding(
-            format!("{} {verb} past the time of the URL, the first since {at}: {call}", recordings(count)),
-            "they are tried still, as far as a fresh URL may be had or the source may take the old one; mend what is told below; keys in ProviderSecretArn let URLs be renewed",
-        ));
-    }
-    if let Some((count, at, call)) = expiring(&|left_s| (1..SOON_S).contains(&left_s)) {
-        let verb = if count == 1 { "expires" } else { "expire" };
-        found.push(finding(
-            format!("{} {verb} within a day, the first at {at}: {call}", recordings(count)),
-            "mend what is told below; then `callvault archive --call` forces one",
-        ));
-    }
+    found.extend(expiring(&|left_s| left_s <= 0).map(Finding::Past));
+    found.extend(expiring(&|left_s| (1..SOON_S).contains(&left_s)).map(Finding::Soon));
     found
 }
 
-/// Recordings that failed for the same cause, at one host.
-struct Group {
-    count: usize,
-    example: String,
-    calls: Vec<String>,
-    mendable: bool,
-}
-
-/// Recordings by host and cause, the largest group first. Of `more` there are than are given.
-fn of_sources(tried: &[Tried], fate: &Fate, more: bool) -> Vec<Finding> {
-    let mut groups = BTreeMap::<(String, String, String), Group>::new();
+/// Recordings by place and cause, the largest group first. Of `has_more` there are than are given.
+fn of_sources(tried: &[Tried], is_lost: bool, has_more: bool) -> Vec<Finding> {
+    let mut groups = BTreeMap::new();
     for one in tried {
         let Some(reason) = one.last_error.as_deref() else { continue };
-        let advice = advice::of_reason(reason);
-        let host = one.host.clone().unwrap_or_else(|| "no URL".to_owned());
-        let place = if advice.of_the_bucket { "the bucket".to_owned() } else { host };
-        let (cause, mut todo) = told(one, reason, &advice);
-        if fate.lost && advice.mendable {
-            todo = format!("{todo}; then make what was lost due again: {}", revival(one, &advice));
-        }
-        let group = groups.entry((place, cause, todo)).or_insert_with(|| Group {
+        let Meaning { cause, code } = advice::of_reason(reason);
+        let place = match &one.host {
+            _ if cause.is_of_the_bucket() => FailurePlace::Bucket,
+            Some(host) => FailurePlace::Host(host.clone()),
+            None => FailurePlace::NoHost,
+        };
+        let refused = refused(one, reason, cause);
+        let key = (place.clone(), cause, code.clone(), refused.clone());
+        let group = groups.entry(key).or_insert_with(|| Failures {
+            place,
+            cause,
+            code,
+            refused,
             count: 0,
+            has_more,
+            is_lost,
             example: reason.to_owned(),
             calls: Vec::new(),
-            mendable: advice.mendable,
         });
         group.count += 1;
-        if group.calls.len() < NAMED {
-            group.calls.push(named(&one.call));
+        let call = named(&one.call);
+        if group.calls.len() < NAMED && !group.calls.contains(&call) {
+            group.calls.push(call);
         }
     }
-    let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.count));
-    let told = groups.into_iter().map(|((place, cause, todo), Group { count, example, calls, mendable })| {
-        let verb = if count == 1 { fate.one } else { fate.more };
-        let least = if more { "at least " } else { "" };
-        let what = format!("{place}: {least}{count} {verb}: {cause} (\"{example}\"; {})", calls.join(", "));
-        Finding { mendable, ..finding(what, todo) }
-    });
-    told.collect()
+    let mut groups: Vec<_> = groups.into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    groups.into_iter().map(Finding::Failures).collect()
 }
 
-/// The command that revives what was lost like this one.
-fn revival(one: &Tried, advice: &Advice) -> String {
-    match &one.host {
-        Some(host) if !advice.of_the_bucket => {
-            format!("`callvault archive --lost --host {host} --dry-run`, then without --dry-run")
-        }
-        _ => "`callvault archive --lost --dry-run`, then without --dry-run".to_owned(),
-    }
-}
-
-/// The cause and what to do, with the host and port that RecordingHosts lacks.
-fn told(one: &Tried, reason: &str, advice: &Advice) -> (String, String) {
-    let is_of_hosts = [advice::NOT_ALLOWED, advice::NOT_PUBLIC].contains(&advice.cause.as_str());
-    let refused = advice::refused_host(reason).or(one.host.as_deref()).filter(|_| is_of_hosts);
-    let Some(refused) = refused else { return (advice.cause.clone(), advice.todo.to_owned()) };
-    let is_redirect = one.host.as_deref().is_some_and(|host| host != refused);
-    let cause = match is_redirect {
-        true if advice.cause == advice::NOT_ALLOWED => {
-            format!("it redirects to {refused}, which is not in RecordingHosts")
-        }
-        true => format!("it redirects to {refused}, which is at an address that is not public"),
-        false => advice.cause.clone(),
-    };
-    let exact = match one.port.filter(|_| !is_redirect) {
-        Some(port) => format!("`{refused}:{port}`"),
-        None => format!("`{refused}:443` (or the port that the redirect leads to)"),
-    };
-    let todo = if advice.cause == advice::NOT_PUBLIC || is_private(refused) {
-        format!(
-            "if it is meant to be fetched, add exactly {exact} to RecordingHosts and deploy: an address that is not public is allowed by host and port alone; its \
-             recordings wait until their URLs expire, and are fetched within the hour once it is"
-        )
-    } else {
-        format!(
-            "if the host is the platform's, add `{refused}` to RecordingHosts and deploy; what waits is fetched within the hour, or at once by `callvault archive --call`. If it is at \
-             a private address of yours, add exactly {exact}: with the host alone, its recordings go on waiting"
-        )
-    };
-    (cause, todo)
+/// The host that `RecordingHosts` lacks, where it is that.
+fn refused(one: &Tried, reason: &str, cause: Cause) -> Option<RefusedHost> {
+    let is_of_hosts = matches!(cause, Cause::HostNotAllowed | Cause::AddressNotPublic);
+    let host = advice::refused_host(reason).or(one.host.as_deref()).filter(|_| is_of_hosts)?;
+    let is_redirect = one.host.as_deref().is_some_and(|own| own != host);
+    Some(RefusedHost {
+        host: host.to_owned(),
+        port: one.port.filter(|_| !is_redirect),
+        is_redirect,
+        is_private: cause == Cause::AddressNotPublic || is_private(host),
+    })
 }
 
 fn of_deaths(tried: &[Tried]) -> Option<Finding> {
     let mut suspects: Vec<_> = tried.iter().filter(|one| one.deaths > 0).collect();
     suspects.sort_by_key(|one| std::cmp::Reverse(one.deaths));
     let worst = suspects.first()?;
-    let Advice { cause, todo, .. } = advice::of_reason("runs of the archiver died");
-    let verb = if suspects.len() == 1 { "was" } else { "were" };
-    let runs = if worst.deaths == 1 { "1 run".to_owned() } else { format!("{} runs", worst.deaths) };
-    let what = format!(
-        "{} {verb} in hand of runs that died, {} of {runs}: {cause}",
-        recordings(suspects.len()),
-        named(&worst.call),
-    );
-    Some(finding(what, format!("it is given up after six; meanwhile all others go on; {todo}")))
+    Some(Finding::Deaths { count: suspects.len(), worst: named(&worst.call), runs: worst.deaths })
 }
 
 /// A call, as commands take it and as paths name it.
@@ -407,7 +359,8 @@ mod tests {
     }
 
     fn told(seen: &Seen) -> String {
-        findings(seen, now()).into_iter().map(|one| format!("{} -> {}\n", one.what, one.todo)).collect()
+        let found = findings(seen, now()).into_iter();
+        found.map(|one| format!("{} -> {}\n", one.what(&|at| at.to_string()), one.todo())).collect()
     }
 
     #[test]
@@ -473,8 +426,10 @@ mod tests {
 
     #[test]
     fn sources_are_told_by_host_and_cause_with_their_counts() {
-        let looked_at = (0..5)
-            .map(|n| {
+        // Two recordings of the first call.
+        let looked_at = [0, 0, 1, 2, 3]
+            .into_iter()
+            .map(|n: u8| {
                 tried(
                     &n.to_string(),
                     "https://a.example/1?Signature=x",
@@ -576,8 +531,14 @@ mod tests {
         ));
         let found =
             findings(&Seen { leases: leases(), looked_at, more_waits: true, ..Seen::default() }, now());
-        let told: Vec<_> =
-            found.iter().map(|one| (one.what.split(" (").next().unwrap(), one.mendable)).collect();
+        let told: Vec<_> = found
+            .iter()
+            .map(|one| {
+                let what = one.what(&|at| at.to_string());
+                (what.split(" (").next().unwrap().to_owned(), one.is_mendable())
+            })
+            .collect();
+        let told: Vec<_> = told.iter().map(|(what, is_mendable)| (&**what, *is_mendable)).collect();
         assert_eq!(
             told,
             [

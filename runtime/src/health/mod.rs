@@ -2,12 +2,15 @@
 //! what to do. The command `doctor` and the console tell it.
 
 mod advice;
+mod english;
 mod findings;
 mod tried;
 
 use futures_util::{StreamExt, TryStreamExt};
 
-pub use findings::{Finding, Seen, findings, named};
+pub use advice::{Cause, OfS3};
+pub use english::free_by_hand;
+pub use findings::{Expiries, FailurePlace, Failures, Finding, RefusedHost, Seen, findings, named};
 pub use tried::Tried;
 
 use crate::store::due::DueRecording;
@@ -116,7 +119,7 @@ async fn tried(
 /// A recording, as commands take it.
 fn name_of(pk: &str, sk: &str) -> String {
     keys::call_of_pk(pk)
-        .map_or_else(|| format!("an item under pk {pk:?} {sk}"), |call| format!("{} {sk}", named(&call)))
+        .map_or_else(|| format!("pk {pk:?} sk {sk:?}"), |call| format!("{} {sk}", named(&call)))
 }
 
 /// Whether the table takes writes: takes and gives back the lease of a function that there is not, which writes one item of a few bytes.

@@ -98,11 +98,11 @@ struct Portion {
 }
 
 impl Receiver {
-    /// A receiver of one kind of push with the process's settings, its connection to DynamoDB already open. Where it can't be opened yet, the first
-    /// push opens it.
+    /// A receiver of one kind of push with the process's settings, its connections to DynamoDB already open: while a function starts, Lambda
+    /// gives it a whole processor, and a part of one afterwards. Where they can't be opened yet, the first push opens them.
     pub async fn from_environment(push: &PushType) -> Result<Self, ConfigError> {
         let receiver = Self::new(&process_environment(), &[*push])?;
-        if let Err(error) = receiver.store.table().connect().await {
+        if let Err(error) = receiver.store.table().connect_for_pushes().await {
             tracing::warn!(error = %error, "no connection to DynamoDB yet");
         }
         Ok(receiver)
@@ -311,7 +311,7 @@ impl Receiver {
         let Portion { mut unsound, mut erased } = Portion::default();
         for place in places {
             let text = elements.texts[place];
-            let readable = self.patience == Patience::Nobody || body::memory_bytes(text) <= MAX_ELEMENT_BYTES;
+            let readable = self.patience == Patience::Nobody || body::fits_memory(text, MAX_ELEMENT_BYTES);
             let normalized = match readable {
                 true => push.normalized(text, &context),
                 false => Err(Rejection::TooManyValues),

@@ -113,7 +113,8 @@ impl Documents {
         }
     }
 
-    async fn send(
+    /// Sends a request, and reads what is answered, with its status, until `deadline`.
+    pub(super) async fn send(
         &self,
         request: http::request::Builder,
         body: SdkBody,

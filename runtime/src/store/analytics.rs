@@ -5,13 +5,11 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::operation::abort_multipart_upload::AbortMultipartUploadError;
 use aws_sdk_s3::operation::complete_multipart_upload::CompleteMultipartUploadError;
 use aws_sdk_s3::operation::create_multipart_upload::CreateMultipartUploadError;
 use aws_sdk_s3::operation::delete_object::DeleteObjectError;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::operation::head_object::HeadObjectError;
-use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsError;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error;
 use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::operation::upload_part::UploadPartError;
@@ -26,6 +24,8 @@ use shared::model::{Hour, Instant};
 use shared::reading::HourSummary;
 use shared::record::keys;
 
+/// The folder of the same bucket in which Athena leaves its results.
+pub const ATHENA_RESULTS: &str = "athena-results/";
 /// How much of a file is held in memory. What is larger is uploaded in parts of that size.
 const PART_BYTES: u64 = 8 * 1024 * 1024;
 /// Tells an object's SHA-256, by which it is known whether it would change.
@@ -58,12 +58,6 @@ pub enum AnalyticsError {
     /// Objects could not be listed.
     #[error("objects could not be listed: {}", aws::brief(.0))]
     Keys(#[source] Box<SdkError<ListObjectsV2Error>>),
-    /// Uploads that broke off could not be listed.
-    #[error("uploads could not be listed: {}", aws::brief(.0))]
-    List(#[source] Box<SdkError<ListMultipartUploadsError>>),
-    /// An upload that broke off could not be removed.
-    #[error("an upload could not be removed: {}", aws::brief(.0))]
-    Abort(#[source] Box<SdkError<AbortMultipartUploadError>>),
     /// An object could not be removed.
     #[error("an object could not be removed: {}", aws::brief(.0))]
     Remove(#[source] Box<SdkError<DeleteObjectError>>),
@@ -192,29 +186,7 @@ impl AnalyticsBucket {
         completed.map(|_| ()).map_err(|error| AnalyticsError::Complete(Box::new(error)))
     }
 
-    /// Removes what is left of uploads that broke off, of keys that begin with one of these folders. Nobody else may be uploading there. How many
-    /// there were.
-    ///
-    /// # Errors
-    /// [`AnalyticsError::List`], [`AnalyticsError::Abort`].
-    pub async fn remove_uploads(&self, folders: &[&str]) -> Result<u64, AnalyticsError> {
-        let Bucket { client, name } = &self.0;
-        let listed = client.list_multipart_uploads().bucket(name).send().await;
-        let listed = listed.map_err(|error| AnalyticsError::List(Box::new(error)))?;
-        let mut removed = 0;
-        for upload in listed.uploads() {
-            let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
-            // Athena's results lie in the bucket, too.
-            if folders.iter().any(|folder| key.starts_with(folder)) {
-                let abort = client.abort_multipart_upload().bucket(name).key(key).upload_id(id).send().await;
-                abort.map_err(|error| AnalyticsError::Abort(Box::new(error)))?;
-                removed += 1;
-            }
-        }
-        Ok(removed)
-    }
-
-    /// The keys of all objects that begin with a folder, in order.
+    /// The keys of all objects that begin with a folder, in order; of all objects where that is empty.
     ///
     /// # Errors
     /// [`AnalyticsError::Keys`].

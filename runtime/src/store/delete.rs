@@ -17,7 +17,7 @@ impl Table {
             .table_name(&self.name)
             .key(keys::PK, AttributeValue::S(pk.to_owned()))
             .key(keys::SK, AttributeValue::S(sk.to_owned()));
-        let deleted = self.in_turn(delete.send()).await;
+        let deleted = self.in_turn(|| delete.send()).await;
         deleted.map(|_| ()).map_err(|error| TableError::Delete(Box::new(error)))
     }
 }

@@ -168,7 +168,7 @@ impl Store {
             .condition_expression("attribute_not_exists(#marked_at) OR #marked_at = :marked_at")
             .expression_attribute_names("#marked_at", MARKED_AT)
             .expression_attribute_values(":marked_at", instant(mark.marked_at));
-        match self.table.in_turn(delete.send()).await {
+        match self.table.in_turn(|| delete.send()).await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),

@@ -1,6 +1,6 @@
 //! Listing calls by the table's indexes, which may be behind the table by a moment.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -10,6 +10,9 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use super::table::{Table, TableError};
 use shared::model::{Hour, Instant};
 use shared::record::keys::{self, BY_CALLEE, BY_DAY, CALL_AT};
+
+/// How many bytes of a time's text tell its hour: `2025-06-01T02`.
+const HOUR_BYTES: usize = 13;
 
 /// A call as an index lists it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +113,39 @@ impl Table {
             all.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
         }
         Ok(all)
+    }
+
+    /// The hours from `first` to `last` in which the index `by-day` has a call of a date in UTC, `2025-06-01`. However many calls there are, it
+    /// reads one of each hour and shard.
+    ///
+    /// # Errors
+    /// [`TableError::Query`], when DynamoDB fails.
+    pub async fn hours_with_calls(
+        &self,
+        date: String,
+        first: Hour,
+        last: Hour,
+    ) -> Result<BTreeSet<Hour>, TableError> {
+        let shards = keys::day_keys(&date).map(async |day| {
+            let (mut hours, mut next) = (Vec::new(), Some(first));
+            while let Some(from) = next {
+                let query = self
+                    .shard_of_day(day.clone())
+                    .key_condition_expression("#day = :day AND #call_at BETWEEN :from AND :last")
+                    .expression_attribute_values(":from", AttributeValue::S(from.start().to_text()))
+                    .expression_attribute_values(":last", AttributeValue::S(last.last().to_text()))
+                    .projection_expression("#call_at")
+                    .limit(1);
+                let page = query.send().await.map_err(|error| TableError::Query(Box::new(error)))?;
+                let Some(item) = page.items().first() else { break };
+                // By its text, by which entries are sorted: so the next hour is always a later one.
+                let hour = item.get(CALL_AT).and_then(|at| at.as_s().ok()?.get(..HOUR_BYTES)?.parse().ok());
+                hours.extend(hour);
+                next = hour.unwrap_or(from).next().filter(|next| *next <= last);
+            }
+            Ok::<_, TableError>(hours)
+        });
+        Ok(try_join_all(shards).await?.into_iter().flatten().collect())
     }
 
     /// All calls that the index `by-day` has, which is those that were not erased, in no order.

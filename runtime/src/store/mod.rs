@@ -42,9 +42,10 @@ pub mod shards;
 pub mod table;
 pub mod tombstones;
 mod update;
+mod uploads;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -69,6 +70,9 @@ use shared::record::parts::{
 };
 
 pub use replay::Replayed;
+
+/// When a verbatim push was received first.
+const RECEIVED_AT: &str = "received_at";
 
 /// How long a push waits for what it could as well do without.
 const GLANCE_LIMIT: Duration = Duration::from_millis(150);
@@ -111,6 +115,9 @@ pub enum Stored {
 
 /// What became of an element.
 pub type StoreResult = Result<Stored, Arc<StoreError>>;
+
+/// When verbatim pushes were received that are there already, by their partition and sort key.
+type EarlierPuts = BTreeMap<(String, String), Instant>;
 
 /// The elements, by their position in the push, that a write was for, and what became of it.
 type Written = (Vec<usize>, Result<(), Arc<StoreError>>);
@@ -247,11 +254,12 @@ impl Store {
             }
         }
 
+        let earlier_puts = Mutex::new(BTreeMap::new());
         let puts: Writes<'_> = FuturesUnordered::new();
         let mut pushes = pushes.into_iter().peekable();
         while pushes.peek().is_some() {
             let batch: Vec<_> = pushes.by_ref().take(MAX_BATCH).collect();
-            puts.push(Box::pin(self.put_pushes(batch)));
+            puts.push(Box::pin(self.put_pushes(batch, &earlier_puts)));
         }
         let merges = join_all(writes.into_iter().map(|(key, call, known, is_known)| async move {
             let met = self.write_call(&key, &call, known, is_known).await;
@@ -260,9 +268,11 @@ impl Store {
         let (merges, ()) = tokio::join!(merges, settle(&mut results, puts));
 
         // The rest is done only where a push met an erasure, or another receipt of itself.
+        let earlier_puts = earlier_puts.into_inner().unwrap_or_else(PoisonError::into_inner);
         let rest: Writes<'_> = FuturesUnordered::new();
         for (key, call, met) in merges {
             let positions = call.positions();
+            let met = met.map(|met| met.with_puts(&key, &call, &earlier_puts));
             match met {
                 Ok(met) if met.erased => {
                     positions.iter().for_each(|position| results[*position] = Ok(Stored::OfErasedCall));
@@ -335,8 +345,28 @@ impl Store {
     }
 
     /// Puts verbatim pushes. A single item that DynamoDB refuses makes it refuse its batch: then each goes alone.
-    async fn put_pushes(&self, batch: Vec<(Vec<usize>, NewItem)>) -> Vec<Written> {
-        let (positions, items): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+    ///
+    /// What is there already of one that is put alone is entered among the `earlier`: an attempt that could store nothing else has left it, and
+    /// what is stored could not be read before.
+    async fn put_pushes(
+        &self,
+        batch: Vec<(Vec<usize>, NewItem)>,
+        earlier: &Mutex<EarlierPuts>,
+    ) -> Vec<Written> {
+        let (positions, mut items): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        // Most bodies have one element, and a sender that loses patience sends it again while it is still being stored. By itself it takes a
+        // condition, which a batch has none of: the first receipt stays, whichever put comes last.
+        if let [item] = &mut items[..]
+            && let Some(first) = item.get(RECEIVED_AT).and_then(Value::as_str).map(str::to_owned)
+        {
+            let put = self.table.put_unless_less(std::mem::take(item), RECEIVED_AT, &first).await;
+            if let Ok(Some(there)) = &put
+                && let (Some(key), Some(first)) = (item_key(there), received_at(there))
+            {
+                earlier.lock().unwrap_or_else(PoisonError::into_inner).insert(key, first);
+            }
+            return vec![(positions.concat(), put.map(drop).map_err(shared))];
+        }
         match self.table.put_batch(items.clone()).await {
             Ok(()) => Vec::new(),
             Err(TableError::Refused(_)) if items.len() > 1 => {
@@ -394,12 +424,15 @@ impl Store {
         let call = self.table.upsert(&pk, keys::CALL, known_call, merge_call);
         let (mut met, of_conversation, ()) = tokio::try_join!(call, conversation, recordings)?;
         met.erased |= of_conversation.erased;
-        met.earlier.extend(of_conversation.earlier);
+        for (body, first) in of_conversation.earlier {
+            let earliest = met.earlier.entry(body).or_insert(first);
+            *earliest = first.min(*earliest);
+        }
         Ok(met)
     }
 
     /// Makes all that is stored of bodies agree on when they were received first, where a merge found that out: two deliveries of
-    /// the same body were under way at once, or what is stored could not be read before.
+    /// the same body were under way at once, whichever of them is merged last, or what is stored could not be read before.
     async fn date_back(
         &self,
         key: &CallKey,
@@ -419,11 +452,11 @@ impl Store {
             let Contribution { function, body, received_at: first, .. } = &body.call;
             let Some(mut push) = self.table.get(&pk, &keys::push_sk(function, body)).await? else { continue };
             let Some(stored) = received_at(&push).filter(|stored| first < stored) else { continue };
-            push.insert("received_at".to_owned(), first.to_string().into());
+            push.insert(RECEIVED_AT.to_owned(), first.to_string().into());
             if let Some(expires) = push.get(keys::TTL).and_then(Value::as_i64) {
                 push.insert(keys::TTL.to_owned(), item::earlier_expiry(expires, stored, *first).into());
             }
-            self.table.put_while(push, "received_at", &stored.to_string()).await?;
+            self.table.put_while(push, RECEIVED_AT, &stored.to_string()).await?;
         }
         Ok(())
     }
@@ -456,6 +489,22 @@ impl Met {
     fn of(merged: Merged) -> Result<(Option<NewItem>, Self), TableError> {
         let Merged { item, erased, earlier } = merged;
         Ok((item, Self { erased, earlier }))
+    }
+
+    /// The same with what puts of the call's verbatim pushes met.
+    fn with_puts(mut self, key: &CallKey, call: &CallWrites, earlier: &EarlierPuts) -> Self {
+        // Hardly ever was anything met.
+        if earlier.is_empty() {
+            return self;
+        }
+        for BodyWrites { call: said, .. } in &call.bodies {
+            let push = (keys::call_pk(key), keys::push_sk(said.function, &said.body));
+            if let Some(first) = earlier.get(&push).filter(|first| **first < said.received_at) {
+                let earliest = self.earlier.entry((said.function, said.body.clone())).or_insert(*first);
+                *earliest = (*first).min(*earliest);
+            }
+        }
+        self
     }
 }
 
@@ -590,8 +639,14 @@ impl<'a> Receipts<'a> {
     }
 }
 
+/// The partition and the sort key of an item.
+fn item_key(item: &Item) -> Option<(String, String)> {
+    let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some((text(keys::PK)?, text(keys::SK)?))
+}
+
 fn received_at(push: &Item) -> Option<Instant> {
-    push.get("received_at")?.as_str()?.parse().ok()
+    push.get(RECEIVED_AT)?.as_str()?.parse().ok()
 }
 
 /// Writes that are under way.

@@ -38,7 +38,7 @@ impl Table {
                     .expression_attribute_values(format!(":was{at}"), was);
             }
             let put = put.condition_expression(unchanged.join(" AND "));
-            match self.in_turn(put.send()).await {
+            match self.in_turn(|| put.send()).await {
                 Ok(_) => return Ok(true),
                 Err(error) => match error.as_service_error() {
                     Some(PutItemError::ConditionalCheckFailedException(_)) => {}

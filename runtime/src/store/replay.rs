@@ -69,8 +69,9 @@ impl Store {
                 }
             }
             let mut body = BodyWrites::from(parts);
-            // The record tells when it was received first; the push itself, only where it was never merged.
-            if let Some(first) = receipts.of_body(&body.call) {
+            // The record tells when it was received first, or the push itself: of an attempt that got no further, where what came of the next did not
+            // know of it.
+            if let Some(first) = receipts.of_body(&body.call).filter(|first| *first < body.call.received_at) {
                 body.first_received(first);
             }
             bodies.push(body);

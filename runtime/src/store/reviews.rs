@@ -7,12 +7,33 @@ use serde_json::{Map, Value, json};
 use super::Store;
 use super::table::{Table, TableError};
 use shared::model::{CallKey, Instant, Provider, Review};
+use shared::record::item::{self, Item};
 use shared::record::keys;
 
 /// The name that people gave a task.
 const NAME: &str = "name";
 
 impl Store {
+    /// Changes the review of a call: `change` has what stands there, and is called again where somebody else has written meanwhile.
+    ///
+    /// The caller has seen that the call is there. A call that is erased at the same time may leave its review: the sweeper's next look finds it.
+    ///
+    /// # Errors
+    /// [`TableError`], when DynamoDB fails, and where the item is no review.
+    pub async fn change_review(
+        &self,
+        key: &CallKey,
+        change: impl Fn(Review) -> Review,
+    ) -> Result<(), TableError> {
+        let pk = keys::review_pk(key);
+        let changed = |stored: Option<Item>| {
+            let stored = stored.map(item::typed::<Review>).transpose()?.unwrap_or_default();
+            let new = change(stored.clone());
+            Ok(((new != stored).then(|| review_item(key, &new).into()), ()))
+        };
+        self.table.update(&pk, keys::REVIEW, changed).await
+    }
+
     /// Writes a review of a call, whatever stood there: the last word counts.
     ///
     /// The caller has seen that the call is there. A call that is erased at the same time may leave its review: the sweeper's next look finds it.
@@ -20,13 +41,7 @@ impl Store {
     /// # Errors
     /// [`TableError`], when DynamoDB fails.
     pub async fn put_review(&self, key: &CallKey, review: &Review) -> Result<(), TableError> {
-        let mut item = match serde_json::to_value(review) {
-            Ok(Value::Object(item)) => item,
-            Ok(_) | Err(_) => Map::new(),
-        };
-        item.insert(keys::PK.to_owned(), keys::review_pk(key).into());
-        item.insert(keys::SK.to_owned(), keys::REVIEW.into());
-        self.table.put(item).await
+        self.table.put(review_item(key, review)).await
     }
 
     /// Names a task; an empty name takes it back.
@@ -85,4 +100,14 @@ impl Table {
         }
         Ok(is_there)
     }
+}
+
+fn review_item(key: &CallKey, review: &Review) -> Item {
+    let mut item = match serde_json::to_value(review) {
+        Ok(Value::Object(item)) => item,
+        Ok(_) | Err(_) => Map::new(),
+    };
+    item.insert(keys::PK.to_owned(), keys::review_pk(key).into());
+    item.insert(keys::SK.to_owned(), keys::REVIEW.into());
+    item
 }

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput};
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::ScanError;
@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
 };
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -154,6 +154,11 @@ impl Table {
         self.get("connect", "connect").await.map(|_| ())
     }
 
+    /// [`Table::connect`], with the two connections that a push of one element needs at once: for its verbatim push, and for its call.
+    pub async fn connect_for_pushes(&self) -> Result<(), TableError> {
+        try_join(self.connect(), self.connect()).await.map(|_| ())
+    }
+
     /// Reads an item, consistently.
     pub async fn get(&self, pk: &str, sk: &str) -> Result<Option<Item>, TableError> {
         Ok(self.get_as_stored(pk, sk).await?.map(from_attributes))
@@ -172,7 +177,7 @@ impl Table {
             .key(keys::PK, AttributeValue::S(pk.to_owned()))
             .key(keys::SK, AttributeValue::S(sk.to_owned()))
             .consistent_read(true);
-        let output = self.in_turn(get.send()).await.map_err(|error| TableError::Get(Box::new(error)))?;
+        let output = self.in_turn(|| get.send()).await.map_err(|error| TableError::Get(Box::new(error)))?;
         Ok(output.item)
     }
 
@@ -288,7 +293,8 @@ impl Table {
         items: &mut Vec<Item>,
     ) -> Result<Option<KeysAndAttributes>, TableError> {
         let get = self.client.batch_get_item().request_items(&self.name, wanted);
-        let output = self.in_turn(get.send()).await.map_err(|error| TableError::BatchGet(Box::new(error)))?;
+        let output =
+            self.in_turn(|| get.send()).await.map_err(|error| TableError::BatchGet(Box::new(error)))?;
         let found = output.responses.unwrap_or_default().remove(&self.name).unwrap_or_default();
         items.extend(found.into_iter().map(from_attributes));
         Ok(output.unprocessed_keys.unwrap_or_default().remove(&self.name))
@@ -310,7 +316,7 @@ impl Table {
             BACKOFF.pause(round).await;
             let write = self.client.batch_write_item().request_items(&self.name, requests);
             let output = self
-                .in_turn(write.send())
+                .in_turn(|| write.send())
                 .await
                 .map_err(|error| refused(&error).unwrap_or_else(|| TableError::Batch(Box::new(error))))?;
             requests = output.unprocessed_items.unwrap_or_default().remove(&self.name).unwrap_or_default();
@@ -324,7 +330,7 @@ impl Table {
     /// Puts one item, whatever was there before.
     pub async fn put(&self, item: impl Into<NewItem>) -> Result<(), TableError> {
         let put = self.client.put_item().table_name(&self.name).set_item(Some(to_attributes(item)));
-        self.in_turn(put.send())
+        self.in_turn(|| put.send())
             .await
             .map_err(|error| refused(&error).unwrap_or_else(|| TableError::Put(Box::new(error))))?;
         Ok(())
@@ -332,18 +338,43 @@ impl Table {
 
     /// Puts one item in the place of one whose `attribute` is still the text `is`; where it is not, nothing is put.
     pub async fn put_while(&self, item: Item, attribute: &str, is: &str) -> Result<(), TableError> {
+        self.put_if(item, "#attribute = :is", attribute, is).await.map(drop)
+    }
+
+    /// Puts one item unless there is one whose `attribute` is less than the text `is`, which is the new item's own: of times the earliest stays.
+    /// Gives back the item that stays.
+    pub async fn put_unless_less(
+        &self,
+        item: impl Into<NewItem>,
+        attribute: &str,
+        is: &str,
+    ) -> Result<Option<Item>, TableError> {
+        self.put_if(item, "attribute_not_exists(#attribute) OR #attribute >= :is", attribute, is).await
+    }
+
+    /// Puts one item where a condition of one attribute and one text holds; where it doesn't, nothing is put. Gives back the item that is there then.
+    async fn put_if(
+        &self,
+        item: impl Into<NewItem>,
+        condition: &str,
+        attribute: &str,
+        is: &str,
+    ) -> Result<Option<Item>, TableError> {
         let put = self
             .client
             .put_item()
             .table_name(&self.name)
             .set_item(Some(to_attributes(item)))
-            .condition_expression("#attribute = :is")
+            .condition_expression(condition)
             .expression_attribute_names("#attribute", attribute)
-            .expression_attribute_values(":is", AttributeValue::S(is.to_owned()));
-        match self.in_turn(put.send()).await {
-            Ok(_) => Ok(()),
+            .expression_attribute_values(":is", AttributeValue::S(is.to_owned()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match self.in_turn(|| put.send()).await {
+            Ok(_) => Ok(None),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
+                    Ok(refusal.item().cloned().map(from_attributes))
+                }
                 _ => Err(refused(&error).unwrap_or_else(|| TableError::Put(Box::new(error)))),
             },
         }
@@ -410,13 +441,19 @@ impl Table {
         Err(TableError::Contended)
     }
 
-    /// Makes a request once there is room for it among [`MAX_REQUESTS`].
-    pub(super) async fn in_turn<T, E>(
+    /// Makes a request once there is room for it among [`MAX_REQUESTS`], and sends it.
+    ///
+    /// Who waits holds the request alone. To send it is a future of the SDK's of several kilobytes: a push of a hundred calls has hundreds of
+    /// writes that wait, and would fill megabytes with futures that are not begun.
+    pub(super) async fn in_turn<T, E, Sending>(
         &self,
-        request: impl Future<Output = Result<T, SdkError<E>>>,
-    ) -> Result<T, SdkError<E>> {
+        send: impl FnOnce() -> Sending,
+    ) -> Result<T, SdkError<E>>
+    where
+        Sending: Future<Output = Result<T, SdkError<E>>>,
+    {
         let _permit = self.requests.acquire().await;
-        let answer = request.await;
+        let answer = Box::pin(send()).await;
         if matches!(&answer, Ok(_) | Err(SdkError::ServiceError(_))) {
             self.answers.fetch_add(1, Ordering::Relaxed);
         }
@@ -426,9 +463,8 @@ impl Table {
     }
 
     async fn put_if_unchanged(&self, item: NewItem, version: Option<u64>) -> Result<Put, TableError> {
-        let put = self
-            .client
-            .put_item()
+        // The input alone: the client's builder is thrice as large, and so would be what waits.
+        let put = PutItemInput::builder()
             .table_name(&self.name)
             .set_item(Some(to_attributes(item)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -441,7 +477,7 @@ impl Table {
                 .expression_attribute_names("#version", VERSION)
                 .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
         };
-        match self.in_turn(put.send()).await {
+        match self.in_turn(|| put.send_with(&self.client)).await {
             Ok(_) => Ok(Put::Done),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
@@ -478,4 +514,27 @@ fn projected(mut wanted: KeysAndAttributes, attributes: &[&str]) -> KeysAndAttri
 fn refused<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<TableError> {
     (error.code() == Some("ValidationException"))
         .then(|| TableError::Refused(error.message().unwrap_or("ValidationException").to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Environment;
+
+    #[test]
+    fn a_write_that_waits_holds_less_than_it_takes_to_send_it() {
+        let look_up = |name: &str| match name {
+            "TABLE_NAME" | "BUCKET_NAME" => Some("callvault".to_owned()),
+            "DYNAMODB_ENDPOINT" | "S3_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
+            _ => None,
+        };
+        let environment = Environment::new(&look_up);
+        let stores = StoreConfig::read(&environment).unwrap();
+        let account = Account::of_function(&environment, &stores).unwrap();
+        let table = Table::new(&account, &stores, Patience::Sender);
+        let write = table.upsert("pk", "sk", None, |_| Ok((None, ())));
+        let sending = table.client.put_item().send();
+        let (write, sending) = (size_of_val(&write), size_of_val(&sending));
+        assert!(2 * write < sending, "{write} bytes, {sending}");
+    }
 }

@@ -10,7 +10,7 @@ use super::update::{Update, instant, number, text};
 use shared::model::{CallKey, Instant};
 use shared::record::item::{ERASED_AT, Item, VERSION, is_tombstone};
 use shared::record::keys::{self, DUE, DUE_AT};
-use shared::record::tombstone::{ARMED_AT, PREFIXES};
+use shared::record::tombstone::{ARMED_AT, HEARD_AT, PREFIXES, SHOWN_ID};
 
 /// When a look was planned for. Where `due_at` says otherwise, somebody else has set it: the tombstone was armed again.
 const LOOK_AT: &str = "look_at";
@@ -20,13 +20,15 @@ const UPDATED_AT: &str = "updated_at";
 const TOMBSTONE: &str = "attribute_exists(#erased_at)";
 
 /// All that a tombstone may hold.
-const ATTRIBUTES: [&str; 11] = [
+const ATTRIBUTES: [&str; 13] = [
     keys::PK,
     keys::SK,
     VERSION,
     ERASED_AT,
     PREFIXES,
     ARMED_AT,
+    SHOWN_ID,
+    HEARD_AT,
     LOOK_AT,
     DUE,
     DUE_AT,

@@ -62,7 +62,7 @@ impl Table {
             .condition_expression(condition)
             .return_values(returned)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match self.in_turn(request.send()).await {
+        match self.in_turn(|| request.send()).await {
             Ok(output) => Ok(Updated::Done(from_attributes(output.attributes.unwrap_or_default()))),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {

@@ -3,8 +3,8 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::seal::Seal;
-use crate::reading::CalleeSearch;
+use super::seal::{Seal, derived_key};
+use crate::reading::{CalleeSearch, Ties};
 
 /// How many bytes of the code an id has.
 const ID_BYTES: usize = 16;
@@ -55,6 +55,11 @@ impl CalleeIds {
     /// What seals cursors, which may name a call whose id tells a number. `None` without a key.
     pub fn cursors(&self) -> Option<Seal> {
         Seal::derived(self.0.clone()?, "cursors of lists")
+    }
+
+    /// By what calls of the same time are ordered, whose ids may be hidden. `None` without a key.
+    pub fn ties(&self) -> Option<Ties> {
+        Some(Ties::under(&derived_key(self.0.clone()?, "order within a time")))
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::actor::Actor;
 use super::callee_id::is_callee_id;
-use crate::masking::Hidden;
+use crate::masking::in_text;
 use crate::model::{CallKey, Instant};
 use crate::record::item::Item;
 use crate::record::keys;
@@ -33,6 +33,8 @@ impl What {
     pub const NUMBER: Self = Self(Cow::Borrowed("number"));
     /// One call as a vCon.
     pub const VCON: Self = Self(Cow::Borrowed("vcon"));
+    /// One call as a vCon, and with it the whole numbers and the pushes.
+    pub const VCON_WITH_NUMBERS: Self = Self(Cow::Borrowed("vcon with numbers"));
 
     /// A push as it came. Which of the function's is not told: a digest of it would tell numbers to whoever tries them.
     pub fn push(function: &'static str) -> Self {
@@ -41,7 +43,7 @@ impl What {
 
     /// A recording. What looks like a number in the slot's name is blacked out.
     pub fn recording(slot: &str) -> Self {
-        Self(format!("recording {}", Hidden::default().in_text(slot)).into())
+        Self(format!("recording {}", in_text(slot)).into())
     }
 
     /// A list with whole numbers; `callee_ids` are those of the numbers that it was filtered by, if it was.
@@ -52,6 +54,11 @@ impl What {
     /// A download with whole numbers; `callee_ids` as of a list.
     pub fn download(callee_ids: &[String]) -> Self {
         Self::many("download", callee_ids)
+    }
+
+    /// Counts of tasks whose ids, tags and intents are whole; `callee_ids` are those of the numbers that a task was asked for by.
+    pub fn tasks(callee_ids: &[String]) -> Self {
+        Self::many("tasks", callee_ids)
     }
 
     /// Something by its `name` for which there is no other.
@@ -212,6 +219,7 @@ mod tests {
             What::recording("rec-+86 139-0000-0000"),
             What::list(&["13900000000".to_owned()]),
             What::download(&["139000000001390000000013900000000".to_owned()]),
+            What::tasks(&["T_139_0000_0000".to_owned()]),
         ] {
             assert!(!what.as_str().contains("0000"), "{what}");
         }

@@ -18,11 +18,16 @@ const STREAM: &[u8] = b"stream\0";
 #[derive(Clone)]
 pub struct Seal(Hmac<Sha256>);
 
+/// A key for a purpose, which tells nothing of the one that it is derived from.
+pub(super) fn derived_key(mut key: Hmac<Sha256>, purpose: &str) -> [u8; 32] {
+    key.update(purpose.as_bytes());
+    key.finalize().into_bytes().into()
+}
+
 impl Seal {
     /// Under a key that is derived from another one, for a purpose.
-    pub(super) fn derived(mut key: Hmac<Sha256>, purpose: &str) -> Option<Self> {
-        key.update(purpose.as_bytes());
-        Hmac::new_from_slice(&key.finalize().into_bytes()).ok().map(Self)
+    pub(super) fn derived(key: Hmac<Sha256>, purpose: &str) -> Option<Self> {
+        Hmac::new_from_slice(&derived_key(key, purpose)).ok().map(Self)
     }
 
     /// A text that says nothing, in letters that need no escape in a URL.

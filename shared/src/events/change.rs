@@ -6,22 +6,30 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::detail::{Event, Parts};
-use super::id::{basis, digest, id};
+use super::id::{Name, basis, digest, id};
+use super::told::{completed_at, has_changed_since, is_recent};
 use super::{EventSettings, EventType};
-use crate::model::{CallKey, Instant, Recording};
+use crate::model::{CallKey, Instant, Recording, RecordingState, cause};
 use crate::normalize::fields::MAX_VALUE_BYTES;
 use crate::reading::is_complete;
-use crate::record::history::{ever_since, has_been_before};
 use crate::record::item::{self, Item, TURNS, TURNS_KEY, UnreadableItem, VERSION, is_tombstone};
 use crate::record::keys;
-use crate::record::merge::{CALL_WRITERS, LARGE_KEY, Record};
+use crate::record::merge::{LARGE_KEY, Record};
 use crate::record::storable::json_fits;
+use crate::record::tombstone::HiddenId;
 use crate::view::{self, Mask, Object, Shown};
 
 /// What of a shown call is no fact of it: where it is to be had, and when it was heard of.
 const NO_FACTS: [&str; 5] = ["provider", "call_id", "href", "first_received_at", "updated_at"];
 /// The name, among what changed, of whether all is known.
 const COMPLETE: &str = "complete";
+/// What an attempt in vain at a recording writes beside its reason: none of it is in analytics' files, nor counted.
+const OF_ATTEMPTS: [&str; 7] =
+    [VERSION, "attempts", "deaths", "due_at", "next_attempt_at", "lease_until", "lease_owner"];
+/// The same of an inquiry in vain about a call.
+const OF_INQUIRIES: [&str; 6] = [VERSION, "asked", "next_ask_at", "settled_at", "due", "due_at"];
+/// Why an attempt failed: the provider's id of a request in it is another one each time.
+const LAST_ERROR: &str = "last_error";
 /// What tells the callee's intent.
 const INTENT: [&str; 2] = ["intent_code", "intent_name"];
 /// The attribute whose values may be larger than an attribute is.
@@ -64,6 +72,46 @@ pub struct Change {
     pub old: Option<Item>,
     /// The item as it is; `None` where it was removed.
     pub new: Option<Item>,
+}
+
+impl Change {
+    /// Whether it may have changed what analytics' files, or counts, have of the call. Attempts in vain change nothing there, unless one fails for
+    /// another reason than the last: else what can't be had would have its hour written again and again.
+    #[must_use]
+    pub fn may_show(&self) -> bool {
+        let (Some(old), Some(new)) = (&self.old, &self.new) else { return true };
+        let waits =
+            |item: &Item| item.get("state").is_some_and(|state| state == RecordingState::Pending.as_str());
+        let hidden = match self.kind {
+            ItemKind::Call => &OF_INQUIRIES[..],
+            // How often one was tried in vain is shown once it is given up.
+            ItemKind::Recording if waits(old) && waits(new) => &OF_ATTEMPTS,
+            ItemKind::Recording | ItemKind::Conversation => return true,
+        };
+        let mut names = old.keys().chain(new.keys()).filter(|name| !hidden.contains(&name.as_str()));
+        let cause_of = |item: &Item| item.get(LAST_ERROR)?.as_str().map(|error| cause(error).into_owned());
+        names.any(|name| match name.as_str() {
+            LAST_ERROR => cause_of(old) != cause_of(new),
+            name => old.get(name) != new.get(name),
+        })
+    }
+
+    /// Whether it may make an event. What is cheap to see is looked at: most changes make none, and what is shown of a call is costly to make.
+    #[must_use]
+    pub fn may_tell(&self, settings: &EventSettings) -> bool {
+        let Some(new) = &self.new else { return self.kind == ItemKind::Call };
+        match self.kind {
+            ItemKind::Call => true,
+            ItemKind::Conversation => settings.types.contains(EventType::ConversationReady),
+            ItemKind::Recording => match new.get("state").map(RecordingState::deserialize) {
+                Some(Ok(state)) => {
+                    EventType::of_recording(state).is_some_and(|told| settings.types.contains(told))
+                }
+                // It is found to be none when it is read.
+                None | Some(Err(_)) => true,
+            },
+        }
+    }
 }
 
 /// What is known of a call beside a change of another item of it.
@@ -158,9 +206,9 @@ pub fn events_again(
             let state = CallState::read(item.clone())?;
             let teller = Teller { key: &key, at, settings: &settings, shown };
             let image = teller.image(&state);
-            let was_done = !state.is_erased()
-                && has_been_before(CALL_WRITERS, &state.record, |record| is_complete(key.provider, record));
-            was_done.then(|| {
+            let completed_at = completed_at(&key, &state.record, &settings);
+            let is_corrected = completed_at.is_some_and(|at| has_changed_since(&state.record, at));
+            (is_corrected && !state.is_erased()).then(|| {
                 let names = image.facts.keys().cloned().collect();
                 teller.event(EventType::CallCorrected, &facts_digest(&image), &image, names)
             })
@@ -233,13 +281,24 @@ impl Teller<'_> {
         }
     }
 
-    fn is_recent(&self, call: &CallState) -> bool {
-        self.was_recent(call, self.at)
+    /// How the call is named. Of one that is not known nothing but its id can tell a number.
+    fn name(&self, call: Option<&CallState>) -> Name<'_> {
+        let hidden = match (self.shown.numbers, call) {
+            (true, _) => None,
+            (false, Some(call)) => {
+                HiddenId::kept_by(&call.record).or_else(|| HiddenId::of(self.key, &call.record))
+            }
+            (false, None) => HiddenId::of_unknown(self.key, self.at),
+        };
+        Name { key: self.key, hidden }
     }
 
-    /// Whether a call was no old one at some time.
-    fn was_recent(&self, call: &CallState, at: Instant) -> bool {
-        self.settings.max_age_s.is_none_or(|max_age_s| at.seconds_since(call.call_at()) <= max_age_s)
+    fn id(&self, event_type: EventType, name: &Name<'_>, more: &str) -> String {
+        id(event_type, &basis(name, self.shown), more)
+    }
+
+    fn is_recent(&self, call: &CallState) -> bool {
+        is_recent(&call.record, self.at, self.settings)
     }
 
     fn of_call(&self, old: Option<&CallState>, new: Option<&CallState>) -> Vec<Event> {
@@ -272,16 +331,20 @@ impl Teller<'_> {
                 events.push(self.event(event_type, more, &new, changed.to_vec()));
             }
         };
-        if !was_done && new.is_done() {
+        // It may have counted as old until now: then nobody knows it as completed.
+        if new.is_done() && !(was_done && was_completed) {
             tell(EventType::CallCompleted, "", &changed);
         }
         if let Some(intent) = new.intent()
-            && old.as_ref().and_then(Image::intent).as_ref() != Some(&intent)
+            // Of one that counted as old until now it was not told.
+            && (old.as_ref().and_then(Image::intent).as_ref() != Some(&intent)
+                || old.as_ref().is_some_and(|old| !self.is_recent(old.state)))
         {
             tell(EventType::CallIntent, &digest(&intent), &changed);
         }
         if !changed.is_empty() {
-            let facts = facts_digest(&new);
+            let is_told = self.settings.types.contains(EventType::CallUpdated);
+            let facts = if was_completed || is_told { facts_digest(&new) } else { String::new() };
             if was_completed {
                 tell(EventType::CallCorrected, &facts, &changed);
             }
@@ -294,21 +357,12 @@ impl Teller<'_> {
     /// took back what an earlier one of the same function said; and when it came to be, it was no old call, of which that is not told.
     fn was_completed(&self, state: &CallState) -> bool {
         // What is no old call now was none before.
-        if self.is_done(state) && self.is_recent(state) {
-            return true;
-        }
-        let record = &state.record;
-        let is_complete = |record: &Record| is_complete(self.key.provider, record);
-        let by_facts = ever_since(CALL_WRITERS, record, is_complete);
-        // What its bodies do not tell by themselves any more became known by the last one at the latest.
-        let by_facts = by_facts.or_else(|| is_complete(record).then_some(record.updated_at));
-        let since = [by_facts, record.inquiry.settled_at].into_iter().flatten().min();
-        since.is_some_and(|since| self.was_recent(state, since))
+        self.is_done(state) && self.is_recent(state)
+            || completed_at(self.key, &state.record, self.settings).is_some()
     }
 
     fn event(&self, event_type: EventType, more: &str, image: &Image<'_>, changed: Vec<String>) -> Event {
-        let mask = self.mask(Some(image.state));
-        let basis = basis(self.key, &mask, image.state.record.first_received_at);
+        let name = self.name(Some(image.state));
         let parts = Parts {
             call: Some(image.call.clone()),
             complete: Some(image.complete),
@@ -316,16 +370,15 @@ impl Teller<'_> {
             recording: None,
             left_out: too_large(&image.state.record),
         };
-        let id = id(event_type, &basis, more);
-        Event::new(event_type, id, self.at, self.key, image.state.version, &mask, parts)
+        let id = self.id(event_type, &name, more);
+        Event::new(event_type, id, self.at, &name, image.state.version, parts)
     }
 
-    /// It says nothing of the call. What was known of it only serves to hide a number in its id.
+    /// It says nothing of the call. What was known of it, or its tombstone has kept, only serves to hide a number in its id.
     fn erased(&self, old: Option<&CallState>, stone: &CallState) -> Event {
-        let mask = self.mask(Some(old.unwrap_or(stone)));
-        let basis = basis(self.key, &mask, old.unwrap_or(stone).record.first_received_at);
-        let id = id(EventType::CallErased, &basis, "");
-        Event::new(EventType::CallErased, id, self.at, self.key, stone.version, &mask, Parts::default())
+        let name = self.name(Some(old.unwrap_or(stone)));
+        let id = self.id(EventType::CallErased, &name, "");
+        Event::new(EventType::CallErased, id, self.at, &name, stone.version, Parts::default())
     }
 
     fn of_conversation(&self, old: Option<&Item>, new: &Item, call: Option<&CallState>) -> Vec<Event> {
@@ -354,9 +407,8 @@ impl Teller<'_> {
         call: Option<&CallState>,
         recording: Option<Object>,
     ) -> Event {
-        let mask = self.mask(call);
-        let first = call.map_or(self.at, |call| call.record.first_received_at);
-        let id = id(event_type, &basis(self.key, &mask, first), more);
+        let name = self.name(call);
+        let id = self.id(event_type, &name, more);
         let parts = Parts {
             call: call.map(|call| view::listed(self.key, &call.record, self.shown)),
             complete: call.map(|call| is_complete(self.key.provider, &call.record)),
@@ -365,7 +417,7 @@ impl Teller<'_> {
             left_out: call.map_or_else(Vec::new, |call| too_large(&call.record)),
         };
         let revision = call.map_or(0, |call| call.version);
-        Event::new(event_type, id, self.at, self.key, revision, &mask, parts)
+        Event::new(event_type, id, self.at, &name, revision, parts)
     }
 }
 

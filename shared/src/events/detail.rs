@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::EventType;
+use super::id::Name;
 use crate::model::{CallKey, Instant};
-use crate::view::{Mask, Object, href};
+use crate::view::{Object, href};
 
 /// The `Source` of every event.
 pub const SOURCE: &str = "callvault";
@@ -54,19 +55,18 @@ impl Event {
         event_type: EventType,
         id: String,
         time: Instant,
-        key: &CallKey,
+        name: &Name<'_>,
         revision: u64,
-        mask: &Mask,
         parts: Parts,
     ) -> Self {
         let Parts { call, recording, complete, changed, left_out } = parts;
-        let call_id = key.call_id.as_str();
-        let href = mask.may_show(call_id).then(|| Value::String(href::call(key)));
+        let key = name.key;
+        let href = name.hidden.is_none().then(|| Value::String(href::call(key)));
         let parts = [
             ("id", Some(json!(id))),
             ("time", Some(json!(time.to_text()))),
             ("provider", Some(json!(key.provider.as_str()))),
-            ("call_id", Some(json!(mask.id(call_id)))),
+            ("call_id", Some(json!(name.shown_id()))),
             ("href", href),
             ("revision", Some(json!(revision))),
             ("complete", complete.map(Value::Bool)),

@@ -13,7 +13,10 @@ mod event_type;
 mod id;
 mod schema;
 mod settings;
+mod told;
 
+#[cfg(test)]
+mod again;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]

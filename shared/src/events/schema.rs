@@ -81,7 +81,7 @@ pub fn schema(event_type: EventType) -> Value {
 fn call() -> Value {
     let fields = listed_fields().map(|field| {
         let mut schema = match field.kind {
-            Kind::Number | Kind::Id | Kind::Word | Kind::Text => json!({"type": "string"}),
+            Kind::Number | Kind::Id | Kind::SharedId | Kind::Word | Kind::Text => json!({"type": "string"}),
             Kind::Time => json!({"type": "string", "format": "date-time"}),
             Kind::Seconds | Kind::Count => json!({"type": "integer"}),
             Kind::Tags => json!({"type": ["array", "object"]}),

@@ -11,8 +11,13 @@ pub struct EventTypes(BTreeSet<EventType>);
 
 /// What is no list of types.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not `all`, nor types of events separated by commas: there is no {0}")]
+#[error("not `all`, nor types of events separated by commas: there is no `{0}`, but {known}", known = known_types())]
 pub struct EventTypesError(String);
+
+/// The names of all types.
+fn known_types() -> String {
+    EventType::ALL.map(EventType::as_str).join(", ")
+}
 
 impl EventTypes {
     /// Every type.

@@ -359,6 +359,24 @@ fn a_call_whose_id_is_the_callees_number_has_an_id_that_does_not_tell_it() {
     assert_eq!(one.id, of("13900005634", 1).id, "and the hidden digits have no part in it");
 }
 
+/// A receiver that drops what it knows would drop all calls of a push but one.
+#[test]
+fn calls_of_one_push_whose_ids_are_hidden_are_told_apart_where_there_is_a_key() {
+    let of = |number: &str| {
+        let key =
+            CallKey { provider: Provider::AiVoice, call_id: CallId::new(format!("x-{number}")).unwrap() };
+        let facts =
+            json!({"outcome": "no_answer", "callee": number, "originated_at": "2025-06-01T02:00:00.000Z"});
+        let new = item_of(&key, record(&[said("ai-voice-call-record", "1", 1, facts)]), 1);
+        let keyed = |text: &str| Some(format!("keyed {text}"));
+        let shown = Shown { numbers: false, callee_id: &keyed };
+        let change = Change { key, kind: ItemKind::Call, at: at(60), old: None, new: Some(new) };
+        events_of(change, None, &EventSettings::default(), &shown).unwrap().remove(0).id
+    };
+    assert_ne!(of("13900001234"), of("13900005634"));
+    assert_eq!(of("13900001234"), of("13900001234"));
+}
+
 #[test]
 fn what_is_too_large_is_left_to_the_link() {
     let facts = json!({"outcome": "busy", "originated_at": "2025-06-01T02:00:00.000Z",
@@ -400,4 +418,61 @@ fn an_image_that_no_release_has_written_is_an_error() {
     let shown = Shown { numbers: false, callee_id: &|_| None };
     let change = Change { key: key(), kind: ItemKind::Call, at: at(0), old: None, new: Some(broken) };
     assert!(events_of(change, None, &EventSettings::default(), &shown).is_err());
+}
+
+/// Of a change, the attributes are told that were written; what was not is as it was.
+fn written(kind: ItemKind, old: &Value, written: &[(&str, Value)]) -> Change {
+    let old = old.as_object().unwrap().clone();
+    let mut new = old.clone();
+    new.extend(written.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    Change { key: key(), kind, at: at(0), old: Some(old), new: Some(new) }
+}
+
+#[test]
+fn attempts_and_inquiries_in_vain_show_nowhere_and_all_else_may() {
+    let recording = json!({"state": "pending", "attempts": 3, "last_error": "status 404", "version": 4, "due": "archive#0"});
+    let shows = |changes: &[(&str, Value)]| written(ItemKind::Recording, &recording, changes).may_show();
+    let later = json!("2025-06-01T03:00:00.000Z");
+    let again = [
+        ("attempts", json!(4)),
+        ("version", json!(5)),
+        ("due_at", later.clone()),
+        ("next_attempt_at", later.clone()),
+        ("last_error", json!("status 404")),
+        ("deaths", json!(1)),
+    ];
+    assert!(!shows(&again));
+    let with = |name: &'static str, value: Value| shows(&[&again[..], &[(name, value)]].concat());
+    assert!(with("last_error", json!("status 403")));
+    let failed =
+        |request: &str| json!(format!("not found (status 200, code DataNotFound, request {request})"));
+    let recording = json!({"state": "pending", "last_error": failed("035BE2C6")});
+    let shows = |error| written(ItemKind::Recording, &recording, &[("last_error", error)]).may_show();
+    assert!(!shows(failed("E2051E18-D2E5")) && shows(json!("not found (status 404, request 035BE2C6)")));
+    assert!(with("state", json!("expired")), "then attempts are told");
+    assert!(with("source_expires_at", later.clone()));
+    assert!(with("later_release", json!(1)), "what is not known may be shown");
+    assert!(
+        written(ItemKind::Recording, &json!({"state": "failed", "attempts": 3}), &[("attempts", json!(4))])
+            .may_show()
+    );
+
+    let call = json!({"outcome": "busy", "asked": 1, "version": 2, "call_at": "2025-06-01T02:00:00.000Z"});
+    let shows = |changes: &[(&str, Value)]| written(ItemKind::Call, &call, changes).may_show();
+    assert!(!shows(&[
+        ("asked", json!(2)),
+        ("next_ask_at", later.clone()),
+        ("due_at", later.clone()),
+        ("version", json!(3))
+    ]));
+    assert!(!shows(&[("settled_at", later.clone())]));
+    assert!(shows(&[("asked", json!(2)), ("outcome", json!("answered"))]));
+    assert!(shows(&[("updated_at", later)]));
+    // An item that came or went, and what is not looked into.
+    let whole = written(ItemKind::Call, &call, &[]);
+    assert!(!whole.may_show());
+    assert!(
+        Change { old: None, ..whole.clone() }.may_show() && Change { new: None, ..whole.clone() }.may_show()
+    );
+    assert!(Change { kind: ItemKind::Conversation, ..whole }.may_show());
 }

@@ -15,6 +15,16 @@ pub enum Speaker {
     Callee,
 }
 
+impl Speaker {
+    /// The name in items.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Callee => "callee",
+        }
+    }
+}
+
 /// One utterance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {

@@ -1,6 +1,5 @@
 //! What the model's facts are in an item.
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{HangupBy, Instant, Money, Outcome, PhoneNumber, Tags, Turn};
@@ -38,28 +37,20 @@ impl Fact for PhoneNumber {
 
 impl Fact for Outcome {
     fn into_value(self) -> Value {
-        named(self)
+        Value::from(self.as_str())
     }
 }
 
 impl Fact for HangupBy {
     fn into_value(self) -> Value {
-        named(self)
+        Value::from(self.as_str())
     }
-}
-
-/// The name of an enumeration's value.
-fn named(value: impl Serialize) -> Value {
-    // A name is always a value.
-    serde_json::to_value(value).unwrap_or(Value::Null)
 }
 
 impl Fact for Money {
     fn into_value(self) -> Value {
-        let amount = self.amount.to_string();
-        let amount = amount.parse().map_or(Value::String(amount), Value::Number);
         storable(Value::Object(Map::from_iter([
-            ("amount".to_owned(), amount),
+            ("amount".to_owned(), self.amount.into_number()),
             ("currency".to_owned(), Value::String(self.currency)),
         ])))
     }
@@ -101,17 +92,21 @@ impl Fact for Turn {
     fn into_value(self) -> Value {
         let Self { speaker, text, start_ms, end_ms, interrupted, extra } = self;
         let extra = (!extra.is_empty()).then(|| storable(Value::Object(extra)));
-        // In the order of the names, so that the map is built at once.
+        let mut turn = Map::new();
         let fields = [
             ("end_ms", end_ms.map(Value::from)),
             ("extra", extra),
             ("interrupted", interrupted.then_some(Value::Bool(true))),
-            ("speaker", speaker.map(named)),
+            ("speaker", speaker.map(|speaker| Value::from(speaker.as_str()))),
             ("start_ms", start_ms.map(Value::from)),
             ("text", Some(Value::String(text))),
         ];
-        Value::Object(
-            fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
-        )
+        // One by one: to collect them would sort them first, in a list of their own.
+        for (name, value) in fields {
+            if let Some(value) = value {
+                turn.insert(name.to_owned(), value);
+            }
+        }
+        Value::Object(turn)
     }
 }

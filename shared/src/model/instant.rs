@@ -178,6 +178,11 @@ pub(crate) fn is_plainly_an_instant(text: &str) -> bool {
         && two(17) < 60
 }
 
+/// Whether a text is an [`Instant`] as it is displayed, on whatever day.
+pub(crate) fn is_an_instant(text: &str) -> bool {
+    is_plainly_an_instant(text) || text.parse::<Instant>().is_ok_and(|instant| instant.to_string() == text)
+}
+
 /// The date of an [`Instant`] as it is displayed.
 pub(crate) fn date_of(text: &str) -> &str {
     text.get(..DATE_BYTES).unwrap_or(text)

@@ -18,12 +18,12 @@ pub use call::{CallFacts, CallId, CallKey, Tags};
 pub use conversation::{ConversationFacts, Speaker, Turn};
 pub use hour::{Hour, NotAnHour};
 pub use instant::Instant;
-pub(crate) use instant::{date_of, is_plainly_an_instant};
-pub use money::Money;
+pub(crate) use instant::{date_of, is_an_instant, is_plainly_an_instant};
+pub use money::{Amount, Money};
 pub use outcome::{HangupBy, Outcome};
 pub use phone::PhoneNumber;
 pub use platform::{Platform, Provider};
-pub use recording::{Candidate, Recording, RecordingSource, RecordingState, SourceUrl};
+pub use recording::{Candidate, Recording, RecordingSource, RecordingState, SourceUrl, cause};
 pub use review::Review;
 
 /// A struct of facts that may all be unknown: every field becomes an `Option` that is left out of the item when empty.

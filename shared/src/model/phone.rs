@@ -20,8 +20,21 @@ impl PhoneNumber {
 
     /// Takes any non-blank text of at most [`PhoneNumber::MAX_BYTES`].
     pub fn new(text: &str) -> Option<Self> {
+        Self::is_one(text).then(|| Self(text.trim().to_owned()))
+    }
+
+    /// [`PhoneNumber::new`] of a text that is given back where it is none. It is copied only where white space stands around the number.
+    pub(crate) fn of(text: String) -> Result<Self, String> {
+        match Self::is_one(&text) {
+            true if text.trim().len() == text.len() => Ok(Self(text)),
+            true => Ok(Self(text.trim().to_owned())),
+            false => Err(text),
+        }
+    }
+
+    fn is_one(text: &str) -> bool {
         let text = text.trim();
-        (!text.is_empty() && text.len() <= Self::MAX_BYTES).then(|| Self(text.to_owned()))
+        !text.is_empty() && text.len() <= Self::MAX_BYTES
     }
 
     /// The number as it came.

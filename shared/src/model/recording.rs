@@ -1,11 +1,15 @@
 //! A recording of a call: where it can be fetched, and what has become of it.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::Instant;
+
+/// What stands before a provider's id of a request, in why an attempt failed.
+const REQUEST: &str = ", request ";
 
 /// What a push says of a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -385,6 +389,13 @@ impl Recording {
             || self.lease_owner.is_some()
             || !untouched
     }
+}
+
+/// Why an attempt at a recording failed, without what is another one each time: the provider's id of the request, `, request F2051E18`.
+pub fn cause(error: &str) -> Cow<'_, str> {
+    let Some((before, after)) = error.split_once(REQUEST) else { return Cow::Borrowed(error) };
+    let after = after.trim_start_matches(|letter: char| letter.is_ascii_graphic() && letter != ')');
+    Cow::Owned(format!("{before}{after}"))
 }
 
 #[cfg(test)]

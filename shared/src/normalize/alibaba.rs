@@ -45,6 +45,15 @@ impl<'de> Deserialize<'de> for Entry {
     }
 }
 
+/// A field's name. Of those that are known no copy is made.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Name {
+    Content,
+    Role,
+    Other(String),
+}
+
 struct EntryVisitor;
 
 impl<'de> Visitor<'de> for EntryVisitor {
@@ -56,11 +65,11 @@ impl<'de> Visitor<'de> for EntryVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Entry, A::Error> {
         let (mut content, mut role, mut rest) = (None, None, Map::new());
-        while let Some((name, value)) = fields.next_entry::<String, Value>()? {
-            match name.as_str() {
-                "content" => content = Some(value),
-                "role" => role = Some(value),
-                _ => {
+        while let Some((name, value)) = fields.next_entry::<Name, Value>()? {
+            match name {
+                Name::Content => content = Some(value),
+                Name::Role => role = Some(value),
+                Name::Other(name) => {
                     rest.insert(name, value);
                 }
             }

@@ -243,24 +243,33 @@ fn with_whole_characters(text: &str) -> Cow<'_, str> {
     Cow::Owned(mended)
 }
 
+/// A tree's node with room for eleven fields.
+const OBJECT_BYTES: usize = 700;
+/// A value in a list, in which there may be room for as many again; half a field.
+const VALUE_BYTES: usize = 96;
+
+/// Whether an element takes no more memory than so many bytes once it is read, as [`memory_bytes`] has it. Of most, their length tells.
+pub fn fits_memory(text: &str, bytes: usize) -> bool {
+    // An object of each byte.
+    text.len() <= bytes / (OBJECT_BYTES + VALUE_BYTES + 1) || memory_bytes(text) <= bytes
+}
+
 /// About how much memory an element takes at most once it is read, in bytes. What stands in its texts counts as well, for it may be
 /// JSON that is read too.
 pub fn memory_bytes(text: &str) -> usize {
-    /// A tree's node with room for eleven fields.
-    const OBJECT: usize = 700;
-    /// A value in a list, in which there may be room for as many again; half a field.
-    const VALUE: usize = 96;
-    let (mut objects, mut values) = (0_usize, 1_usize);
+    let (mut objects, mut values, mut escapes) = (0_usize, 1_usize, 0_usize);
+    // Without a branch: in JSON none could be foretold.
     for byte in text.bytes() {
-        match byte {
-            b'{' => objects += 1,
-            b',' | b':' | b'[' => values += 1,
-            _ => {}
-        }
+        objects += usize::from(byte == b'{');
+        values += usize::from(matches!(byte, b',' | b':' | b'['));
+        escapes += usize::from(byte == b'\\');
     }
-    let hidden = |escape| text.matches(escape).count();
-    objects += hidden("\\u007b") + hidden("\\u007B");
-    text.len().saturating_add(objects.saturating_mul(OBJECT)).saturating_add(values.saturating_mul(VALUE))
+    if escapes > 0 {
+        let hidden = |escape| text.matches(escape).count();
+        objects += hidden("\\u007b") + hidden("\\u007B");
+    }
+    let (objects, values) = (objects.saturating_mul(OBJECT_BYTES), values.saturating_mul(VALUE_BYTES));
+    text.len().saturating_add(objects).saturating_add(values)
 }
 
 /// Whether a value can be handed through serde unchanged: serde_json marks exact numbers and raw text by names in an object, and
@@ -386,7 +395,12 @@ mod tests {
 
         #[test]
         fn the_memory_of_an_element_is_not_underrated(value in json()) {
-            prop_assert!(memory_bytes(&value.to_string()) >= held(&value), "{}", value);
+            let text = value.to_string();
+            let bytes = memory_bytes(&text);
+            prop_assert!(bytes >= held(&value), "{}", value);
+            for limit in [bytes - 1, bytes, 800 * text.len(), 800 * text.len() - 1] {
+                prop_assert_eq!(fits_memory(&text, limit), bytes <= limit, "{} in {}", value, limit);
+            }
         }
     }
 

@@ -145,7 +145,10 @@ impl Fields {
 
     /// Takes a phone number, masked or not.
     pub fn phone(&mut self, name: &str) -> Option<PhoneNumber> {
-        self.take(name, |value| PhoneNumber::new(scalar_text(value)?))
+        self.take_over(name, |value| match value {
+            Value::String(text) => PhoneNumber::of(text).map_err(Value::String),
+            other => scalar_text(&other).and_then(PhoneNumber::new).ok_or(other),
+        })
     }
 
     /// Takes a whole number, or its text; not negative.

@@ -1,5 +1,7 @@
 //! Looking for the calls of a number, in whichever form platforms write it.
 
+use std::ops::RangeInclusive;
+
 use crate::model::PhoneNumber;
 
 /// How China's country code is written before a number of its own.
@@ -19,7 +21,7 @@ impl CalleeSearch {
     /// share.
     pub fn read(text: &str) -> Option<Self> {
         let number = PhoneNumber::new(text).filter(|number| !number.is_masked())?;
-        let written = number.plain();
+        let written = PhoneNumber::new(&in_usual_digits(text)).filter(|number| !number.is_masked())?.plain();
         let own = CODES[1..].iter().filter_map(|code| written.strip_prefix(code)).find(|own| is_mobile(own));
         let own = own.or_else(|| Some(&*written).filter(|own| is_mobile(own)));
         let mut forms = match own {
@@ -31,8 +33,10 @@ impl CalleeSearch {
             }
         };
         // As it was typed, whatever it is: it may be stored so.
-        if !forms.iter().any(|form| form == number.as_str()) {
-            forms.push(number.as_str().to_owned());
+        for typed in [number.plain(), number.as_str().to_owned()] {
+            if !forms.contains(&typed) {
+                forms.push(typed);
+            }
         }
         forms.retain(|form| form.chars().any(|character| character != '+'));
         (!forms.is_empty()).then_some(Self { forms })
@@ -46,7 +50,8 @@ impl CalleeSearch {
     /// Whether a stored number is it, however it is written.
     pub fn is(&self, stored: &str) -> bool {
         self.forms.iter().any(|form| form == stored)
-            || PhoneNumber::new(stored).is_some_and(|stored| self.forms.contains(&stored.plain()))
+            || PhoneNumber::new(&in_usual_digits(stored))
+                .is_some_and(|stored| self.forms.contains(&stored.plain()))
     }
 }
 
@@ -54,6 +59,21 @@ impl std::fmt::Debug for CalleeSearch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("CalleeSearch(…)")
     }
+}
+
+/// A number in ASCII's digits and stars, which an input method may write in full width; and without the marks that nobody sees and that come
+/// along where it is copied from a list of contacts.
+fn in_usual_digits(number: &str) -> String {
+    /// Of no width, or which direction a text runs in.
+    const UNSEEN: [RangeInclusive<char>; 4] =
+        ['\u{200b}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2060}'..='\u{2069}', '\u{feff}'..='\u{feff}'];
+    let is_seen = |character: &char| !UNSEEN.iter().any(|unseen| unseen.contains(character));
+    let usual = |character: char| match character {
+        '０'..='９' => char::from_digit(u32::from(character) - u32::from('０'), 10).unwrap_or(character),
+        '＊' => '*',
+        _ => character,
+    };
+    number.chars().filter(is_seen).map(usual).collect()
 }
 
 /// Whether it is a mobile number of China's, without the country code.
@@ -71,7 +91,15 @@ mod tests {
     #[test]
     fn a_number_is_found_in_whichever_form_it_is_written() {
         let forms = ["13900000001", "8613900000001", "+8613900000001", "008613900000001"];
-        for typed in ["13900000001", "+86 139-0000-0001", "8613900000001", " 0086 13900000001 "] {
+        for typed in [
+            "13900000001",
+            "+86 139-0000-0001",
+            "8613900000001",
+            " 0086 13900000001 ",
+            "１３９００００　０００１",
+            "＋８６（139）0000－0001",
+            "\u{202d}139 0000 0001\u{202c}",
+        ] {
             let search = CalleeSearch::read(typed).unwrap();
             assert!(forms.iter().all(|form| search.is(form)), "{typed}");
             assert!(search.is("+86 (139) 0000-0001") && search.is("139.0000.0001"), "{typed}");
@@ -84,7 +112,8 @@ mod tests {
         assert!(CalleeSearch::read("14155550199").unwrap().is("+14155550199"));
         // What platforms send is no number in any form at times.
         assert!(CalleeSearch::read("sip:1.2@x").unwrap().is("sip:1.2@x"));
-        for none in ["", "  ", "139****0001", "+"] {
+        assert!(CalleeSearch::read("１３９０００００００１").unwrap().is("１３９０００００００１"));
+        for none in ["", "  ", "139****0001", "139＊＊＊＊0001", "+", "\u{202d}"] {
             assert!(CalleeSearch::read(none).is_none(), "{none}");
         }
     }

@@ -50,6 +50,35 @@ impl Names {
     }
 }
 
+/// What intents are called that a platform tells by a code and in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IntentNames {
+    /// By code: when the call was that told it last, and the words.
+    pub(super) names: BTreeMap<String, (Instant, String)>,
+}
+
+impl IntentNames {
+    /// Notes what a call's intent is called. Of several words for one code the last call's count: a script may have been changed.
+    fn add(&mut self, code: &str, call_at: Instant, name: &str) {
+        let known = self.names.get(code);
+        let is_told = code.len() <= MAX_NAME_BYTES
+            && name.len() <= MAX_NAME_BYTES
+            && (self.names.len() < MAX_NAMES || known.is_some());
+        if is_told && known.is_none_or(|(at, known)| (*at, known.as_str()) < (call_at, name)) {
+            self.names.insert(code.to_owned(), (call_at, name.to_owned()));
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        other.names.iter().for_each(|(code, (at, name))| self.add(code, *at, name));
+    }
+
+    /// Codes, each with its words.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.names.iter().map(|(code, (_, name))| (code.as_str(), name.as_str()))
+    }
+}
+
 /// How long calls lasted, in seconds. Exact: each length is counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
@@ -101,6 +130,8 @@ pub struct TaskCounts {
     pub outcomes: BTreeMap<&'static str, u64>,
     /// How many had each intent, by its code, or by its name where it has none.
     pub intents: Names,
+    /// What those are called that have a code.
+    pub intent_names: IntentNames,
     /// How many had each tag, as [`tags_of`] writes it.
     pub tags: Names,
     /// How many were in each hour of the day, in the zone.
@@ -111,12 +142,15 @@ pub struct TaskCounts {
     pub billed_s: u64,
     /// What the calls cost, by currency.
     pub cost: BTreeMap<String, Decimal>,
-    /// How many costs are in no sum: they are too large, or of too many currencies.
+    /// How many costs are in no sum, since it would not be exact or tell a number: they have too many digits, or are of too many
+    /// currencies. A sum of other counts that does not fit counts as one.
     pub costs_left_out: u64,
     /// When the first call was.
     pub first_call_at: Option<Instant>,
     /// When the last call was.
     pub last_call_at: Option<Instant>,
+    /// Whether the id of the task tells the number that one of the calls went to.
+    pub tells_callee: bool,
 }
 
 impl TaskCounts {
@@ -130,6 +164,7 @@ impl TaskCounts {
             complete: 0,
             outcomes: BTreeMap::new(),
             intents: Names::default(),
+            intent_names: IntentNames::default(),
             tags: Names::default(),
             hours: [0; 24],
             durations: Durations::default(),
@@ -138,12 +173,18 @@ impl TaskCounts {
             costs_left_out: 0,
             first_call_at: None,
             last_call_at: None,
+            tells_callee: false,
         }
     }
 
     /// Counts a call.
     pub fn add(&mut self, key: &CallKey, call_at: Instant, record: &Record) {
-        let number = |name: &str| record.facts.get(name).and_then(|value| value.as_u64());
+        // Nobody's number is in what is counted, whoever reads it: neither as a name nor as a figure.
+        let mask = Mask::of(record.callee_numbers());
+        let number = |name: &str| {
+            let number = record.facts.get(name).and_then(|value| value.as_u64());
+            number.filter(|number| mask.may_show(&number.to_string()))
+        };
         let connected = is_connected(record);
         self.calls += 1;
         self.answered += u64::from(is_answered(record));
@@ -152,13 +193,14 @@ impl TaskCounts {
         if let Some(outcome) = outcome(record) {
             *self.outcomes.entry(outcome.as_str()).or_default() += 1;
         }
-        // Nobody's number is a name in what is counted, whoever reads it.
-        let mask = Mask::of(record.callee_numbers());
         // By its code; AI-voice tells some in words alone.
-        let intent =
-            ["intent_code", "intent_name"].into_iter().find_map(|name| record.facts.get(name)?.as_str());
-        if let Some(intent) = intent {
+        let [code, name] = ["intent_code", "intent_name"]
+            .map(|name| record.facts.get(name).and_then(|intent| intent.as_str()));
+        if let Some(intent) = code.or(name) {
             self.intents.add(&mask.text(intent), 1);
+        }
+        if let (Some(code), Some(name)) = (code, name) {
+            self.intent_names.add(&mask.text(code), call_at, &mask.text(name));
         }
         // Each once a call, however often it stands there.
         let tags: BTreeSet<_> = tags_of(record, &mask).into_iter().collect();
@@ -170,11 +212,19 @@ impl TaskCounts {
             self.durations.add(seconds, 1);
         }
         self.billed_s = self.billed_s.saturating_add(number("billed_s").unwrap_or_default());
-        if let Some(cost) = record.facts.get("cost").and_then(|cost| Money::deserialize(cost).ok()) {
-            self.add_cost(cost.amount, &mask.text(&cost.currency));
+        match record.facts.get("cost").map(Money::deserialize) {
+            Some(Ok(Money { amount, currency })) => match Decimal::from_str_exact(amount.as_str()) {
+                Ok(exact) if mask.may_show(amount.as_str()) => self.add_cost(exact, &mask.text(&currency)),
+                // It is hidden in the call, or has more digits than a sum has.
+                Ok(_) | Err(_) => self.costs_left_out += 1,
+            },
+            Some(Err(_)) => self.costs_left_out += 1,
+            None => {}
         }
         self.first_call_at = Some(self.first_call_at.map_or(call_at, |first| first.min(call_at)));
         self.last_call_at = Some(self.last_call_at.map_or(call_at, |last| last.max(call_at)));
+        let task = record.facts.get("task_id").and_then(|task| task.as_str());
+        self.tells_callee |= task.is_some_and(|task| !mask.may_show_shared(task));
     }
 
     /// Counts the calls that others counted; but for the hours of the day, which theirs may be others.
@@ -187,6 +237,7 @@ impl TaskCounts {
             *self.outcomes.entry(outcome).or_default() += calls;
         }
         self.intents.merge(&other.intents);
+        self.intent_names.merge(&other.intent_names);
         self.tags.merge(&other.tags);
         other.durations.counts.iter().for_each(|(seconds, calls)| self.durations.add(*seconds, *calls));
         self.billed_s = self.billed_s.saturating_add(other.billed_s);
@@ -194,6 +245,7 @@ impl TaskCounts {
         self.costs_left_out += other.costs_left_out;
         self.first_call_at = self.first_call_at.into_iter().chain(other.first_call_at).min();
         self.last_call_at = self.last_call_at.into_iter().chain(other.last_call_at).max();
+        self.tells_callee |= other.tells_callee;
     }
 
     /// Counts the calls that others counted in the same zone.
@@ -204,7 +256,7 @@ impl TaskCounts {
 
     fn add_cost(&mut self, amount: Decimal, currency: &str) {
         let sum = match self.cost.get(currency) {
-            Some(sum) => sum.checked_add(amount),
+            Some(sum) => exact_sum(*sum, amount),
             None => Some(amount).filter(|_| self.cost.len() < MAX_NAMES && currency.len() <= MAX_NAME_BYTES),
         };
         match sum {
@@ -214,6 +266,21 @@ impl TaskCounts {
             None => self.costs_left_out += 1,
         }
     }
+}
+
+/// The sum of two amounts; `None` where a decimal can't hold it to its last digit. (Decimal's own addition rounds then.)
+fn exact_sum(one: Decimal, other: Decimal) -> Option<Decimal> {
+    let (one, other) = (one.normalize(), other.normalize());
+    let scale = one.scale().max(other.scale());
+    let units = |amount: Decimal| {
+        amount.mantissa().checked_mul(10_i128.checked_pow(scale.checked_sub(amount.scale())?)?)
+    };
+    let mut units = units(one)?.checked_add(units(other)?)?;
+    let mut scale = scale;
+    while scale > 0 && units % 10 == 0 {
+        (units, scale) = (units / 10, scale - 1);
+    }
+    Decimal::try_from_i128_with_scale(units, scale).ok()
 }
 
 #[cfg(test)]
@@ -252,6 +319,28 @@ mod tests {
     }
 
     #[test]
+    fn an_intent_is_called_what_the_last_call_calls_it_and_no_number() {
+        let mut counts = TaskCounts::new(Zone::default());
+        let mut earlier = TaskCounts::new(Zone::default());
+        let intent = |code: Option<&str>, name: &str| json!({"callee": "13712345987", "intent_code": code, "intent_name": name});
+        add(&mut counts, "2025-06-01T02:00:00Z", intent(Some("A"), "willing"));
+        add(&mut counts, "2025-06-01T02:00:01Z", intent(Some("A"), "keen, 5987"));
+        add(&mut counts, "2025-06-01T02:00:02Z", json!({"intent_code": "A"}));
+        add(&mut counts, "2025-06-01T02:00:03Z", intent(None, "in words alone"));
+        add(&mut counts, "2025-06-01T02:00:04Z", intent(Some("C"), &"x".repeat(300)));
+        add(&mut earlier, "2025-05-31T02:00:00Z", intent(Some("A"), "an older script's"));
+        add(&mut earlier, "2025-05-31T02:00:01Z", intent(Some("B"), "maybe"));
+        let known = [("A", "keen, ****"), ("B", "maybe")];
+        let mut other_order = earlier.clone();
+        other_order.merge(&counts);
+        counts.merge(&earlier);
+        for merged in [&counts, &other_order] {
+            assert_eq!(merged.intent_names.iter().collect::<Vec<_>>(), known);
+        }
+        assert_eq!(counts.intents.counts()["in words alone"], 1);
+    }
+
+    #[test]
     fn calls_are_counted_by_what_is_known_of_them() {
         let mut counts = TaskCounts::new(Zone::default());
         let cost = |amount: &str| json!({"amount": amount.parse::<serde_json::Number>().unwrap(), "currency": "CNY"});
@@ -286,6 +375,50 @@ mod tests {
         assert_eq!(counts.cost["CNY"].to_string(), "0.3", "exact");
         assert_eq!(counts.first_call_at.unwrap().to_string(), "2025-06-01T02:00:00.000Z");
         assert_eq!(counts.last_call_at.unwrap().to_string(), "2025-06-02T02:00:00.000Z");
+    }
+
+    /// A sum of one call would tell what the call hides.
+    #[test]
+    fn a_figure_that_tells_a_number_is_in_no_sum() {
+        let mut counts = TaskCounts::new(Zone::default());
+        for callee in ["13988887777", "447911123456"] {
+            let figure: serde_json::Number = callee.parse().unwrap();
+            let cost = json!({"amount": figure, "currency": "USD"});
+            add(
+                &mut counts,
+                "2025-06-01T16:30:00Z",
+                json!({"callee": callee, "outcome": "answered", "duration_s": figure, "billed_s": figure, "cost": cost}),
+            );
+        }
+        assert_eq!((counts.calls, counts.billed_s, counts.durations.count()), (2, 0, 0));
+        assert_eq!((counts.cost.len(), counts.costs_left_out), (0, 2));
+    }
+
+    /// What would be rounded is left out, and that is told.
+    #[test]
+    fn a_sum_of_costs_is_exact_or_says_what_is_left_out() {
+        let most = "79228162514264337593543950335";
+        for (costs, sum, left_out) in [
+            (vec!["0.1", "0.20"], "0.3", 0),
+            (vec!["7922816251426433759354395033.5", "0.01"], "7922816251426433759354395033.5", 1),
+            (vec!["7922816251426433759354395033.5", "-0.5"], "7922816251426433759354395033", 0),
+            (vec![most, "1"], most, 1),
+            (vec![most, "-0.0000000001"], most, 1),
+            (vec!["1", "123456789012345678901234567890"], "1", 1),
+            (vec!["1", "0.12345678901234567890123456789"], "1", 1),
+        ] {
+            let mut counts = TaskCounts::new(Zone::default());
+            for cost in &costs {
+                let cost = json!({"amount": cost.parse::<serde_json::Number>().unwrap(), "currency": "CNY"});
+                add(&mut counts, "2025-06-01T02:00:00Z", json!({"cost": cost}));
+            }
+            let told = (counts.cost["CNY"].normalize().to_string(), counts.costs_left_out);
+            assert_eq!(told, (sum.to_owned(), left_out), "{costs:?}");
+        }
+        let mut counts = TaskCounts::new(Zone::default());
+        let text = json!({"cost": {"amount": "1".repeat(40), "currency": "CNY"}});
+        add(&mut counts, "2025-06-01T02:00:00Z", text);
+        assert_eq!((counts.cost.len(), counts.costs_left_out), (0, 1));
     }
 
     #[test]

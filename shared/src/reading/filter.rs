@@ -72,7 +72,10 @@ impl CallFilter {
         let duration = || record.facts.get("duration_s").and_then(|seconds| seconds.as_u64());
         let callee_id = || text("callee").and_then(callee_ids);
         self.provider.is_none_or(|provider| provider == key.provider)
-            && self.task.as_deref().is_none_or(|asked| text("task_id").is_some_and(|it| mask.id(it) == asked))
+            && self
+                .task
+                .as_deref()
+                .is_none_or(|asked| text("task_id").is_some_and(|it| mask.shared_id(it) == asked))
             && self
                 .callee
                 .as_ref()
@@ -87,6 +90,18 @@ impl CallFilter {
             && self.hangup_by.is_none_or(|by| text("hangup_by") == Some(by.as_str()))
             && self.has_recording.is_none_or(|has| has == is_announced(record))
             && self.updated_since.is_none_or(|since| record.updated_at >= since)
+    }
+
+    /// Whether there may be calls of which who asks may not know that they are where they are looked for.
+    pub fn may_hide(&self) -> bool {
+        self.hides_numbers && self.task.is_some()
+    }
+
+    /// Whether who asks may not know that a call is where it was looked for: its task's id tells its callee. A tag and an intent choose no
+    /// place: whatever they tell, the calls that are looked at are the same.
+    pub fn hides(&self, record: &Record) -> bool {
+        let task = || record.facts.get("task_id").and_then(|task| task.as_str());
+        self.may_hide() && task().is_some_and(|task| !Mask::of(record.callee_numbers()).may_show_shared(task))
     }
 
     /// Whether more than the index has to be looked at to know whether a call is asked for.
@@ -222,6 +237,8 @@ mod tests {
             let of = || CallFilter { hides_numbers, ..CallFilter::default() };
             let sees = !hides_numbers;
             assert_eq!(finds(CallFilter { task: asked("T-13712349876"), ..of() }), sees);
+            assert_eq!(CallFilter { task: asked("T-13712349876"), ..of() }.hides(&call), hides_numbers);
+            assert!(!CallFilter { tag: asked("tel:137，1234，9876"), ..of() }.hides(&call));
             assert_eq!(finds(CallFilter { intent: asked("9876"), ..of() }), sees);
             assert_eq!(finds(CallFilter { tag: asked("tel:137，1234，9876"), ..of() }), sees);
             assert_eq!(finds(CallFilter { tag: asked("tel:ends in 9876"), ..of() }), sees);

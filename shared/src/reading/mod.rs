@@ -1,7 +1,7 @@
 //! Which calls are asked for, in what order, and what is counted of them. Pure: the store of `runtime` reads as it is told here.
 //!
 //! - [`CallFilter`]: what is asked for. [`Plan`]: which partitions of which index have it, and in what order they are read.
-//! - [`Cursor`]: where a walk over pages goes on.
+//! - [`Cursor`]: where a walk over pages goes on. [`Ties`]: in which order is what has the same time.
 //! - [`Zone`], [`DayRange`]: days as people have them, and the time in UTC that they span.
 //! - [`is_answered`], [`is_connected`], [`is_complete`]: what these words mean, everywhere.
 //! - [`TaskCounts`]: what is counted of a task's calls. [`HourSummary`]: the same of one hour of UTC, by task, as it is kept.
@@ -13,18 +13,20 @@ mod filter;
 mod plan;
 mod summary;
 mod terms;
+mod ties;
 mod zone;
 
 pub use callee::CalleeSearch;
-pub use counts::{Durations, Names, TaskCounts};
+pub use counts::{Durations, IntentNames, Names, TaskCounts};
 pub use cursor::{Cursor, CursorError, Position};
 pub use filter::{CallFilter, CalleeIdOf, tags_of};
 pub use plan::{Plan, Stage};
 pub use summary::{HourSummary, TaskOfHour};
 pub use terms::{is_announced, is_answered, is_complete, is_connected};
+pub use ties::Ties;
 pub use zone::{DayRange, DayRangeError, Span, Zone};
 
-/// In which order calls are listed: by their time, and by their partition key where they have the same.
+/// In which order calls are listed: by their time, and as [`Ties`] has it where they have the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
     /// The newest first, as people look for them.

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::counts::{Durations, Names};
+use super::counts::{Durations, IntentNames, Names};
 use super::{TaskCounts, Zone};
 use crate::model::{CallKey, Hour, Instant, Outcome, Provider};
 use crate::record::merge::Record;
@@ -51,11 +51,16 @@ impl HourSummary {
         Self { hour, calls: 0, unreadable: 0, is_whole: true, tasks: BTreeMap::new() }
     }
 
+    /// Whether the hour has no calls, not even such as can't be read.
+    pub fn is_empty(&self) -> bool {
+        self.calls + self.unreadable == 0
+    }
+
     /// Counts a call of the hour; of its task's id is told what may be seen.
     pub fn add(&mut self, key: &CallKey, call_at: Instant, record: &Record, mask: &Mask) {
         self.calls += 1;
         let task_id = record.facts.get("task_id").and_then(|task| task.as_str());
-        let shown = task_id.map(|task| mask.id(task).into_owned());
+        let shown = task_id.map(|task| mask.shared_id(task).into_owned());
         self.is_whole &= shown.as_deref() == task_id;
         let task = (key.provider, shown);
         if self.tasks.len() >= MAX_TASKS && !self.tasks.contains_key(&task) {
@@ -149,6 +154,9 @@ struct StoredTask {
     intents: BTreeMap<String, u64>,
     #[serde(default, skip_serializing_if = "is_zero")]
     other_intents: u64,
+    /// By code: when the call was that told it last, and what it is called. An earlier release wrote none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    intent_names: BTreeMap<String, (Instant, String)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<String, u64>,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -164,6 +172,8 @@ struct StoredTask {
     costs_left_out: u64,
     first_call_at: Option<Instant>,
     last_call_at: Option<Instant>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    tells_callee: bool,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -188,6 +198,7 @@ impl Stored {
                 .collect(),
             intents: counts.intents.counts.clone(),
             other_intents: counts.intents.others,
+            intent_names: counts.intent_names.names.clone(),
             tags: counts.tags.counts.clone(),
             other_tags: counts.tags.others,
             durations: counts.durations.counts.iter().map(|(seconds, calls)| (*seconds, *calls)).collect(),
@@ -196,6 +207,7 @@ impl Stored {
             costs_left_out: counts.costs_left_out,
             first_call_at: counts.first_call_at,
             last_call_at: counts.last_call_at,
+            tells_callee: counts.tells_callee,
         });
         Self {
             hour: *hour,
@@ -233,6 +245,7 @@ impl StoredTask {
         counts.outcomes =
             outcomes.filter_map(|(name, calls)| Some((Outcome::named(&name)?.as_str(), calls))).collect();
         counts.intents = Names { counts: self.intents, others: self.other_intents };
+        counts.intent_names = IntentNames { names: self.intent_names };
         counts.tags = Names { counts: self.tags, others: self.other_tags };
         counts.durations = Durations { counts: self.durations.into_iter().collect() };
         counts.billed_s = self.billed_s;
@@ -242,6 +255,7 @@ impl StoredTask {
         counts.costs_left_out = self.costs_left_out;
         counts.first_call_at = self.first_call_at;
         counts.last_call_at = self.last_call_at;
+        counts.tells_callee = self.tells_callee;
         TaskOfHour { quarters: self.quarters, counts }
     }
 }
@@ -278,6 +292,7 @@ mod tests {
                 let amount: serde_json::Number = Decimal::new(cost, 5).to_string().parse().unwrap();
                 let mut facts = json!({
                     "duration_s": duration, "billed_s": 60, "tags": tags, "intent_code": tags.first(),
+                    "intent_name": tags.get(1),
                     "cost": {"amount": amount, "currency": "CNY"}, "task_id": task, "outcome": outcome,
                 });
                 facts.as_object_mut().unwrap().retain(|_, value| !value.is_null() && *value != "");
@@ -341,5 +356,19 @@ mod tests {
             summary.add(&key(), at, &record(at, &json!({"task_id": task.to_string()})), &Mask::none());
         }
         assert_eq!((summary.calls, summary.tasks().count(), summary.is_whole), (10_001, MAX_TASKS, false));
+    }
+
+    #[test]
+    fn a_summary_of_an_earlier_release_has_no_names_of_intents_and_is_read() {
+        let at: Instant = "2025-06-01T02:30:00Z".parse().unwrap();
+        let mut summary = HourSummary::new(Hour::of(at));
+        let facts = json!({"task_id": "7", "intent_code": "A", "intent_name": "willing"});
+        summary.add(&key(), at, &record(at, &facts), &Mask::none());
+        let mut json: Value = serde_json::from_slice(&summary.to_json()).unwrap();
+        assert_eq!(json["tasks"][0]["intent_names"], json!({"A": ["2025-06-01T02:30:00.000Z", "willing"]}));
+        json["tasks"][0].as_object_mut().unwrap().remove("intent_names");
+        let read = HourSummary::from_json(json.to_string().as_bytes()).unwrap();
+        let counts = &read.task(Provider::AiVoice, "7").unwrap().counts;
+        assert_eq!((counts.intents.counts()["A"], counts.intent_names.iter().count()), (1, 0));
     }
 }

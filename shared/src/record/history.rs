@@ -6,19 +6,50 @@ use crate::model::Instant;
 use crate::record::inquiry::{HAS, HAS_CONVERSATION, HAS_RECORDING};
 use crate::record::merge::{NOTE, QUERY, RECORD, Record, Source, Writers};
 
-/// What decides whether a call is complete, beside what only grows.
-const DECISIVE: [&str; 2] = ["outcome", "answered_at"];
+/// What decides whether a call is complete, and how old it is, beside what only grows.
+const DECISIVE: [&str; 6] =
+    ["outcome", "answered_at", "originated_at", "submitted_at", "ringing_at", "ended_at"];
 
-/// Since when a call's record is, or was at some time, what `is` asks for: the receipt of the body by which it came to be. `None` where it
-/// never was, as far as its bodies tell. What was taken back by a null is taken as it was before: that suffices to know whether a call was
-/// ever complete.
-pub fn ever_since(writers: Writers, record: &Record, is: impl Fn(&Record) -> bool) -> Option<Instant> {
-    since(writers, record, is, 0)
-}
-
-/// Whether it was that before the last body that was received.
-pub fn has_been_before(writers: Writers, record: &Record, is: impl Fn(&Record) -> bool) -> bool {
-    since(writers, record, is, 1).is_some()
+/// The first of what `what` finds in a call's record as it was after each of its bodies, in the order of their first receipts. It is asked with
+/// when that body was received, and the next one, if there was any. What was taken back by a null is taken as it was before: that suffices
+/// to know whether a call was ever complete.
+pub fn first_of<Found>(
+    writers: Writers,
+    record: &Record,
+    what: impl Fn(&Record, Instant, Option<Instant>) -> Option<Found>,
+) -> Option<Found> {
+    let mut bodies: Vec<(Instant, &str, &str)> = record
+        .sources
+        .iter()
+        .flat_map(|(function, source)| {
+            let receipts = source.receipts();
+            source.bodies.iter().zip(receipts).map(|(body, at)| (at, function.as_str(), body.as_str()))
+        })
+        .collect();
+    bodies.sort_unstable();
+    let mut then = record.clone();
+    then.sources.clear();
+    DECISIVE.iter().for_each(|attribute| drop(then.facts.remove(attribute)));
+    // The last word of each function on each attribute, so far.
+    let mut said: Vec<(&str, &str, Value)> = Vec::new();
+    let next: Vec<_> = bodies.iter().skip(1).map(|(at, _, _)| Some(*at)).chain([None]).collect();
+    bodies.into_iter().zip(next).find_map(|((at, function, body), next)| {
+        let source = record.sources.get(function)?;
+        then.sources.insert(function.to_owned(), source.clone());
+        if let Some(has) = has_told(record, &then) {
+            then.facts.insert(HAS, has);
+        }
+        for attribute in DECISIVE {
+            if let Some(value) = says(writers, record, function, source, body, attribute) {
+                said.retain(|(by, of, _)| (*by, *of) != (function, attribute));
+                said.push((function, attribute, value));
+            }
+            if let Some(value) = strongest(writers, attribute, &said) {
+                then.facts.insert(attribute, value.clone());
+            }
+        }
+        what(&then, at, next)
+    })
 }
 
 /// Who says that there is a conversation, and a recording.
@@ -35,46 +66,6 @@ fn has_told(record: &Record, then: &Record) -> Option<Value> {
         }
     }
     Some(Value::Object(has))
-}
-
-fn since(
-    writers: Writers,
-    record: &Record,
-    is: impl Fn(&Record) -> bool,
-    without_last: usize,
-) -> Option<Instant> {
-    let mut bodies: Vec<(Instant, &str, &str)> = record
-        .sources
-        .iter()
-        .flat_map(|(function, source)| {
-            let receipts = source.receipts();
-            source.bodies.iter().zip(receipts).map(|(body, at)| (at, function.as_str(), body.as_str()))
-        })
-        .collect();
-    bodies.sort_unstable();
-    let mut then = record.clone();
-    then.sources.clear();
-    DECISIVE.iter().for_each(|attribute| drop(then.facts.remove(attribute)));
-    // The last word of each function on each attribute, so far.
-    let mut said: Vec<(&str, &str, Value)> = Vec::new();
-    let count = bodies.len().saturating_sub(without_last);
-    bodies.into_iter().take(count).find_map(|(at, function, body)| {
-        let source = record.sources.get(function)?;
-        then.sources.insert(function.to_owned(), source.clone());
-        if let Some(has) = has_told(record, &then) {
-            then.facts.insert(HAS, has);
-        }
-        for attribute in DECISIVE {
-            if let Some(value) = says(writers, record, function, source, body, attribute) {
-                said.retain(|(by, of, _)| (*by, *of) != (function, attribute));
-                said.push((function, attribute, value));
-            }
-            if let Some(value) = strongest(writers, attribute, &said) {
-                then.facts.insert(attribute, value.clone());
-            }
-        }
-        is(&then).then_some(at)
-    })
 }
 
 /// What one body says of an attribute.
@@ -129,6 +120,11 @@ mod tests {
     use serde_json::{Map, json};
     use std::collections::BTreeSet;
 
+    /// When it came to be complete.
+    fn completed(record: &Record) -> Option<Instant> {
+        first_of(CALL_WRITERS, record, |then, at, _| is_complete(Provider::Alicom, then).then_some(at))
+    }
+
     fn record(said: &[(&'static str, &str, Value)]) -> Record {
         let mut record = None;
         for (second, (function, body, facts)) in said.iter().enumerate() {
@@ -149,7 +145,6 @@ mod tests {
 
     #[test]
     fn a_call_that_was_complete_before_its_last_push_is_known() {
-        let complete = |record: &Record| is_complete(Provider::Alicom, record);
         let report = (REPORT, "1", json!({"outcome": "answered"}));
         let recording = (RECORD, "1", json!({"has": {"recording": true}}));
         let note = (NOTE, "1", json!({"has": {"conversation": true}}));
@@ -158,9 +153,9 @@ mod tests {
             [[&report, &recording, &note], [&note, &report, &recording], [&recording, &note, &report]]
         {
             let once = record(&order.map(Clone::clone));
-            assert!(complete(&once) && !has_been_before(CALL_WRITERS, &once, complete), "{order:?}");
+            assert_eq!(completed(&once), Some(once.updated_at), "{order:?}");
             let again = record(&[&order.map(Clone::clone)[..], std::slice::from_ref(&later)].concat());
-            assert!(has_been_before(CALL_WRITERS, &again, complete), "{order:?}");
+            assert_eq!(completed(&again), Some(once.updated_at), "{order:?}");
         }
     }
 
@@ -170,7 +165,6 @@ mod tests {
         let note = (NOTE, "1", json!({}));
         let answered = (REPORT, "2", json!({"outcome": "answered"}));
         let recording = (RECORD, "1", json!({"has": {"recording": true}}));
-        let complete = |record: &Record| is_complete(Provider::Alicom, record);
         for (said, expected) in [
             (vec![busy.clone(), note.clone(), answered.clone()], true),
             (vec![busy.clone(), answered.clone(), note.clone()], false),
@@ -179,8 +173,22 @@ mod tests {
             (vec![busy], false),
         ] {
             let record = record(&said);
-            assert!(!complete(&record), "{said:?}");
-            assert_eq!(ever_since(CALL_WRITERS, &record, complete).is_some(), expected, "{said:?}");
+            assert!(!is_complete(Provider::Alicom, &record), "{said:?}");
+            assert_eq!(completed(&record).is_some(), expected, "{said:?}");
         }
+    }
+
+    #[test]
+    fn a_time_that_was_corrected_is_known_as_it_was_before() {
+        let at = |day: &str| json!({"originated_at": format!("2025-{day}T02:00:00.000Z")});
+        let record =
+            record(&[(REPORT, "1", at("06-01")), (NOTE, "1", json!({})), (REPORT, "2", at("05-01"))]);
+        let times = std::cell::RefCell::new(Vec::new());
+        let _: Option<()> = first_of(CALL_WRITERS, &record, |then, _, _| {
+            times.borrow_mut().push(then.facts.get("originated_at").cloned());
+            None
+        });
+        let expected = ["06-01", "06-01", "05-01"].map(|day| at(day).get("originated_at").cloned());
+        assert_eq!(times.into_inner(), expected);
     }
 }

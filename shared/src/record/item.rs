@@ -52,7 +52,7 @@ const NO_FACTS: [&str; 20] = [
 ];
 
 /// The attribute that tells the bodies of a function apart, by function: see [`Source::apart`].
-const BODIES: &str = "bodies";
+pub const BODIES: &str = "bodies";
 
 /// A stored item that is not what this program writes.
 #[derive(Debug, thiserror::Error)]

@@ -219,7 +219,7 @@ impl Record {
 impl Source {
     /// When each of the bodies was first received. Of a source that tells it of the last one only, and all but that by its order,
     /// they are taken to have come right before it.
-    pub(super) fn receipts(&self) -> Vec<Instant> {
+    pub fn receipts(&self) -> Vec<Instant> {
         let told = self.told();
         let before_last = |position: usize| {
             let distance = i64::try_from(self.bodies.len() - 1 - position).unwrap_or(i64::MAX);

@@ -145,7 +145,8 @@ pub struct Merged {
     pub item: Option<NewItem>,
     /// Whether the call was erased: then nothing is to be written about it.
     pub erased: bool,
-    /// The bodies that were received before, by function and digest, and when: earlier than the contribution tells.
+    /// The bodies of which another delivery is merged already, by function and digest, and when the first of both was received. The other one
+    /// may be the later: two were under way at once, and its verbatim push may lie over this one's.
     pub earlier: BTreeMap<(&'static str, String), Instant>,
 }
 
@@ -168,8 +169,8 @@ pub fn merged(
                 return Err(MergeError::Full);
             }
             let known = record.receipt(said.function, &said.body);
-            if let Some(earlier) = known.filter(|known| *known < said.received_at) {
-                merged.earlier.insert((said.function, said.body.clone()), earlier);
+            if let Some(other) = known.filter(|known| *known != said.received_at) {
+                merged.earlier.insert((said.function, said.body.clone()), other.min(said.received_at));
             }
         }
         changed |= merge::merge(writers, &mut record, said);

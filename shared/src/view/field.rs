@@ -7,6 +7,8 @@ pub enum Kind {
     Number,
     /// An id: digits in it are nobody's number, unless they tell the callee's.
     Id,
+    /// An id that many calls share, as a task's: it meets the numbers of all their callees.
+    SharedId,
     /// A time in UTC, RFC 3339 with milliseconds.
     Time,
     /// A time in seconds.
@@ -50,6 +52,16 @@ const fn field(
     Field { name, kind, about, english, chinese }
 }
 
+/// What people think of a call, as a table has it. It stands beside the call, and is nothing that a platform told.
+pub const REVIEW_FIELDS: [Field; 6] = [
+    field("heard_at", Kind::Time, "Heard at", "收听时间", "When somebody marked the call as heard."),
+    field("heard_by", Kind::Id, "Heard by", "收听人", "Who did."),
+    field("verdict", Kind::Word, "Verdict", "质检结论", "What somebody thinks of it."),
+    field("note", Kind::Text, "Note", "备注", "What somebody noted."),
+    field("noted_at", Kind::Time, "Noted at", "质检时间", "When verdict or note were written last."),
+    field("noted_by", Kind::Id, "Noted by", "质检人", "Who wrote them."),
+];
+
 /// The provider's codes: a call in a list is without them.
 pub const STATUS: &str = "status";
 
@@ -64,7 +76,7 @@ pub const FIELDS: [Field; 33] = [
         "呼叫时间",
         "By which lists are sorted: when the call was originated, else the earliest time known of it.",
     ),
-    field("task_id", Kind::Id, "Task ID", "任务 ID", "The task (campaign) that the call belongs to."),
+    field("task_id", Kind::SharedId, "Task ID", "任务 ID", "The task (campaign) that the call belongs to."),
     field(
         "out_id",
         Kind::Id,
@@ -109,11 +121,17 @@ pub const FIELDS: [Field; 33] = [
     field("ring_s", Kind::Seconds, "Ringing (s)", "振铃时长（秒）", "How long it rang."),
     field("billed_s", Kind::Seconds, "Billed (s)", "计费时长（秒）", "How long is charged for."),
     field("cost", Kind::Money, "Cost", "费用", "What the call cost."),
-    field("attempt", Kind::Count, "Attempt", "第几次呼叫", "Which attempt at this callee the call was."),
-    field("batch_id", Kind::Id, "Batch ID", "批次 ID", "The batch of callees within the task."),
+    field("attempt", Kind::Count, "Attempt", "呼叫轮次", "Which attempt at this callee the call was."),
+    field("batch_id", Kind::SharedId, "Batch ID", "批次 ID", "The batch of callees within the task."),
     field("detail_id", Kind::Id, "Detail ID", "明细 ID", "The callee's entry within the batch."),
-    field("app_id", Kind::Id, "Application ID", "应用 ID", "The platform's application that made the call."),
-    field("script_id", Kind::Id, "Script ID", "话术 ID", "The script that was spoken."),
+    field(
+        "app_id",
+        Kind::SharedId,
+        "Application ID",
+        "应用 ID",
+        "The platform's application that made the call.",
+    ),
+    field("script_id", Kind::SharedId, "Script ID", "话术 ID", "The script that was spoken."),
     field("submitted_at", Kind::Time, "Ordered", "提交时间", "When the call was ordered."),
     field("originated_at", Kind::Time, "Originated", "发起时间", "When the call was handed to the carrier."),
     field("ringing_at", Kind::Time, "Ringing since", "振铃时间", "When the callee's phone began to ring."),

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::field::{Kind, field_named};
-use crate::masking::{Hidden, masked};
-use crate::model::Instant;
+use crate::masking::{self, Hidden, masked};
+use crate::model::is_an_instant;
 
 /// The attributes of a turn in which digits are no number of anybody's.
 const OF_A_TURN: [&str; 4] = ["speaker", "start_ms", "end_ms", "interrupted"];
@@ -34,9 +34,19 @@ impl Mask {
         self.hidden.is_none()
     }
 
-    /// Whether a text may be seen as it is: it does not tell a number that is hidden.
-    pub fn may_show(&self, text: &str) -> bool {
-        self.hidden.as_ref().is_none_or(|hidden| !hidden.is_told_by(text))
+    /// Whether an id may be seen as it is: it does not tell a number that is hidden.
+    pub fn may_show(&self, id: &str) -> bool {
+        self.hidden.as_ref().is_none_or(|hidden| !hidden.is_told_by(id))
+    }
+
+    /// Whether an id that many calls share may be seen as it is.
+    pub fn may_show_shared(&self, id: &str) -> bool {
+        matches!(self.shared_id(id), Cow::Borrowed(_))
+    }
+
+    /// An id that many calls share, as a task's.
+    pub fn shared_id<'a>(&self, id: &'a str) -> Cow<'a, str> {
+        self.hidden.as_ref().map_or(Cow::Borrowed(id), |hidden| hidden.in_shared_id(id))
     }
 
     /// A number that stands by itself.
@@ -49,17 +59,14 @@ impl Mask {
         self.hidden.as_ref().map_or(Cow::Borrowed(id), |hidden| hidden.in_id(id))
     }
 
-    /// Text that somebody wrote or said: what looks like a number is blacked out.
+    /// Text that somebody wrote or said: every longer run of digits is blacked out.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.hidden.as_ref().map_or(Cow::Borrowed(text), |hidden| hidden.in_text(text))
+        if self.shows_numbers() { Cow::Borrowed(text) } else { masking::in_text(text) }
     }
 
     /// JSON, each text in it as [`Mask::text`] has it.
     pub fn json(&self, value: Value) -> Value {
-        match &self.hidden {
-            Some(hidden) => hidden.in_json(value),
-            None => value,
-        }
+        if self.shows_numbers() { value } else { masking::in_json(value) }
     }
 
     /// An attribute of a call or of a turn as it may be shown; `None` where nothing would be left of it.
@@ -68,33 +75,33 @@ impl Mask {
         let kind = field_named(name).map(|field| field.kind);
         let value = match (kind, value) {
             (Some(Kind::Number), Value::String(number)) => Value::String(masked(number)),
-            (Some(Kind::Id | Kind::Time | Kind::Seconds | Kind::Count | Kind::Word | Kind::Money), value) => {
-                without_known(hidden, value)?
+            (Some(Kind::Id | Kind::Time | Kind::Word | Kind::Seconds | Kind::Count | Kind::Money), value) => {
+                without_known(value, &|text| hidden.in_id(text))?
             }
-            (None, value) if OF_A_TURN.contains(&name) => without_known(hidden, value)?,
-            (Some(Kind::Number | Kind::Text | Kind::Tags | Kind::Codes) | None, value) => {
-                hidden.in_json(value.clone())
-            }
+            (Some(Kind::SharedId), value) => without_known(value, &|text| hidden.in_shared_id(text))?,
+            (None, value) if OF_A_TURN.contains(&name) => without_known(value, &|text| hidden.in_id(text))?,
+            (Some(Kind::Codes), value) => masking::in_codes(value.clone()),
+            (Some(Kind::Number | Kind::Text | Kind::Tags) | None, value) => masking::in_json(value.clone()),
         };
-        Some((hidden.in_text(name).into_owned(), value))
+        Some((masking::in_text(name).into_owned(), value))
     }
 }
 
-/// A value without what tells a known number. A number of JSON that does is left out. A time, as it is always written here, tells none.
-fn without_known(hidden: &Hidden, value: &Value) -> Option<Value> {
-    let is_time = |text: &str| text.parse::<Instant>().is_ok_and(|time| time.to_string() == text);
+/// A value whose texts are without what is hidden. A number of JSON that tells a known number is left out. A time, as it is always written here,
+/// tells none.
+fn without_known(value: &Value, hide: &impl Fn(&str) -> Cow<'_, str>) -> Option<Value> {
     match value {
-        Value::String(text) if is_time(text) => Some(value.clone()),
-        Value::String(text) => Some(Value::String(hidden.in_id(text).into_owned())),
+        Value::String(text) if is_an_instant(text) => Some(value.clone()),
+        Value::String(text) => Some(Value::String(hide(text).into_owned())),
         Value::Number(number) => {
-            let shown = matches!(hidden.in_id(&number.to_string()), Cow::Borrowed(_));
+            let shown = matches!(hide(&number.to_string()), Cow::Borrowed(_));
             shown.then(|| value.clone())
         }
-        Value::Array(list) => Some(list.iter().filter_map(|value| without_known(hidden, value)).collect()),
+        Value::Array(list) => Some(list.iter().filter_map(|value| without_known(value, hide)).collect()),
         Value::Object(object) => {
-            let shown = object.iter().filter_map(|(name, value)| {
-                Some((hidden.in_id(name).into_owned(), without_known(hidden, value)?))
-            });
+            let shown = object
+                .iter()
+                .filter_map(|(name, value)| Some((hide(name).into_owned(), without_known(value, hide)?)));
             Some(Value::Object(shown.collect()))
         }
         Value::Null | Value::Bool(_) => Some(value.clone()),

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 pub use mask::Mask;
 
-use crate::model::{CallKey, Instant, PhoneNumber, Recording, RecordingState};
+use crate::model::{CallKey, Instant, PhoneNumber, Recording, RecordingState, Review};
 use crate::record::inquiry::HAS;
 use crate::record::item::TURNS;
 use crate::record::merge::{LARGE_KEY, Record};
@@ -59,6 +59,14 @@ pub fn listed(key: &CallKey, call: &Record, shown: &Shown<'_>) -> Object {
     let mut listed = known(key, call, shown, &shown.mask(call));
     listed.remove(STATUS);
     listed
+}
+
+/// What people say of a call, as it is shown beside it.
+pub fn review(review: &Review, mask: &Mask) -> Object {
+    match serde_json::to_value(review).map(|review| mask.json(review)) {
+        Ok(Value::Object(review)) => review,
+        Ok(_) | Err(_) => Object::new(),
+    }
 }
 
 /// A call alone, with all that is stored of it. `review` is what people say of it.

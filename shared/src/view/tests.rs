@@ -5,6 +5,7 @@ use super::*;
 use crate::model::{CallId, Provider};
 use crate::record::item::Item;
 use crate::record::keys;
+use crate::view::field::{Kind, field_named};
 
 const NUMBER: &str = "8613912345678";
 const DIGEST: &str = "0123456789abcdef";
@@ -118,7 +119,13 @@ fn turns_that_were_not_fetched_are_not_there() {
 fn runs_of_digits(value: &Value, runs: &mut Vec<String>) {
     let add = |text: &str, runs: &mut Vec<String>| {
         if text.parse::<Instant>().is_err() {
-            runs.extend(text.split(|byte: char| !byte.is_ascii_digit()).map(str::to_owned));
+            // A path's `~32` is no digit of an id.
+            let parts = text.split('~').enumerate().map(|(at, part)| {
+                if at > 0 && text.starts_with('/') { part.get(2..).unwrap_or(part) } else { part }
+            });
+            runs.extend(
+                parts.flat_map(|part| part.split(|byte: char| !byte.is_ascii_digit())).map(str::to_owned),
+            );
         }
     };
     match value {
@@ -135,9 +142,42 @@ fn runs_of_digits(value: &Value, runs: &mut Vec<String>) {
     }
 }
 
+/// Sums would be short of it else.
+#[test]
+fn an_amount_is_shown_that_has_the_digits_in_which_the_callee_ends() {
+    let facts = json!({"callee": "8613912340035", "cost": {"amount": "0.0035", "currency": "USD"}, "duration_s": 40_035});
+    let call = call("c", facts, "");
+    let shown = alone(&call, None, &MASKED);
+    assert_eq!(shown["call"]["cost"], json!({"amount": "0.0035", "currency": "USD"}));
+    assert_eq!(shown["call"]["duration_s"], json!(40_035));
+    let facts = json!({"callee": "8613912340035", "cost": {"amount": "12340035", "currency": "USD"}});
+    let shown = alone(&self::call("c", facts, ""), None, &MASKED);
+    assert_eq!(shown["call"]["cost"], json!({"amount": "********", "currency": "USD"}));
+}
+
 proptest! {
+    /// Whatever is the same in all calls, and whatever somebody writes who tries candidates: what is hidden of it tells nothing of the callee.
     #[test]
-    fn no_run_of_the_callees_digits_is_anywhere_for_those_who_may_not_see_it(
+    fn what_is_hidden_of_texts_and_codes_tells_nothing_of_the_callee(
+        one in "1[3-9][0-9]{9}", other in "1[3-9][0-9]{9}", before in "\\PC{0,6}", from in 0usize..8, at in 0usize..6,
+    ) {
+        let part = &one[from..];
+        let text = format!("{before}q{part}q {} q{}x{}", &one[7..], &one[..3], &one[3..]);
+        let short = &one[from.min(4)..][..4 + from % 4];
+        let shown = [&one, &other].map(|callee| {
+            let name = ["intent_code", "intent_name", "outcome", "task_id", "batch_id", "script_id"][at];
+            let facts = json!({"callee": callee, "caller": "1", "status": {"c": short, "m": text}, "tags": {"t": [short, text]}, name: short});
+            let mut shown = alone(&call("c", facts, &text), Some(json!({"note": text})), &MASKED);
+            let call = shown["call"].as_object_mut().unwrap();
+            call.remove("callee");
+            call.remove("callee_id");
+            shown
+        });
+        prop_assert_eq!(&shown[0], &shown[1]);
+    }
+
+    #[test]
+    fn the_callees_number_is_nowhere_for_those_who_may_not_see_it(
         number in "[0-9]{8,15}", from in 0usize..8, more in 6usize..16, before in "\\PC{0,6}", at in 0usize..9,
     ) {
         let part: String = number.chars().skip(from.min(number.len() - 6)).take(more).collect();
@@ -150,13 +190,18 @@ proptest! {
         let call = call(&format!("c{text}"), facts, &text);
         let review = json!({"note": text});
         let shown = [listed(&call.key, &call.call, &MASKED), alone(&call, Some(review), &MASKED)];
-        for shown in shown {
-            let mut runs = Vec::new();
-            runs_of_digits(&Value::Object(shown.clone()), &mut runs);
-            for run in runs.iter().filter(|run| run.len() >= 6) {
-                for window in run.as_bytes().windows(6) {
-                    let tells = number.as_bytes().windows(6).any(|known| known == window);
-                    prop_assert!(!tells, "{} in {}", run, Value::Object(shown.clone()));
+        // An id that many calls share is told by ten digits, or by eight that stand by themselves.
+        let is_shared = field_named(name).is_some_and(|field| field.kind == Kind::SharedId);
+        for mut shown in shown {
+            let call = if shown.contains_key("call") { shown["call"].as_object_mut().unwrap() } else { &mut shown };
+            let shared = is_shared.then(|| call.remove(name)).flatten();
+            for (value, length) in [(Some(Value::Object(shown)), 8), (shared, 10)] {
+                let mut runs = Vec::new();
+                runs_of_digits(value.as_ref().unwrap_or(&Value::Null), &mut runs);
+                for run in runs.iter().filter(|run| run.len() >= 8) {
+                    let tells = |known: &[u8]| run.as_bytes().windows(length).any(|window| window == known);
+                    prop_assert!(!number.as_bytes().windows(length).any(tells), "{} in {:?}", run, value);
+                    prop_assert!(!number.contains(run.as_str()), "{} in {:?}", run, value);
                 }
             }
         }

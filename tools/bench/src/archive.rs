@@ -101,7 +101,7 @@ pub(super) async fn run(programs: &Path, options: &Options) -> anyhow::Result<Se
     let minutes = many.took.as_secs_f64() / 60.0;
     let each_ms = many.cpu.as_secs_f64() * 1_000.0 / SMALL.0 as f64;
     small.row("archive-recordings", [SMALL.0 as f64 / minutes, mib(many.peak_bytes), each_ms].map(Some));
-    let far = rig.far(options, &mut ratios).await?;
+    let far = rig.far(options, &mut ratios, &mut notes).await?;
     rig.provider.stop().await;
     Ok(Section { name: "archive", tables: vec![table, small, far], ratios, notes })
 }
@@ -130,7 +130,12 @@ impl Rig {
 
     /// Recordings from a source far away: by an older program, if there is one, and by this one; from one still farther away by one worker and
     /// by four.
-    async fn far(&self, options: &Options, ratios: &mut Vec<Ratio>) -> anyhow::Result<Table> {
+    async fn far(
+        &self,
+        options: &Options,
+        ratios: &mut Vec<Ratio>,
+        notes: &mut Vec<String>,
+    ) -> anyhow::Result<Table> {
         let (count, bytes) = (options.archive_far, SMALL.1);
         let mut table = Table::new(
             format!("{count} recordings of {} KB, each from a source that takes its time", bytes / 1_000),
@@ -149,7 +154,11 @@ impl Rig {
             let runs = (0..workers).map(|_| self.invoke(program, workers));
             let runs = futures_util::future::try_join_all(runs).await?;
             let took = begun.elapsed().as_secs_f64();
-            let archived: u64 = runs.iter().filter_map(|(report, _)| report["archived"].as_u64()).sum();
+            let shares: Vec<_> = runs.iter().filter_map(|(report, _)| report["archived"].as_u64()).collect();
+            let archived: u64 = shares.iter().sum();
+            if workers > 1 {
+                notes.push(format!("{name} archived {shares:?}"));
+            }
             let reports: Vec<_> = runs.iter().map(|(report, _)| report).collect();
             ensure!(archived == count as u64, "{name}: {archived} of {count} were archived: {reports:?}");
             let peak = runs.iter().map(|(_, run)| run.peak_bytes).max().unwrap_or_default();

@@ -1,7 +1,8 @@
 //! Pushes beside readers: both functions' own programs, each under a Runtime API, on the same processors and the same table. Pushes come at a
 //! steady pace, alone and beside readers who want so many pages a second, in turns; what is compared is how long a push waits.
 //!
-//! A push's time runs from when it was to come, so that what waits for a free process counts as well.
+//! A push's time runs from when it was to come, so that what waits for a free process counts as well. Pushes and pages come at a steady pace, but
+//! not in step: within its share of a second each comes at another moment.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +17,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep_until};
 
 use super::Options;
 use super::pushes::{Sample, acknowledged};
@@ -25,10 +26,10 @@ use super::report::{Bound, Ratio, Section, Table};
 use super::stats::Sampled;
 use super::stores::{Stores, settings};
 
-/// How many pushes come a second, of one element each: what a thousand concurrent callers make.
-const PUSHES_A_SECOND: u32 = 30;
-/// How many pages readers want a second.
-const PAGES_A_SECOND: u32 = 30;
+/// Pushes come 30 times a second, of one element each: what a thousand concurrent callers make.
+const PUSHES: Pace = Pace { a_second: 30, step: 0.618_033_988_749_895 };
+/// Readers want 30 pages a second.
+const PAGES: Pace = Pace { a_second: 30, step: std::f64::consts::SQRT_2 };
 /// How many processes there are of each function: more than are busy at once, as Lambda would have them.
 const PROCESSES: usize = 8;
 /// Pushes alone and beside readers take turns, so that whatever else happens on this machine happens to both.
@@ -39,6 +40,23 @@ const WARM_UP: usize = 10;
 const PUSH_MEMORY_MB: u32 = 256;
 const PATIENCE: Duration = Duration::from_secs(60);
 const DAY: &str = "2025-06-01";
+
+/// When requests come.
+#[derive(Clone, Copy)]
+struct Pace {
+    a_second: u32,
+    /// By how much of its share of a second each comes later than the one before, but for whole ones: irrational, so that they come at every
+    /// moment of it equally often.
+    step: f64,
+}
+
+impl Pace {
+    /// So long after the begin a request comes.
+    fn due(self, number: u32) -> Duration {
+        let within = (f64::from(number) * self.step).fract();
+        Duration::from_secs_f64((f64::from(number) + within) / f64::from(self.a_second))
+    }
+}
 
 /// A process of a function, and for readers where their walk stands.
 struct Worker {
@@ -145,7 +163,8 @@ pub(super) async fn run(programs: &Path, options: &Options) -> anyhow::Result<Se
     for (program, package) in [(&pusher, options.function.as_str()), (&reader, reads::FUNCTION)] {
         ensure!(program.is_file(), "{} is not there: cargo build --release -p {package}", program.display());
     }
-    let stores = Stores::start().await?;
+    let folder = tempfile::tempdir()?;
+    let stores = Stores::start_in(Some(folder.path())).await?;
     let issuer = Issuer::start(TcpListener::bind(issuer::address(0)).await?)?;
     let record = reads::record(&stores).await?;
     reads::seed(&stores.store, &record, DAY, reads::FEW).await?;
@@ -157,11 +176,9 @@ pub(super) async fn run(programs: &Path, options: &Options) -> anyhow::Result<Se
     let span = Duration::from_secs(options.beside_seconds.into()) / TURNS;
     let (mut alone, mut beside, mut pages) = (Seen::default(), Seen::default(), Seen::default());
     for _ in 0..TURNS {
-        alone.add(paced(&rig, PUSHES_A_SECOND, span, push).await?);
-        let (pushed, read) = tokio::try_join!(
-            paced(&rig, PUSHES_A_SECOND, span, push),
-            paced(&rig, PAGES_A_SECOND, span, page)
-        )?;
+        alone.add(paced(&rig, PUSHES, span, push).await?);
+        let (pushed, read) =
+            tokio::try_join!(paced(&rig, PUSHES, span, push), paced(&rig, PAGES, span, page))?;
         beside.add(pushed);
         pages.add(read);
     }
@@ -217,7 +234,7 @@ async fn page(rig: Arc<Rig>) -> anyhow::Result<Instant> {
 /// how long it took until all were answered.
 async fn paced<F>(
     rig: &Arc<Rig>,
-    a_second: u32,
+    pace: Pace,
     span: Duration,
     request: impl Fn(Arc<Rig>) -> F,
 ) -> anyhow::Result<(Vec<Duration>, Duration)>
@@ -225,15 +242,10 @@ where
     F: Future<Output = anyhow::Result<Instant>> + Send + 'static,
 {
     let begun = Instant::now();
-    let end = begun + span;
-    let mut ticks = interval(Duration::from_secs(1) / a_second);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut requests = JoinSet::new();
-    loop {
-        let due = ticks.tick().await;
-        if due >= end {
-            break;
-        }
+    for due in (0..).map(|number| pace.due(number)).take_while(|due| *due < span) {
+        let due = begun + due;
+        sleep_until(due).await;
         let request = request(Arc::clone(rig));
         requests.spawn(async move { anyhow::Ok(request.await?.saturating_duration_since(due)) });
     }
@@ -247,8 +259,10 @@ where
 fn section(options: &Options, alone: &Seen, beside: &Seen, pages: &Seen) -> Section {
     let mut table = Table::new(
         format!(
-            "{}: {PUSHES_A_SECOND} pushes a second, alone and beside {PAGES_A_SECOND} pages of {} calls a second; {} s of each, in {TURNS} turns",
+            "{}: {} pushes a second, alone and beside {} pages of {} calls a second; {} s of each, in {TURNS} turns",
             options.function,
+            PUSHES.a_second,
+            PAGES.a_second,
             reads::LIMIT,
             options.beside_seconds,
         ),
@@ -264,7 +278,7 @@ fn section(options: &Options, alone: &Seen, beside: &Seen, pages: &Seen) -> Sect
         ratio("p50 of pushes: beside readers / alone", beside.took.median() / alone.took.median(), None),
         ratio(
             "pages a second: answered / wanted",
-            pages.a_second() / f64::from(PAGES_A_SECOND),
+            pages.a_second() / f64::from(PAGES.a_second),
             Some(Bound::AtLeast(0.99)),
         ),
     ];

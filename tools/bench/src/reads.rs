@@ -141,7 +141,7 @@ pub(super) async fn reader(
 ) -> anyhow::Result<(Lambda, Process)> {
     let mut lambda = Lambda::with_timeout(29).await?;
     let mut command = lambda.command(program, FUNCTION, MEMORY_MB);
-    let look_up = settings(&stores.dynamodb.endpoint(), &stores.s3.endpoint());
+    let look_up = settings(&stores.readers_endpoint(), &stores.s3.endpoint());
     for variable in ["DYNAMODB_ENDPOINT", "S3_ENDPOINT", "TABLE_NAME", "BUCKET_NAME"] {
         command.env(variable, look_up(variable).unwrap_or_default());
     }

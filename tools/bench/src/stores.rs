@@ -1,6 +1,9 @@
 //! The stores that pushes and recordings go to.
 
+use std::path::Path;
+
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
 use catalog::token;
 use local_stack::dynamodb::{self, DynamoDb};
 use local_stack::schema;
@@ -12,7 +15,7 @@ use tokio::net::TcpListener;
 
 use super::pushes::TOKEN;
 
-/// Embedded stores in memory, with table and bucket.
+/// Embedded stores, with table and bucket.
 #[derive(Debug)]
 pub(super) struct Stores {
     pub(super) dynamodb: DynamoDb,
@@ -21,9 +24,14 @@ pub(super) struct Stores {
 }
 
 impl Stores {
-    /// Starts them on free ports.
+    /// Starts them on free ports, in memory.
     pub(super) async fn start() -> anyhow::Result<Self> {
-        let dynamodb = dynamodb::start(TcpListener::bind("127.0.0.1:0").await?, None).await?;
+        Self::start_in(None).await
+    }
+
+    /// Starts them on free ports; DynamoDB's items are in a file of this folder, where reading holds up no push, or in memory.
+    pub(super) async fn start_in(folder: Option<&Path>) -> anyhow::Result<Self> {
+        let dynamodb = dynamodb::start(TcpListener::bind("127.0.0.1:0").await?, folder).await?;
         let s3 = s3_emulator::start(TcpListener::bind("127.0.0.1:0").await?, None).await?;
         let look_up = settings(&dynamodb.endpoint(), &s3.endpoint());
         let environment = Environment::new(&look_up);
@@ -33,6 +41,11 @@ impl Stores {
         let store = Store::new(config, account, Patience::Nobody);
         schema::create_bucket(store.bucket()).await?;
         Ok(Self { dynamodb, s3, store })
+    }
+
+    /// Where readers find DynamoDB.
+    pub(super) fn readers_endpoint(&self) -> String {
+        format!("http://{}", self.dynamodb.readers_addr())
     }
 }
 
@@ -48,11 +61,13 @@ pub(super) fn settings(dynamodb: &str, s3: &str) -> impl Fn(&str) -> Option<Stri
     }
 }
 
-/// A client of DynamoDB just like the functions' own.
+/// A client of DynamoDB that has the functions' bound on connections, their patience and their retries. All else is as the SDK comes.
 pub(super) fn bare_client(dynamodb: &str) -> anyhow::Result<Client> {
     let look_up = settings(dynamodb, dynamodb);
     let environment = Environment::new(&look_up);
     let config = StoreConfig::read(&environment)?;
     let account = Account::of_function(&environment, &config)?;
-    Ok(runtime::aws::dynamodb(&account, &config, Patience::Sender))
+    let ours = runtime::aws::dynamodb(&account, &config, Patience::Sender);
+    let watched = StalledStreamProtectionConfig::enabled().build();
+    Ok(Client::from_conf(ours.config().to_builder().stalled_stream_protection(watched).build()))
 }

@@ -1,5 +1,6 @@
 //! `callvault`: the operator's commands and, with the feature `stack`, the local stack and all that is done with it.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -111,8 +112,8 @@ async fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads what is told has read enough of it: `… | head`.
-        Err(error) if is_of_the_reader(&error) => ExitCode::SUCCESS,
+        // Whoever reads what is told has read enough of it: `… | head`. It was not told to its end, and so it is no success.
+        Err(error) if operator::is_of_the_reader(&error) => ExitCode::from(READER_GONE),
         Err(error) => {
             complain(&error);
             ExitCode::FAILURE
@@ -120,13 +121,11 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether standard output is closed: a store's broken connection stands deeper in the error.
-fn is_of_the_reader(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-}
+/// The exit code of a command whose output nobody reads to its end: as shells tell of a program that SIGPIPE ended.
+const READER_GONE: u8 = 128 + 13;
 
 /// One line, causes included, none of them twice.
-#[expect(clippy::print_stderr, reason = "the last word of a command goes to the terminal")]
 fn complain(error: &anyhow::Error) {
-    eprintln!("callvault: {}", operator::told(error));
+    // Where nobody hears it, the exit code tells.
+    let _ = writeln!(io::stderr(), "callvault: {}", operator::told(error));
 }

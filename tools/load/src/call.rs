@@ -160,7 +160,7 @@ impl World {
         let rang = talked || matches!(outcome, "voicemail" | "no_answer" | "rejected" | "canceled");
         let ringing = rang.then(|| originated + rng.i64(0..4));
         let answered = talked.then(|| originated + rng.i64(4..30));
-        let ended = answered.unwrap_or(originated) + rng.i64(1..400);
+        let ended = answered.or(ringing).unwrap_or(originated) + rng.i64(1..400);
         let lines = if talked { conversation(&mut rng) } else { Vec::new() };
         // A call that was not answered may have a recording too, of the network's announcement.
         let recorded = talked && rng.u32(..10) > 0 || rng.u32(..20) == 0;
@@ -332,5 +332,17 @@ mod tests {
         assert_ne!(shown(&world(1, day)), shown(&world(2, day)));
         assert_ne!(world(1, day).call(7).id, world(1, Date::constant(2025, 6, 2)).call(7).id);
         assert_ne!(world(1, day).call(7).id, world(1, day).call(8).id);
+    }
+
+    /// A call that ended before it rang would have rung for 2^64 - 1 seconds, which nobody stores.
+    #[test]
+    fn no_call_ends_before_it_rings_or_is_answered() {
+        let world = World { seed: 11, day: Date::constant(2025, 6, 1), recording_base: None };
+        for number in 0..20_000 {
+            let Call { originated, ringing, answered, ended, .. } = world.call(number);
+            let times: Vec<_> =
+                [Some(originated), ringing, answered, Some(ended)].into_iter().flatten().collect();
+            assert!(times.is_sorted(), "call {number}: {times:?}");
+        }
     }
 }

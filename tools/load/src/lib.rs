@@ -26,7 +26,9 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use jiff::civil::Date;
+use operator::http::Http;
 use operator::{Target as Stores, is_here};
+use platforms::LOCAL_STACK;
 use runtime::ingress::receive::Receiver;
 use runtime::store::Store;
 use serde_json::{Map, Value};
@@ -41,8 +43,10 @@ pub use plan::Kind;
 pub use report::Sent;
 pub use verification::{Difference, Verification};
 
-/// Where the local stack's provider simulator serves recordings.
+/// Where the local stack's provider simulator serves recordings, at its default port.
 const LOCAL_RECORDINGS: &str = "http://127.0.0.1:4000";
+/// How long a local stack may take to tell where its own does.
+const TELLING: Duration = Duration::from_secs(5);
 
 /// What to simulate.
 #[derive(Args, Clone, Debug)]
@@ -75,8 +79,8 @@ pub struct Options {
     /// How many of a hundred messages are sent twice.
     #[arg(long, default_value_t = 10, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub duplicates: u32,
-    /// Where the recordings are served that the messages announce, below /recordings/. By default the local stack's simulator,
-    /// where --to is on this machine.
+    /// Where the recordings are served that the messages announce, below /recordings/. By default the local stack's simulator, at whatever
+    /// port, where --to is on this machine.
     #[arg(long, value_name = "URL", conflicts_with = "no_recordings")]
     pub recording_base: Option<Url>,
     /// Announce no recordings.
@@ -192,7 +196,10 @@ impl Simulation {
 }
 
 /// Simulates, reports, and fails where the stores are not as they should be.
-pub async fn run(options: Options) -> anyhow::Result<()> {
+pub async fn run(mut options: Options) -> anyhow::Result<()> {
+    if options.recording_base.is_none() && !options.no_recordings && is_here(&options.to) {
+        options.recording_base = simulator_of(options.invoke_at.as_ref().unwrap_or(&options.to)).await;
+    }
     let simulation = Simulation::new(&options)?;
     // Before everything is sent: a wrong setting would show only then.
     let stores = match options.verify {
@@ -211,6 +218,14 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         ensure!(differences == 0, "the stores differ from the truth in {differences} places");
     }
     Ok(())
+}
+
+/// Where the simulator of a local stack is, as the stack tells; `None` where it tells nothing, or is none.
+async fn simulator_of(stack: &Url) -> Option<Url> {
+    let url = format!("{}{LOCAL_STACK}", base(stack));
+    let (status, told) = Http::new().get(&url, TELLING).await.ok()?;
+    let told: Value = serde_json::from_slice(&told).ok().filter(|_| status == 200)?;
+    Url::parse(told.get("provider")?.as_str()?).ok()
 }
 
 /// Fails where nothing listens: the pushes would be tried in vain for as long as the platforms go on trying.

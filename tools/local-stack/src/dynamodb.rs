@@ -5,6 +5,9 @@
 //!
 //! The engine runs a request to its end on the thread that polls it, waiting for the one database lock if it must. It
 //! therefore lives on a runtime of its own, where that can hold up nobody but other requests to it.
+//!
+//! Where the database is a file it is opened twice, each time with a socket of its own: whoever reads at the second one waits for no write, and
+//! no push waits for a reader, as in AWS.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,6 +17,8 @@ use std::thread;
 use std::time::Duration;
 
 use dynoxide::Database;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::oneshot;
@@ -27,7 +32,7 @@ const TTL_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 const FILE_WATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// How long running requests may take to finish once [`DynamoDb::stop`] was called.
 const STOP_GRACE: Duration = Duration::from_secs(3);
-/// Requests take turns at one lock; a second thread parses and answers while the first holds it.
+/// Requests to a socket take turns at its lock; a second thread parses and answers while the first holds it.
 const WORKER_THREADS: usize = 2;
 
 /// Why the embedded DynamoDB did not start, or did not end well.
@@ -87,6 +92,7 @@ impl Place {
 #[derive(Debug)]
 pub struct DynamoDb {
     local_addr: SocketAddr,
+    readers_addr: SocketAddr,
     place: Place,
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<Result<(), DynamoDbError>>,
@@ -103,6 +109,13 @@ impl DynamoDb {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.local_addr)
+    }
+
+    /// Returns the address at which reading holds up no push; the same as the other where the items are in memory. All that was acknowledged
+    /// at either is seen at both.
+    #[must_use]
+    pub fn readers_addr(&self) -> SocketAddr {
+        self.readers_addr
     }
 
     /// What SQLite opens its database by, for another connection; `None` where it is in memory and has no name.
@@ -143,22 +156,27 @@ fn in_folder(data: &Path) -> Place {
 
 async fn start_at(listener: TcpListener, place: Place) -> Result<DynamoDb, DynamoDbError> {
     let local_addr = listener.local_addr()?;
-    let listener = listener.into_std()?;
+    let mut listeners = vec![listener.into_std()?];
+    if let Place::File(_) = place {
+        let readers = std::net::TcpListener::bind((local_addr.ip(), 0))?;
+        readers.set_nonblocking(true)?;
+        listeners.push(readers);
+    }
+    let readers_addr = listeners.last().map_or(Ok(local_addr), std::net::TcpListener::local_addr)?;
 
     let (stop, stopped) = oneshot::channel();
     let (started, start) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     let opened = place.clone();
-    thread::Builder::new().name("dynamodb".to_owned()).spawn(move || match open(listener, &opened) {
-        Ok((runtime, listener, database)) => {
+    thread::Builder::new().name("dynamodb".to_owned()).spawn(move || match open(listeners, &opened) {
+        Ok(doors) => {
             let file = match opened {
                 Place::File(file) => Some(file),
                 Place::Memory | Place::NamedMemory(_) => None,
             };
             // Whoever started it may be gone; then `stopped` resolves at once.
             let _ = started.send(Ok(()));
-            let result = runtime.block_on(serve(listener, database, file, stopped));
-            runtime.shutdown_timeout(STOP_GRACE);
+            let result = serve(doors, file, stopped);
             let _ = end.send(result);
         }
         Err(error) => {
@@ -166,59 +184,83 @@ async fn start_at(listener: TcpListener, place: Place) -> Result<DynamoDb, Dynam
         }
     })?;
     start.await.map_err(|_| DynamoDbError::Lost)??;
-    Ok(DynamoDb { local_addr, place, stop, ended })
+    Ok(DynamoDb { local_addr, readers_addr, place, stop, ended })
 }
 
-fn open(
-    listener: std::net::TcpListener,
-    place: &Place,
-) -> Result<(Runtime, TcpListener, Database), DynamoDbError> {
+/// A socket, the connection to the database that is behind it, and threads of its own: who waits for one connection's lock takes no thread from
+/// the other.
+struct Door {
+    listener: TcpListener,
+    database: Database,
+    runtime: Runtime,
+}
+
+/// Opens the database once for each of the sockets.
+fn open(listeners: Vec<std::net::TcpListener>, place: &Place) -> Result<Vec<Door>, DynamoDbError> {
     if let Place::File(file) = place
         && let Some(directory) = file.parent()
     {
         std::fs::create_dir_all(directory)
             .map_err(|source| DynamoDbError::Directory { path: directory.to_owned(), source })?;
     }
-    let database = match place.name()? {
-        None => Database::memory()?,
-        Some(name) => Database::new(name)?,
+    let name = place.name()?;
+    let open = |listener| {
+        let database = name.map_or_else(Database::memory, Database::new)?;
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(WORKER_THREADS)
+            .thread_name("dynamodb-worker")
+            .enable_all()
+            .build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
+        Ok(Door { listener, database, runtime })
     };
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
-        .thread_name("dynamodb-worker")
-        .enable_all()
-        .build()?;
-    let listener = {
-        let _inside = runtime.enter();
-        TcpListener::from_std(listener)?
-    };
-    Ok((runtime, listener, database))
+    listeners.into_iter().map(open).collect()
 }
 
-async fn serve(
-    listener: TcpListener,
-    database: Database,
+/// Serves until it is stopped, or one of the sockets fails.
+fn serve(
+    doors: Vec<Door>,
     file: Option<PathBuf>,
     stopped: oneshot::Receiver<()>,
 ) -> Result<(), DynamoDbError> {
-    let sweeper = tokio::spawn(sweep_expired(database.clone()));
-    let (stopping, grace) = oneshot::channel::<()>();
-    let served = dynoxide::server::serve_with_shutdown(listener, database, async move {
-        // An error means that the handle was dropped: a stop as well.
-        let _ = stopped.await;
-        drop(stopping);
-    });
-    let result = tokio::select! {
-        result = served => result.map_err(DynamoDbError::Serve),
-        // A client that sent half a request would hold the stop for ever.
-        () = async { let _ = grace.await; time::sleep(STOP_GRACE).await } => Ok(()),
-        // The engine would go on writing to a file that nobody can open any more, and acknowledge it.
-        lost = lost(file) => {
-            tracing::error!("the embedded DynamoDB's data is gone: it stops, and nothing is stored any more");
-            Err(DynamoDbError::Gone(lost))
+    // An error means that the handle was dropped: a stop as well.
+    let stopped = stopped.map(drop).shared();
+    let sweeper = doors.first().map(|door| door.runtime.spawn(sweep_expired(door.database.clone())));
+    let (mut served, mut runtimes) = (FuturesUnordered::new(), Vec::new());
+    for Door { listener, database, runtime } in doors {
+        served.push(runtime.spawn(dynoxide::server::serve_with_shutdown(
+            listener,
+            database,
+            stopped.clone(),
+        )));
+        runtimes.push(runtime);
+    }
+    let all_served = async {
+        while let Some(ended) = served.next().await {
+            ended.map_err(|_| DynamoDbError::Lost)?.map_err(DynamoDbError::Serve)?;
+        }
+        Ok(())
+    };
+    let ended = async {
+        tokio::select! {
+            result = all_served => result,
+            // A client that sent half a request would hold the stop for ever.
+            () = async { stopped.clone().await; time::sleep(STOP_GRACE).await } => Ok(()),
+            // The engine would go on writing to a file that nobody can open any more, and acknowledge it.
+            lost = lost(file) => {
+                tracing::error!("the embedded DynamoDB's data is gone: it stops, and nothing is stored any more");
+                Err(DynamoDbError::Gone(lost))
+            }
         }
     };
-    sweeper.abort();
+    let result = runtimes.first().map_or(Ok(()), |runtime| runtime.block_on(ended));
+    if let Some(sweeper) = sweeper {
+        sweeper.abort();
+    }
+    runtimes.into_iter().for_each(|runtime| runtime.shutdown_timeout(STOP_GRACE));
     result
 }
 

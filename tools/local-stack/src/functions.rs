@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use lambda_http::lambda_runtime::Context;
 use lambda_http::{Body, RequestExt, Response};
-use publish_changes::{Answer, Batch, Publisher};
+use publish_changes::{Answer, Batch, Publisher, Record};
 use query_calls::QueryCalls;
 use runtime::clock;
 use runtime::credentials::ProviderCredentials;
@@ -126,7 +126,10 @@ impl Functions {
     }
 
     /// Invokes `publish-changes` with records of the stream, as they are: to make them JSON and back would cost more than to publish them.
-    pub(crate) async fn publish_changes(self: Arc<Self>, records: Vec<Value>) -> Result<Answer, InvokeError> {
+    pub(crate) async fn publish_changes(
+        self: Arc<Self>,
+        records: Vec<Record>,
+    ) -> Result<Answer, InvokeError> {
         let batch = Batch { records };
         let invocation = tokio::spawn(async move {
             publish_changes::handle(&self.publisher, batch, Deadline::after(CHANGES_WAIT)).await

@@ -3,6 +3,8 @@
 //!
 //! Format: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
+mod wordless;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,11 +28,13 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
+use platforms::LOCAL_STACK;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::functions::{Functions, InvokeError};
+use wordless::Worded;
 
 /// The largest body that API Gateway takes, in bytes.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -44,14 +48,21 @@ pub(crate) struct Gateway {
     functions: Arc<Functions>,
     /// Who issues readers' tokens.
     issuer: Arc<str>,
+    /// The simulator of the platforms that belongs to the stack.
+    provider: Arc<str>,
     /// How long a request's body may take to arrive.
     read_timeout: Duration,
 }
 
 impl Gateway {
     /// What answers by these functions; a request's head, and then its body, may take as long as that to arrive.
-    pub(crate) fn new(functions: Arc<Functions>, issuer: String, read_timeout: Duration) -> Self {
-        Self { functions, issuer: issuer.into(), read_timeout }
+    pub(crate) fn new(
+        functions: Arc<Functions>,
+        issuer: String,
+        provider: &str,
+        read_timeout: Duration,
+    ) -> Self {
+        Self { functions, issuer: issuer.into(), provider: provider.into(), read_timeout }
     }
 }
 
@@ -72,7 +83,7 @@ pub(crate) async fn serve(listener: TcpListener, gateway: Gateway, mut stopped: 
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => {
                     let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(peer))));
-                    let connection = http.serve_connection(TokioIo::new(socket), service).into_owned();
+                    let connection = http.serve_connection(TokioIo::new(Worded::new(socket)), service).into_owned();
                     let connection = connections.watch(connection);
                     // It fails when a client goes away or takes too long: nothing to report.
                     tokio::spawn(async move { connection.await.ok() });
@@ -97,6 +108,7 @@ fn router(gateway: Gateway) -> Router {
         .route(CONSOLE, any(console_page))
         .route("/2015-03-31/functions/{function}/invocations", post(invoke))
         .route("/.well-known/oauth-protected-resource", get(protected_resource))
+        .route(LOCAL_STACK, get(local_stack))
         .fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
         .method_not_allowed_fallback(async || message(StatusCode::NOT_FOUND, "Not Found"))
         .layer(DefaultBodyLimit::disable())
@@ -217,6 +229,11 @@ async fn push(
 /// <https://www.rfc-editor.org/rfc/rfc9728>
 async fn protected_resource(State(Gateway { issuer, .. }): State<Gateway>) -> Response {
     (json_type(), json!({"authorization_servers": [&*issuer]}).to_string()).into_response()
+}
+
+/// What belongs to the stack, for whoever knows its API's address alone.
+async fn local_stack(State(Gateway { provider, .. }): State<Gateway>) -> Response {
+    (json_type(), json!({"provider": &*provider}).to_string()).into_response()
 }
 
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>

@@ -72,7 +72,7 @@ pub struct Options {
     #[arg(long, value_name = "URL")]
     pub webhook: Option<url::Url>,
     /// A header to post it with: a token of the webhook's.
-    #[arg(long, value_name = "NAME=VALUE", requires = "webhook", value_parser = header)]
+    #[arg(long, value_name = "NAME=VALUE", requires = "webhook", value_parser = operator::http::header)]
     pub webhook_header: Option<(String, String)>,
     /// Where data is kept across restarts.
     #[arg(long, value_name = "DIR", default_value = ".callvault")]
@@ -298,8 +298,15 @@ impl Stack {
         let receiver = Receiver::new(&environment, &catalog::pushes())?;
         let sweeper = Sweeper::new(&environment)?;
         let exporter = Exporter::new(&environment)?;
-        let reader = QueryCalls::new(&environment)?;
-        let console = Console::new(&environment, Served::OnLoopback)?;
+        // Who reads holds up no push.
+        let readers_endpoint = endpoint(dynamodb.as_ref().map(DynamoDb::readers_addr));
+        let look_up_of_readers = |variable: &str| match variable {
+            "DYNAMODB_ENDPOINT" => readers_endpoint.clone().or_else(|| look_up(variable)),
+            _ => look_up(variable),
+        };
+        let readers = Environment::new(&look_up_of_readers);
+        let reader = QueryCalls::new(&readers)?;
+        let console = Console::new(&readers, Served::OnLoopback)?;
         let publisher = Publisher::new(&environment)?;
         let functions = Functions {
             receiver,
@@ -322,7 +329,9 @@ impl Stack {
         let (stop, stopped) = oneshot::channel::<()>();
         let read_timeout = Duration::from_secs(options.read_timeout);
         let trusted = own_issuer.as_deref().unwrap_or(issuer.url()).to_owned();
-        let gateway = gateway::Gateway::new(Arc::clone(&functions), trusted, read_timeout);
+        // By the address that recordings may be fetched from, wherever it listens.
+        let of_stack = format!("http://{simulator}");
+        let gateway = gateway::Gateway::new(Arc::clone(&functions), trusted, &of_stack, read_timeout);
         let server = tokio::spawn(gateway::serve(api, gateway, stopped));
         let mut schedule = JoinSet::new();
         if !options.no_schedule {
@@ -413,16 +422,6 @@ impl Stack {
             dynamodb.stop().await?;
         }
         Ok(())
-    }
-}
-
-/// A header and its value, as an option has them.
-fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("not NAME=VALUE")?;
-    match http::HeaderName::from_bytes(name.as_bytes()).is_ok() && http::HeaderValue::from_str(value).is_ok()
-    {
-        true => Ok((name.to_owned(), value.to_owned())),
-        false => Err("not a header's name and value".to_owned()),
     }
 }
 

@@ -12,7 +12,7 @@ use shared::path_id;
 
 use super::Target;
 use super::call_name::call;
-use super::replay::instant;
+use super::span;
 
 /// Which looks to tell.
 #[derive(Args, Clone, Debug)]
@@ -26,8 +26,8 @@ pub struct AuditOptions {
     /// By somebody: `person:4f1c…` or `machine:warehouse`, or without the kind. Without --call, this reads the whole table.
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     actor: Option<String>,
-    /// From then on, `2025-06-01T00:00:00Z`. Without --call, this reads the whole table.
-    #[arg(long, value_parser = instant)]
+    /// From then on, in UTC: `2025-06-01`, `2025-06-01T02`, `2025-06-01T02:00:00Z`. Without --call, this reads the whole table.
+    #[arg(long, value_name = "TIME", value_parser = span::since)]
     since: Option<Instant>,
     /// One object of JSON a line.
     #[arg(long)]

@@ -1,5 +1,7 @@
 //! What went wrong, in words for a terminal.
 
+use std::io;
+
 use aws_smithy_types::error::ErrorMetadata;
 
 /// An error with its causes in one line, none of which repeats what was said before it.
@@ -17,6 +19,17 @@ pub fn told(error: &anyhow::Error) -> String {
         told.push_str(&words);
     }
     told
+}
+
+/// Whether it is that nobody reads what a command tells any more: standard output is closed. (A store's broken connection stands deeper in
+/// the error.)
+pub fn is_of_the_reader(error: &anyhow::Error) -> bool {
+    let kind = match (error.downcast_ref::<io::Error>(), error.downcast_ref::<serde_json::Error>()) {
+        (Some(error), _) => Some(error.kind()),
+        (None, Some(error)) => error.io_error_kind(),
+        (None, None) => None,
+    };
+    kind == Some(io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]
@@ -41,5 +54,23 @@ mod tests {
             told(&anyhow::Error::new(said).context("unhandled error (Code)")),
             "unhandled error (Code)"
         );
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_told_from_all_else() {
+        struct Gone;
+        impl io::Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let error = |kind: io::ErrorKind| anyhow::Error::new(io::Error::from(kind));
+        assert!(is_of_the_reader(&error(io::ErrorKind::BrokenPipe)));
+        assert!(is_of_the_reader(&serde_json::to_writer(Gone, "x").unwrap_err().into()));
+        assert!(!is_of_the_reader(&error(io::ErrorKind::ConnectionReset)));
+        assert!(!is_of_the_reader(&anyhow!("3 hours differ")));
     }
 }

@@ -20,12 +20,10 @@ use tempfile::NamedTempFile;
 use url::Url;
 
 use super::Target;
-use super::replay::instant;
+use super::span::{self, DAY_S, ahead_of, in_order};
 
 /// How many calls are read at once.
 const MAX_READS: usize = 8;
-/// A day, in seconds.
-const DAY_S: i64 = 24 * 60 * 60;
 /// In the place of a folder: standard output.
 const STDOUT: &str = "-";
 
@@ -37,11 +35,11 @@ pub struct ExportOptions {
     /// As vCons (draft-ietf-vcon-vcon-core, 0.4.0): the form that there is.
     #[arg(long, required = true)]
     vcon: bool,
-    /// Only calls of that time or later, `2025-06-01T00:00:00Z`. Without it: all of them.
-    #[arg(long, value_parser = instant)]
+    /// Only calls of that time or later, in UTC: `2025-06-01`, `2025-06-01T02`, `2025-06-01T02:00:00Z`. Without it: all of them.
+    #[arg(long, value_name = "TIME", value_parser = span::since)]
     since: Option<Instant>,
-    /// Only calls before that time.
-    #[arg(long, value_parser = instant)]
+    /// Only calls up to the end of this day or hour, or before this moment. Without it, with --since: up to a year from now.
+    #[arg(long, value_name = "TIME", value_parser = span::until)]
     until: Option<Instant>,
     /// Show phone numbers. Without it they are masked, and blacked out in texts.
     #[arg(long)]
@@ -69,10 +67,9 @@ fn https(text: &str) -> Result<Url, String> {
 /// Exports calls in order of their times; how many is told on standard error. It fails where one could not be read, after all others.
 pub async fn export(options: ExportOptions) -> anyhow::Result<()> {
     let until = options.until;
-    ensure!(
-        options.since.zip(until).is_none_or(|(since, until)| since < until),
-        "--until is not after --since"
-    );
+    if let Some((since, until)) = options.since.zip(until) {
+        in_order(since, until)?;
+    }
     let receiver = options.target.receiver().await?;
     let store = receiver.store();
     let mut export = Export {
@@ -85,7 +82,7 @@ pub async fn export(options: ExportOptions) -> anyhow::Result<()> {
     match options.since {
         Some(since) => {
             // A platform's clock may be ahead, or its zone another.
-            let last = until.unwrap_or_else(|| clock::now().plus_seconds(DAY_S));
+            let last = until.unwrap_or_else(|| ahead_of(clock::now().max(since)));
             for date in dates(since, last) {
                 let calls = store.table().calls_of_day(&date, since).await?;
                 export.calls(calls).await?;

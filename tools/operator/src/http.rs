@@ -30,6 +30,19 @@ pub enum NoAnswer {
     BadUrl,
 }
 
+/// A header and its value, as an option has them, `NAME=VALUE`.
+///
+/// # Errors
+/// Where they are none that can be sent.
+pub fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("not NAME=VALUE")?;
+    match http::HeaderName::from_bytes(name.as_bytes()).is_ok() && http::HeaderValue::from_str(value).is_ok()
+    {
+        true => Ok((name.to_owned(), value.to_owned())),
+        false => Err("not a header's name and value".to_owned()),
+    }
+}
+
 impl Default for Http {
     fn default() -> Self {
         Self::new()

@@ -14,10 +14,12 @@ mod erase;
 mod events;
 mod export;
 pub mod http;
+mod progress;
 mod reach;
 mod redrive;
 mod replay;
 mod smoke;
+mod span;
 mod token;
 
 use anyhow::{Context, anyhow};
@@ -34,6 +36,7 @@ use runtime::ingress::receive::Receiver;
 use runtime::store::Store;
 use runtime::store::table::Table;
 use shared::access::CalleeIds;
+use url::Url;
 
 pub use access_token::{AccessTokenOptions, access_token};
 pub use analytics::{AnalyticsOptions, analytics};
@@ -41,7 +44,7 @@ pub use archive::{ArchiveOptions, archive};
 pub use audit::{AuditOptions, audit};
 pub use backfill_hashes::{BackfillHashesOptions, backfill_hashes};
 pub use calls::{CallsOptions, calls};
-pub use complaint::told;
+pub use complaint::{is_of_the_reader, told};
 pub use doctor::{DoctorOptions, doctor};
 pub use erase::{EraseOptions, erase, erase_quietly};
 pub use events::{EventsOptions, SampleEvents, events, sample_events};
@@ -76,8 +79,11 @@ const LOCAL: [(&str, &str); 8] = [
     ("EVENT_BUS_NAME", "callvault"),
     ("EVENTBRIDGE_ENDPOINT", "http://127.0.0.1:4010"),
     ("ANALYTICS_BUCKET_NAME", "callvault-analytics"),
-    ("CALLEE_ID_KEY", LOCAL_CALLEE_ID_KEY),
+    (CALLEE_ID_KEY, LOCAL_CALLEE_ID_KEY),
 ];
+
+/// The key of callees' ids itself.
+const CALLEE_ID_KEY: &str = "CALLEE_ID_KEY";
 
 /// A secret that the local stack has not: there the key itself is told.
 const CALLEE_ID_SECRET: &str = "CALLEE_ID_SECRET_ARN";
@@ -95,7 +101,7 @@ impl Target {
             Some(local) if self.local => Some(local),
             Some(local) if self.or_local => Some(std::env::var(variable).unwrap_or(local)),
             None if self.local && variable == CALLEE_ID_SECRET => None,
-            _ => std::env::var(variable).ok(),
+            _ => set_or_of_this_machine(variable, |variable| std::env::var(variable).ok()),
         }
     }
 
@@ -190,6 +196,16 @@ impl Target {
     }
 }
 
+/// What a variable is set to. Where a table on this machine is named and no key of callees' ids, that is the local stack's, at whatever port: it
+/// has made its ids by that key.
+fn set_or_of_this_machine(variable: &str, set: impl Fn(&str) -> Option<String>) -> Option<String> {
+    set(variable).or_else(|| {
+        let is_here = || Url::parse(&set("DYNAMODB_ENDPOINT")?).ok().map(|url| is_here(&url));
+        let is_missing = variable == CALLEE_ID_KEY && set(CALLEE_ID_SECRET).is_none();
+        (is_missing && is_here() == Some(true)).then(|| LOCAL_CALLEE_ID_KEY.to_owned())
+    })
+}
+
 /// Where the stores are, and who works on them.
 async fn stores_and_account(environment: &Environment<'_>) -> anyhow::Result<(StoreConfig, Account)> {
     let stores = StoreConfig::read(environment).context("say where: --local, or the variables")?;
@@ -222,6 +238,26 @@ const NO_CREDENTIALS: &str = "no AWS credentials are set: set AWS_PROFILE (and s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn on_this_machine_the_key_is_the_local_stacks_unless_another_is_set() {
+        let key = |set: &[(&str, &str)]| {
+            let of = |variable: &str| {
+                set.iter().find(|(known, _)| *known == variable).map(|(_, value)| (*value).to_owned())
+            };
+            set_or_of_this_machine(CALLEE_ID_KEY, of)
+        };
+        let here = ("DYNAMODB_ENDPOINT", "http://127.0.0.1:8123");
+        assert_eq!(key(&[here]).as_deref(), Some(LOCAL_CALLEE_ID_KEY));
+        assert_eq!(key(&[here, (CALLEE_ID_KEY, "mine")]).as_deref(), Some("mine"));
+        assert_eq!(key(&[here, (CALLEE_ID_SECRET, "arn")]), None);
+        assert_eq!(key(&[("DYNAMODB_ENDPOINT", "https://dynamodb.eu-west-1.amazonaws.com")]), None);
+        assert_eq!(key(&[]), None);
+        assert_eq!(
+            set_or_of_this_machine("TABLE_NAME", |variable| (variable == here.0).then(|| here.1.to_owned())),
+            None
+        );
+    }
 
     #[test]
     fn who_says_local_means_this_machine_whatever_is_set() {

@@ -14,7 +14,7 @@ use shared::record::item::{ASKED, Item, typed};
 use shared::record::keys;
 use shared::record::parts::Element;
 
-use super::{Target, told};
+use super::{Target, span, told};
 
 /// What to replay.
 #[derive(Args, Clone, Debug)]
@@ -24,16 +24,12 @@ pub struct ReplayOptions {
     /// Only calls with pushes of this function, `alicom-call-report`.
     #[arg(long)]
     function: Option<String>,
-    /// Only calls with pushes received since then, `2025-06-01T00:00:00Z`.
-    #[arg(long, value_parser = instant)]
+    /// Only calls with pushes received since then, in UTC: `2025-06-01`, `2025-06-01T02`, `2025-06-01T02:00:00Z`.
+    #[arg(long, value_name = "TIME", value_parser = span::since)]
     since: Option<Instant>,
     /// Only tell what would change.
     #[arg(long)]
     dry_run: bool,
-}
-
-pub(super) fn instant(text: &str) -> Result<Instant, String> {
-    Instant::parse(text, jiff::tz::Offset::UTC).ok_or_else(|| "not a time: 2025-06-01T00:00:00Z".to_owned())
 }
 
 /// Replays, and tells of each call that changes what does. It fails where a call could not be read anew.

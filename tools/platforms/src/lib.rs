@@ -46,6 +46,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+/// Where a local stack tells, at its API, what belongs to it: `{"provider": "http://127.0.0.1:4000"}`, its simulator. Nothing on AWS does.
+pub const LOCAL_STACK: &str = "/.well-known/callvault-local-stack";
+
 /// What stands for itself in a query or a path: RFC 3986's unreserved characters.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

@@ -21,10 +21,10 @@ use crate::cookie::REVEALED;
 use crate::frame::{Frame, Page, Place, brief, instant, lasted, number, text, visible};
 use crate::link::Filters;
 use crate::pages::calls::{closed, intent, outcome_badge};
-use crate::pages::player::{Heard, badge, details, player, slot};
+use crate::pages::player::{Heard, badge, can_be_heard, details, player, slot};
 use crate::pages::review;
 use crate::pages::transcript::Transcript;
-use crate::pages::whole_call;
+use crate::pages::{task_names, whole_call};
 use crate::route::Form;
 
 /// The longest text of a fact that is shown, in characters.
@@ -70,8 +70,7 @@ async fn shown(asked: &Asked<'_>, call: &WholeCall, path: &str, numbers: bool) -
         false => None,
     };
     let task = call.call.facts.get("task_id").and_then(Value::as_str);
-    let names = store.task_names(task.map(|task| (key.provider, task.to_owned()))).await;
-    let names = names.map_err(|error| Problem::unavailable("The table", &error))?;
+    let names = task_names(asked, task.map(|task| (key.provider, task.to_owned()))).await?;
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let mut data = Value::Object(view::alone(call, review, &Shown { numbers, callee_id: &callee_id }));
     if !numbers && asked.may(Permission::SeeNumbers) {
@@ -133,7 +132,7 @@ impl<'a> Links<'a> {
         Self {
             path,
             after: after(view::call_at(&call.call), provider, path),
-            task: task.and_then(|task| frame.task_path(provider, task, !mask.may_show(task))),
+            task: task.and_then(|task| frame.task_path(provider, task, !mask.may_show_shared(task))),
             recordings: recordings.collect(),
             pushes: pushes.collect(),
         }
@@ -196,13 +195,13 @@ fn page(asked: &Asked<'_>, links: &Links<'_>, data: Value, revealed: bool, media
             div.main {
                 section.card { h2 { (w.recording) } (player(frame, &recordings, &transcript, duration_s)) }
                 section.card {
-                    h2 { (w.transcript) @if !turns.is_empty() { span.count { (turns.len()) } } }
+                    h2 { (w.transcript) @if !turns.is_empty() { span.count { (w.turns(turns.len())) } } }
                     @if turns.is_empty() {
                         p.blank { (w.no_transcript) }
                     } @else {
                         @if !transcript.has_times() { p.quiet { (w.without_times) } }
                         @else if transcript.has_guesses() { p.quiet { "≈ " (w.guessed_times) } }
-                        (transcript.conversation(frame))
+                        (transcript.conversation(frame, can_be_heard(frame, &recordings)))
                     }
                 }
             }
@@ -210,7 +209,7 @@ fn page(asked: &Asked<'_>, links: &Links<'_>, data: Value, revealed: bool, media
                 (review::card(frame, &data["review"], path))
                 section.card { h2 { (w.timeline) } (timeline(frame, call)) }
                 section.card { h2 { (w.facts) } (facts(frame, &data, links)) }
-                (recordings_card(frame, &recordings))
+                @if !stands_in_place_of_player(frame, &recordings) { (recordings_card(frame, &recordings)) }
                 (pushes_card(frame, data["pushes"].as_array().unwrap_or(&none), &links.pushes))
                 @if let Some(looks) = data["looks"].as_array() { (looks_card(frame, looks)) }
             }
@@ -341,12 +340,17 @@ fn tag_list(frame: &Frame<'_>, tags: &Value) -> Markup {
     }
 }
 
+/// Whether what became of the recordings stands where the player would, since none of them can be heard.
+fn stands_in_place_of_player(frame: &Frame<'_>, recordings: &[Heard<'_>]) -> bool {
+    let is_told_there = recordings.is_empty() || frame.may(Permission::ListenToRecordings);
+    is_told_there && !can_be_heard(frame, recordings)
+}
+
 fn recordings_card(frame: &Frame<'_>, recordings: &[Heard<'_>]) -> Markup {
     let w = frame.words;
     html! {
         section.card {
-            h2 { (w.recordings) @if recordings.len() > 1 { span.count { (recordings.len()) } } }
-            @if recordings.is_empty() { p.blank { (w.no_recording) } }
+            h2 { (w.recordings) }
             @for Heard { recording, path } in recordings {
                 div.state {
                     (badge(frame, text(recording, "state").unwrap_or_default())) " " (slot(frame, recording))
@@ -364,7 +368,7 @@ fn pushes_card(frame: &Frame<'_>, pushes: &[Value], paths: &[String]) -> Markup 
     let w = frame.words;
     html! {
         section.card {
-            h2 { (w.pushes) @if !pushes.is_empty() { span.count { (pushes.len()) } } }
+            h2 { (w.pushes) }
             @if pushes.is_empty() { p.blank { (w.none) } }
             ul.plain {
                 @for (at, push) in pushes.iter().enumerate().take(100) {
@@ -393,8 +397,8 @@ fn looks_card(frame: &Frame<'_>, looks: &[Value]) -> Markup {
                     @for look in looks {
                         li {
                             @let actor = text(look, "actor").unwrap_or_default();
-                            strong { (brief(actor.split_once(':').map_or(actor, |(_, name)| name), 60)) } " "
-                            (w.seen(text(look, "what").unwrap_or_default())) " "
+                            strong { (brief(actor.split_once(':').map_or(actor, |(_, name)| name), 60)) } " · "
+                            (w.seen(text(look, "what").unwrap_or_default())) " · "
                             @if let Some(at) = frame.when_of(look.get("at")) { span.quiet { (at) } }
                         }
                     }

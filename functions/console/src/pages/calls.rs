@@ -1,10 +1,12 @@
 //! Calls, page by page, by all filters that the API has.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, Render, html};
-use readers::file::whole_list;
+use readers::file::{Reviews, whole_list};
 use readers::filter::{self, filtered_by, problem};
 use readers::format::Format;
-use readers::parameter::{self as of, Described};
+use readers::parameter::{self as of, Described, Parameter};
 use readers::{Answer, Problem};
 use runtime::store::reading::{CallPage, ListedRecord};
 use serde::{Deserialize, Serialize};
@@ -18,8 +20,9 @@ use shared::view::{self, Mask};
 use crate::cookie::SOUGHT;
 use crate::frame::{Frame, Page, Place, brief, grouped, instant, lasted, number, text, visible};
 use crate::link::Filters;
+use crate::pages::named::{Instead, instead_of_task, is_a_task};
 use crate::route::Form;
-use crate::{Asked, see};
+use crate::{Asked, pages, see};
 
 /// How many calls a page has.
 const PER_PAGE: usize = 50;
@@ -27,13 +30,19 @@ const PER_PAGE: usize = 50;
 const FOLDED: [&str; 7] =
     ["tag", "min_duration_s", "max_duration_s", "hangup_by", "has_recording", "provider", "order"];
 
+/// The filters that have no field: who came by a link with one, keeps it.
+const UNSEEN: [&str; 3] = ["callee_id", "updated_since", "zone"];
+
 /// What only the console has: whether a file has whole numbers, and where a walk through calls stands.
-static NUMBERS: Described = Described {
-    name: "numbers",
-    about: "Whether a file has whole numbers.",
-    repeatable: false,
-    permission: Some(Permission::SeeNumbers),
-    schema: || json!({"type": "boolean"}),
+static NUMBERS: Parameter<bool> = Parameter {
+    described: Described {
+        name: "numbers",
+        about: "Whether a file has whole numbers.",
+        repeatable: false,
+        permission: Some(Permission::SeeNumbers),
+        schema: || json!({"type": "boolean"}),
+    },
+    read: |text| text.parse().map_err(|_| "true or false".to_owned()),
 };
 static AFTER: Described = Described {
     name: "after",
@@ -62,7 +71,7 @@ static KNOWN: [&Described; 19] = [
     &of::ORDER.described,
     &of::LIMIT.described,
     &of::CURSOR.described,
-    &NUMBERS,
+    &NUMBERS.described,
     &AFTER,
 ];
 
@@ -84,6 +93,8 @@ pub(crate) async fn record_search(asked: &Asked<'_>, filter: &CallFilter) -> Res
 /// A page of calls, or all of them as a file.
 pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let filter = filter_of(asked)?;
+    let limit = asked.query.get(&of::LIMIT)?.unwrap_or(PER_PAGE);
+    let numbers = asked.query.get(&NUMBERS)?.unwrap_or(false);
     let format = match asked.found.form {
         Form::Csv => Some(Format::Csv),
         Form::Xlsx => Some(Format::Xlsx),
@@ -91,17 +102,28 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     };
     if let Some(format) = format {
         let mut visit = asked.visit;
-        visit.numbers = asked.filters.get(NUMBERS.name) == Some("true");
-        return whole_list(&visit, &filter, format, Some(asked.frame.language.tag())).await;
+        visit.numbers = numbers;
+        let reviews = if asked.may(Permission::ReviewCalls) { Reviews::Shown } else { Reviews::Left };
+        return whole_list(&visit, &filter, format, Some(asked.frame.language.tag()), reviews).await;
     }
     let visit = &asked.visit;
     let cursor = visit.cursor(&asked.query, |text| Cursor::decode(text, &filter)).await?;
-    let limit = asked.query.get(&of::LIMIT)?.unwrap_or(PER_PAGE);
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
-    let page = visit.reader.store.list_calls(&filter, cursor.as_ref(), limit, &callee_id).await;
+    let ties = visit.ties().await?;
+    let page = visit.reader.store.list_calls(&filter, cursor.as_ref(), limit, &callee_id, &ties).await;
     let page = page.map_err(problem)?;
     record_search(asked, &filter).await?;
-    let page = shown(asked, page, None).await?;
+    let (is_empty, is_first) = (page.calls.is_empty() && page.next.is_none(), cursor.is_none());
+    let named = match &filter.task {
+        Some(task) if is_empty && is_first && !is_a_task(asked, &filter, task).await? => {
+            match instead_of_task(asked, &filter, task).await? {
+                Instead::Elsewhere(answer) => return Ok(answer),
+                Instead::Tasks(named) => named,
+            }
+        }
+        _ => Vec::new(),
+    };
+    let page = shown(asked, page, None, &named).await?;
     Ok(asked.page(&page))
 }
 
@@ -133,11 +155,12 @@ pub(crate) async fn found(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let visit = &asked.visit;
     let cursor = visit.cursor(&asked.query, |text| Cursor::decode(text, &filter)).await?;
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
-    let page = visit.reader.store.list_calls(&filter, cursor.as_ref(), PER_PAGE, &callee_id).await;
+    let ties = visit.ties().await?;
+    let page = visit.reader.store.list_calls(&filter, cursor.as_ref(), PER_PAGE, &callee_id, &ties).await;
     let page = page.map_err(problem)?;
     let first = page.calls.first().map(|call| &call.record);
     visit.record(What::list(&filtered_by(visit, &filter, first)), None).await?;
-    let page = shown(asked, page, Some(&masked(&number))).await?;
+    let page = shown(asked, page, Some(&masked(&number)), &[]).await?;
     Ok(asked.page(&page))
 }
 
@@ -166,12 +189,20 @@ struct Row {
 
 /// The task of a call: what it is called, and its page.
 struct Task {
+    /// `None` of one that tells a number.
+    id: Option<String>,
     name: String,
     path: Option<String>,
 }
 
-/// A page of calls, as it is shown. `sought` is the number that is looked for, masked.
-async fn shown(asked: &Asked<'_>, page: CallPage, sought: Option<&str>) -> Result<Page, Problem> {
+/// A page of calls, as it is shown. `sought` is the number that is looked for, masked; `named` are tasks that are called as somebody has it who
+/// looked for an id.
+async fn shown(
+    asked: &Asked<'_>,
+    page: CallPage,
+    sought: Option<&str>,
+    named: &[(String, String)],
+) -> Result<Page, Problem> {
     let visit = &asked.visit;
     let frame = asked.frame;
     let store = &visit.reader.store;
@@ -180,12 +211,8 @@ async fn shown(asked: &Asked<'_>, page: CallPage, sought: Option<&str>) -> Resul
     let keys: Vec<CallKey> = page.calls.iter().map(|call| call.key.clone()).collect();
     let reviews = store.reviews(&keys).await.map_err(problem)?;
     let task_of = |call: &ListedRecord| call.record.facts.get("task_id")?.as_str().map(str::to_owned);
-    let mut tasks: Vec<_> =
-        page.calls.iter().filter_map(|call| Some((call.key.provider, task_of(call)?))).collect();
-    tasks.sort();
-    tasks.dedup();
-    let names = store.task_names(tasks).await;
-    let names = names.map_err(|error| Problem::unavailable("The table", &error))?;
+    let tasks = page.calls.iter().filter_map(|call| Some((call.key.provider, task_of(call)?)));
+    let names = pages::task_names(asked, tasks.collect::<Vec<_>>()).await?;
     let rows = page.calls.iter().map(|listed| {
         let ListedRecord { key, record, .. } = listed;
         let mut call = view::listed(key, record, &shown);
@@ -193,19 +220,24 @@ async fn shown(asked: &Asked<'_>, page: CallPage, sought: Option<&str>) -> Resul
         call.insert("reviewed".to_owned(), review.is_some().into());
         call.extend(review.and_then(|review| Some(("verdict".to_owned(), review.verdict.clone()?.into()))));
         let mask = Mask::of(record.callee_numbers());
-        let task = task_of(listed).map(|task| Task {
-            path: frame.task_path(key.provider, &task, !mask.may_show(&task)),
-            name: match names.get(&(key.provider, task.clone())) {
-                Some(name) => name.clone(),
-                None => mask.id(&task).into_owned(),
-            },
+        let task = task_of(listed).map(|task| {
+            let shown = mask.shared_id(&task);
+            let is_hidden = *shown != *task;
+            Task {
+                id: (!is_hidden).then(|| task.clone()),
+                path: frame.task_path(key.provider, &task, is_hidden),
+                name: match names.get(&(key.provider, task.clone())) {
+                    Some(name) => name.clone(),
+                    None => shown.into_owned(),
+                },
+            }
         });
         let path = frame.call_path(key, &mask);
         Row { call: Value::Object(call), path, task }
     });
     let rows: Vec<_> = rows.collect();
     let next = visit.next(page.next.as_ref()).await?;
-    let list = List { rows: &rows, next: next.as_deref(), unreadable: page.unreadable, sought };
+    let list = List { rows: &rows, next: next.as_deref(), unreadable: page.unreadable, sought, named };
     let body = body(asked, &list);
     let data = match sought {
         // A search has no URL at which it would be JSON.
@@ -224,6 +256,7 @@ struct List<'a> {
     next: Option<&'a str>,
     unreadable: u64,
     sought: Option<&'a str>,
+    named: &'a [(String, String)],
 }
 
 fn body(asked: &Asked<'_>, list: &List<'_>) -> Markup {
@@ -243,10 +276,15 @@ fn body(asked: &Asked<'_>, list: &List<'_>) -> Markup {
             @if frame.may(Permission::SeeNumbers) { (number_search(frame)) }
             @if !is_search { a.button href=(filters.at("/calls/next")) { (w.next_unheard) } }
         }
-        @if !is_search { (filter_form(frame, &filters)) }
+        @if !is_search { (filter_form(frame, &filters)) (task_names(list.rows)) }
         @if list.unreadable > 0 { p.told { (w.unreadable(list.unreadable)) } }
         @if is_empty && list.next.is_some() {
             p.told role="status" { (w.page_short) }
+        } @else if !list.named.is_empty() {
+            section.card {
+                h2 { (w.tasks_named) }
+                ul.plain { @for (name, way) in list.named { li { a href=(way) { (brief(name, 60)) } } } }
+            }
         } @else if is_empty {
             div.blank { p { (w.no_calls) } @if !is_search { p.quiet { (w.no_calls_hint) } } }
         } @else {
@@ -297,15 +335,8 @@ fn filter_form(frame: &Frame<'_>, filters: &Filters) -> Markup {
         form.filters action="/calls" method="get" {
             label { span { (w.from) } input type="date" name="from" value=(from); }
             label { span { (w.to) } input type="date" name="to" value=(to); }
-            label { span { (w.task) } input name="task" value=(value("task")) maxlength="200"; }
-            label { span { (w.outcome) }
-                select name="outcome" {
-                    option value="" { (w.any) }
-                    @for outcome in Outcome::ALL.map(Outcome::as_str) {
-                        option value=(outcome) selected[value("outcome") == outcome] { (w.outcome(outcome)) }
-                    }
-                }
-            }
+            label { span { (w.task_or_name) } input name="task" value=(value("task")) maxlength="200" list="tasks" autocomplete="off"; }
+            (outcomes(frame, filters))
             label { span { (w.intent) } input.short name="intent" value=(value("intent")) maxlength="200"; }
             label { span { (w.review_state) }
                 select name="reviewed" {
@@ -314,7 +345,8 @@ fn filter_form(frame: &Frame<'_>, filters: &Filters) -> Markup {
                     option value="false" selected[value("reviewed") == "false"] { (w.not_heard) }
                 }
             }
-            @if let Some(id) = filters.get("callee_id") { input type="hidden" name="callee_id" value=(id); }
+            // What has no field here stays as it is.
+            @for name in UNSEEN { @if let Some(value) = filters.get(name) { input type="hidden" name=(name) value=(value); } }
             details open[is_unfolded] {
                 summary { (w.more_filters) }
                 div.filters {
@@ -353,6 +385,44 @@ fn filter_form(frame: &Frame<'_>, filters: &Filters) -> Markup {
                 }
             }
             div.do { button.primary { (w.filter) } a href="/calls" { (w.clear) } }
+            @if frame.may(Permission::SeeNumbers) { small.quiet { (w.numbers_elsewhere) } }
+        }
+    }
+}
+
+/// Outcomes to choose from, one or several: boxes behind what is chosen, since a list of which several can be chosen needs a key that nobody
+/// knows.
+fn outcomes(frame: &Frame<'_>, filters: &Filters) -> Markup {
+    let w = frame.words;
+    let chosen: Vec<_> = filters.all("outcome").collect();
+    let is_chosen = |outcome: &Outcome| chosen.contains(&outcome.as_str());
+    let names: Vec<_> =
+        Outcome::ALL.iter().filter(|it| is_chosen(it)).map(|it| w.outcome(it.as_str())).collect();
+    let told = if names.is_empty() { w.any.to_owned() } else { names.join(w.and) };
+    html! {
+        div.field {
+            span aria-hidden="true" { (w.outcome) }
+            details.choice data-any=(w.any) data-and=(w.and) {
+                summary title=[(!names.is_empty()).then_some(&told)] { span.hidden { (w.outcome) (w.colon) } span.chosen { (told) } }
+                fieldset {
+                    legend.hidden { (w.outcome) }
+                    @for outcome in Outcome::ALL {
+                        label { input type="checkbox" name="outcome" value=(outcome.as_str()) checked[is_chosen(&outcome)]; " " (w.outcome(outcome.as_str())) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The tasks of the calls that are shown, to choose from: whoever knows a task's name need not know its id.
+fn task_names(rows: &[Row]) -> Markup {
+    let tasks = rows.iter().filter_map(|row| row.task.as_ref());
+    let tasks = tasks.filter_map(|task| Some((task.id.as_deref()?, &*task.name)));
+    let tasks: BTreeMap<_, _> = tasks.collect();
+    html! {
+        datalist id="tasks" {
+            @for (id, name) in tasks { option value=(brief(id, 200)) { @if name != id { (brief(name, 60)) } } }
         }
     }
 }
@@ -374,7 +444,7 @@ fn table(frame: &Frame<'_>, rows: &[Row], filters: &Filters) -> Markup {
                         th scope="col" { (w.outcome) }
                         th.number scope="col" { (w.duration) }
                         th scope="col" { (w.intent) }
-                        th scope="col" { (w.task) }
+                        th.far scope="col" { (w.task) }
                         th scope="col" { (w.review) }
                     }
                 }
@@ -389,8 +459,8 @@ fn table(frame: &Frame<'_>, rows: &[Row], filters: &Filters) -> Markup {
                             td.callee { @match text(call, "callee") { Some(callee) => (brief(callee, 24)), None => span.quiet { (w.unknown) } } }
                             td { (outcome_badge(frame, call)) }
                             td.number { @if let Some(seconds) = number(call, "duration_s") { (lasted(seconds)) } }
-                            td { @if let Some(intent) = intent(call) { (brief(&intent, 16)) } }
-                            td { @if let Some(task) = task { (task_link(frame, task)) } }
+                            td { (list_intent(call)) }
+                            td.far { @if let Some(task) = task { (task_link(frame, task)) } }
                             td { (reviewed(frame, call)) }
                         }
                     }
@@ -409,6 +479,13 @@ fn list_time(frame: &Frame<'_>, at: Instant) -> Markup {
         }
         _ => html! { (at) },
     }
+}
+
+/// A call's intent, in a list.
+fn list_intent(call: &Value) -> Markup {
+    let Some(intent) = intent(call) else { return html! {} };
+    let shown = brief(&intent, 16);
+    html! { span title=[(shown != intent).then_some(&intent)] { (shown) } }
 }
 
 /// What has a page, and not for whoever asks, since its address tells a number.
@@ -456,10 +533,15 @@ pub(crate) fn outcome_badge(frame: &Frame<'_>, call: &Value) -> Markup {
 /// A call's intent, as its platform tells it.
 pub(crate) fn intent(call: &Value) -> Option<String> {
     match (text(call, "intent_code"), text(call, "intent_name")) {
-        (Some(code), Some(name)) if !name.starts_with(code) => {
-            Some(format!("{} {}", brief(code, 24), brief(name, 40)))
-        }
-        (_, Some(one)) | (Some(one), None) => Some(brief(one, 40)),
-        (None, None) => None,
+        (Some(code), name) => Some(intent_name(code, name)),
+        (None, name) => Some(brief(name?, 40)),
+    }
+}
+
+/// An intent by its code and what that is called: both, unless the name begins with the code.
+pub(crate) fn intent_name(code: &str, name: Option<&str>) -> String {
+    match name {
+        Some(name) if !name.starts_with(code) => format!("{} {}", brief(code, 24), brief(name, 40)),
+        name => brief(name.unwrap_or(code), 40),
     }
 }

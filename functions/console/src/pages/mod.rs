@@ -2,6 +2,7 @@
 
 mod call;
 mod calls;
+mod named;
 mod operations;
 mod player;
 mod push;
@@ -11,6 +12,8 @@ mod task;
 mod tasks;
 mod today;
 mod transcript;
+
+use std::collections::HashMap;
 
 use readers::filter::problem;
 use readers::{Answer, Problem};
@@ -24,11 +27,21 @@ use crate::route::Name;
 
 /// All that is stored of a call, and its path. One whose id tells its callee's number is there for those alone who may see numbers.
 async fn whole_call(asked: &Asked<'_>, key: &CallKey) -> Result<(WholeCall, String), Problem> {
+    asked.visit.check_call(key).await?;
     let call = asked.visit.reader.store.whole_call(key, Bodies::Left).await.map_err(problem)?;
     let call = call.ok_or(Problem::NoSuchCall)?;
     let mask = Mask::of(call.callee_numbers());
     let path = asked.frame.call_path(key, &mask).ok_or(Problem::NoSuchCall)?;
     Ok((call, path))
+}
+
+/// The names that people gave to tasks; those that have none are left out.
+async fn task_names(
+    asked: &Asked<'_>,
+    tasks: impl IntoIterator<Item = (Provider, String)>,
+) -> Result<HashMap<(Provider, String), String>, Problem> {
+    let names = asked.visit.reader.store.task_names(tasks).await;
+    names.map_err(|error| Problem::unavailable("The table", &error))
 }
 
 /// The answer to a request of somebody who may make it.

@@ -2,18 +2,20 @@
 
 use maud::{Markup, html};
 use readers::filter::problem;
+use readers::parameter as of;
 use readers::{Answer, Problem, recording};
-use runtime::health;
+use runtime::health::{self, Finding};
 use runtime::store::rejects::RecentReject;
 use runtime::store::shards::ShardLease;
 use serde_json::{Value, json};
-use shared::masking::Hidden;
+use shared::masking::in_text;
 use shared::model::RecordingState;
 
 use crate::Asked;
-use crate::frame::{Frame, Page, Place, brief, instant, text};
+use crate::dead_letters::DeadLetterCounts;
+use crate::frame::{Frame, Page, Place, brief, grouped, instant, text};
 use crate::pages::player::{badge, details};
-use crate::reasons;
+use crate::{findings, reasons};
 
 /// How many recordings of a state are shown.
 const SHOWN: usize = 20;
@@ -24,25 +26,30 @@ const REJECTS: usize = 20;
 const REJECT_DAYS: i64 = 3;
 
 pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
+    asked.query.check(&[&of::ZONE.described], Some(asked.visit.actor))?;
+    // Queues are asked while the stores are read: they hold up nothing.
+    let (dead_letters, stored) = tokio::join!(asked.dead_letters.count(asked.frame.now), stored(asked));
+    let (mut data, findings) = stored?;
+    data["dead_letters"] = dead_letters.json();
+    let body = body(asked.frame, &data, &findings, dead_letters);
+    let title = asked.frame.words.operations.to_owned();
+    Ok(asked.page(&Page { title, place: Place::Operations, data, body, media: None }))
+}
+
+/// What the stores tell, and what is wrong by that.
+async fn stored(asked: &Asked<'_>) -> Result<(Value, Vec<Finding>), Problem> {
     let visit = &asked.visit;
     let store = &visit.reader.store;
     let now = asked.frame.now;
     let table = |error| Problem::unavailable("The table", &error as &dyn std::fmt::Display);
-    let of = async |state| {
-        let page = store.waiting_recordings(state, None, SHOWN).await.map_err(problem)?;
+    let ties = visit.ties().await?;
+    let recordings_of = async |state| {
+        let page = store.waiting_recordings(state, None, SHOWN, &ties).await.map_err(problem)?;
         let shown = recording::waiting(visit, &page).await?;
         Ok::<_, Problem>(json!({"recordings": shown, "more": page.next.is_some()}))
     };
     let seen = health::see(store.table(), now, health::Depth::PAGE).await.map_err(table)?;
-    let findings: Vec<_> = health::findings(&seen, now)
-        .into_iter()
-        .map(|finding| {
-            // What is told names calls.
-            let [what, todo] =
-                [&finding.what, &finding.todo].map(|text| Hidden::default().in_text(text).into_owned());
-            json!({"what": what, "todo": todo})
-        })
-        .collect();
+    let findings = health::findings(&seen, now);
     let rejects = store.recent_rejects(now, REJECT_DAYS, REJECTS).await;
     let rejects = rejects.map_err(|error| Problem::unavailable("The bucket", &error))?;
     let runs = store.table().last_leases(&SCHEDULED).await.map_err(table)?;
@@ -56,26 +63,30 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let data = json!({
         "runs": runs,
         "as_of": now,
-        "findings": findings,
-        "pending": of(RecordingState::Pending).await?,
-        "expired": of(RecordingState::Expired).await?,
-        "failed": of(RecordingState::Failed).await?,
+        "findings": findings.iter().map(finding).collect::<Vec<_>>(),
+        "pending": recordings_of(RecordingState::Pending).await?,
+        "expired": recordings_of(RecordingState::Expired).await?,
+        "failed": recordings_of(RecordingState::Failed).await?,
         "waiting": seen.waiting.len(),
         "due": seen.waiting.iter().filter(|entry| entry.due_at <= now).count(),
         "rejects": rejects.iter().map(reject).collect::<Vec<_>>(),
         "shards": seen.leases.iter().map(|lease| shard(lease, now)).collect::<Vec<_>>(),
     });
-    let body = body(asked.frame, &data);
-    let title = asked.frame.words.operations.to_owned();
-    Ok(asked.page(&Page { title, place: Place::Operations, data, body, media: None }))
+    Ok((data, findings))
+}
+
+/// A finding as programs read it: its kind, and the words of the operator's commands.
+fn finding(finding: &Finding) -> Value {
+    let told = [finding.what(&|at| at.to_string()), finding.todo()];
+    let [what, todo] = findings::without_numbers(told);
+    json!({"code": finding.code(), "mendable": finding.is_mendable(), "what": what, "todo": todo})
 }
 
 /// A reject, without what came.
 fn reject(reject: &RecentReject) -> Value {
-    let hidden = Hidden::default();
     json!({
         "function": reject.function, "received_at": reject.received_at,
-        "reason": hidden.in_text(&reject.reason), "field": reject.field.as_deref().map(|field| hidden.in_text(field)),
+        "reason": in_text(&reject.reason), "field": reject.field.as_deref().map(|field| in_text(field)),
     })
 }
 
@@ -86,11 +97,10 @@ fn shard(lease: &ShardLease, now: shared::model::Instant) -> Value {
     })
 }
 
-fn body(frame: &Frame<'_>, data: &Value) -> Markup {
+fn body(frame: &Frame<'_>, data: &Value, findings: &[Finding], dead_letters: DeadLetterCounts) -> Markup {
     let w = frame.words;
     let none = Vec::new();
     let list = |name: &str| data[name]["recordings"].as_array().unwrap_or(&none);
-    let findings = data["findings"].as_array().unwrap_or(&none);
     let rejects = data["rejects"].as_array().unwrap_or(&none);
     let lost: Vec<&Value> = list("expired").iter().chain(list("failed")).collect();
     let more = |names: &[&str]| names.iter().any(|name| data[*name]["more"] == true);
@@ -100,16 +110,12 @@ fn body(frame: &Frame<'_>, data: &Value) -> Markup {
             div { dt { (w.waiting) } dd { (data["waiting"]) } }
             div { dt { (w.due_now) } dd { (data["due"]) } }
             div { dt { (w.problems) } dd { (findings.len()) } }
+            div { dt { (w.dead_letters) } dd { (all_dead_letters(frame, dead_letters)) } }
         }
         section.card {
             h2 { (w.findings) }
             @if findings.is_empty() { p.blank { (w.findings_none) } } @else {
-                @if w.is_chinese() { p.quiet { (w.in_english) } }
-                ul.findings lang="en" {
-                    @for finding in findings {
-                        li { strong { (brief(text(finding, "what").unwrap_or_default(), 400)) } p.quiet { (brief(text(finding, "todo").unwrap_or_default(), 600)) } }
-                    }
-                }
+                ul.findings { @for finding in findings { li { (findings::told(frame, finding)) } } }
             }
         }
         div.grid {
@@ -139,6 +145,7 @@ fn body(frame: &Frame<'_>, data: &Value) -> Markup {
                     }
                 }
             }
+            (dead_letters_card(frame, dead_letters))
             section.card {
                 h2 { (w.runs) }
                 table.data {
@@ -150,13 +157,45 @@ fn body(frame: &Frame<'_>, data: &Value) -> Markup {
                         }
                         @for shard in data["shards"].as_array().unwrap_or(&none) {
                             tr {
-                                th scope="row" { code { "archive-recordings" } " " (w.shard) " " (shard["shard"]) }
+                                th scope="row" { code { "archive-recordings" } " " span.whole { (w.shard) " " (shard["shard"]) } }
                                 td { (last_run(frame, shard)) }
                             }
                         }
                     }
                 }
             }
+        }
+    }
+}
+
+/// How many dead letters there are of both queues, as far as that is known.
+fn all_dead_letters(frame: &Frame<'_>, counts: DeadLetterCounts) -> String {
+    match counts.known() {
+        (known, false) => grouped(known),
+        (0, true) => frame.words.unknown.to_owned(),
+        (known, true) => format!("≥ {}", grouped(known)),
+    }
+}
+
+fn dead_letters_card(frame: &Frame<'_>, counts: DeadLetterCounts) -> Markup {
+    let w = frame.words;
+    let (known, is_part) = counts.known();
+    html! {
+        section.card {
+            h2 { (w.dead_letters) }
+            p.quiet { (w.dead_letters_are) }
+            dl.facts {
+                @for (name, count) in [(w.dead_runs, counts.runs), (w.dead_events, counts.events)] {
+                    dt { (name) }
+                    dd { @match count {
+                        Some(0) => "0",
+                        Some(count) => span.badge.bad { (grouped(count)) },
+                        None => span.quiet { (w.unknown) },
+                    } }
+                }
+            }
+            @if is_part { p.quiet { (w.dead_letters_unknown) } }
+            @if known > 0 { p { (w.dead_letters_todo) } }
         }
     }
 }
@@ -188,5 +227,41 @@ fn recordings(frame: &Frame<'_>, recordings: &[&Value], none: &str) -> Markup {
                 (details(frame, recording))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Language;
+    use shared::model::Instant;
+
+    #[test]
+    fn dead_letters_that_are_not_counted_are_not_none() {
+        let [english, chinese] = Language::ALL.map(|language| Frame {
+            words: language.words(),
+            language,
+            ..Frame::of_test(Instant::from_epoch_seconds(1_748_743_200).unwrap())
+        });
+        let of = |runs, events| DeadLetterCounts { runs, events };
+        let card = |frame, counts| dead_letters_card(frame, counts).into_string();
+        assert_eq!(all_dead_letters(&english, of(None, Some(0))), "Unknown");
+        assert_eq!(all_dead_letters(&chinese, of(None, None)), "未知");
+        assert_eq!(all_dead_letters(&english, of(None, Some(1_200))), "≥ 1,200");
+        assert_eq!(all_dead_letters(&english, of(Some(0), Some(0))), "0");
+        let (unknown, none, some) = (
+            card(&english, of(None, None)),
+            card(&english, of(Some(0), Some(0))),
+            card(&english, of(None, Some(2))),
+        );
+        assert!(unknown.contains("no queue is set") && !unknown.contains(">0<"), "{unknown}");
+        assert!(
+            none.contains("<dd>0</dd>") && !none.contains("no queue") && !none.contains("What to do"),
+            "{none}"
+        );
+        assert!(
+            some.contains(">2</span>") && some.contains("no queue") && some.contains("What to do"),
+            "{some}"
+        );
     }
 }

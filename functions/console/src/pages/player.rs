@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 use shared::access::Permission;
 
-use crate::frame::{Frame, brief, lasted, number, size, text};
+use crate::frame::{Frame, brief, instant, lasted, number, size, text};
 use crate::pages::transcript::Transcript;
 use crate::reasons;
 
@@ -24,6 +24,11 @@ impl Heard<'_> {
     fn playable(&self) -> Option<&str> {
         self.path.filter(|_| self.recording["state"] == "archived")
     }
+}
+
+/// Whether there is a recording that whoever asks can hear on the page.
+pub(crate) fn can_be_heard(frame: &Frame<'_>, recordings: &[Heard<'_>]) -> bool {
+    frame.may(Permission::ListenToRecordings) && recordings.iter().any(|heard| heard.playable().is_some())
 }
 
 /// The name of a slot.
@@ -122,7 +127,9 @@ pub(crate) fn details(frame: &Frame<'_>, recording: &Value) -> Markup {
     html! {
         dl.inline {
             @if let Some(at) = frame.when_of(recording.get("next_attempt_at")) { div { dt { (w.next_try) } dd { (at) } } }
-            @if let Some(at) = frame.when_of(recording.get("source_expires_at")).filter(|_| recording["state"] != "archived") { div { dt { (w.expires) } dd { (at) } } }
+            @if let Some(at) = instant(recording.get("source_expires_at")).filter(|_| recording["state"] != "archived") {
+                div { dt { @if at > frame.now { (w.expires) } @else { (w.link_expired) } } dd { (frame.when(at)) } }
+            }
             @if let Some(at) = frame.when_of(recording.get("lost_at")) { div { dt { (w.lost_at) } dd { (at) } } }
             @if let Some(tries) = number(recording, "attempts").filter(|tries| *tries > 0) { div { dt { (w.tries) } dd { (tries) } } }
             @if let Some(bytes) = number(recording, "bytes") { div { dt { (w.size) } dd { (size(bytes)) } } }

@@ -5,36 +5,34 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use readers::filter::problem;
 use readers::format::{Format, table};
+use readers::parameter as of;
 use readers::{Answer, Problem, counts};
+use runtime::store::reading::Counted;
 use serde_json::{Map, Value, json};
 use shared::access::Permission;
-use shared::masking::Hidden;
+use shared::masking::{Hidden, in_name};
 use shared::model::Provider;
-use shared::reading::CallFilter;
+use shared::reading::TaskCounts;
 
 use crate::chart::{Share, hours, shares};
 use crate::frame::{Frame, Page, Place, brief, grouped, instant, lasted, number, percent, text, visible};
 use crate::link::Filters;
+use crate::pages::calls::intent_name;
+use crate::pages::task_names;
 use crate::route::Form;
 use crate::{Asked, see};
 
 /// The longest name of a task, in characters.
 const MAX_NAME_CHARACTERS: usize = 80;
-/// How often a call of a task is looked for behind others that are not there any more.
-const MAX_LOOKS: usize = 8;
 /// How many intents are told apart in a chart.
 const MAX_SHARES: usize = 12;
 
 pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) -> Result<Answer, Problem> {
-    let path = path_of(asked, provider, task)?;
+    asked.query.check(&[&of::ZONE.described], Some(asked.visit.actor))?;
     let zone = &asked.frame.zone;
-    let store = &asked.visit.reader.store;
-    let counted = store.count_task(provider, task, zone).await.map_err(problem)?;
-    if counted.counts.calls == 0 {
-        return Err(Problem::NoSuchTask);
-    }
-    let names = store.task_names([(provider, task.to_owned())]).await;
-    let names = names.map_err(|error| Problem::unavailable("The table", &error))?;
+    let (counted, path) = counted(asked, provider, task).await?;
+    let tells_a_number = counts::tells_a_number(task, &counted.counts);
+    let names = task_names(asked, [(provider, task.to_owned())]).await?;
     let numbers = asked.visit.sees_numbers();
     let mut shown: Map<_, _> = counts::shown(provider, Some(task), &counted.counts, zone, numbers);
     shown.insert("name".to_owned(), names.into_values().next().into());
@@ -45,7 +43,7 @@ pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) ->
         Form::Csv => file(asked.frame, &data, Format::Csv),
         Form::Xlsx => file(asked.frame, &data, Format::Xlsx),
         Form::Html | Form::Json => {
-            let calls = Calls::of(provider, task);
+            let calls = Calls::of(provider, task, tells_a_number);
             // An id that tells a number is shown without it.
             let id = text(&data, "task_id").unwrap_or_default();
             let title = brief(text(&data, "name").unwrap_or(id), 60);
@@ -55,53 +53,46 @@ pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) ->
     }
 }
 
-/// Names a task that there is.
+/// Names a task that there is, for whoever has its page: another is answered as if there were none.
 pub(crate) async fn name(asked: &Asked<'_>, provider: Provider, task: &str) -> Result<Answer, Problem> {
-    let path = path_of(asked, provider, task)?;
-    if !is_there(asked, provider, task).await? {
-        return Err(Problem::NoSuchTask);
-    }
+    let (_, path) = counted(asked, provider, task).await?;
     let name = asked.field("name").map(str::trim).unwrap_or_default();
     let name: String =
         visible(name).chars().filter(|it| !it.is_control()).take(MAX_NAME_CHARACTERS).collect();
     // A name is for everybody.
-    let name = Hidden::default().in_text(&name).into_owned();
+    let name = in_name(&name).into_owned();
     let visit = &asked.visit;
     let named = visit.reader.store.name_task(provider, task, &name, &visit.actor.subject, visit.now).await;
     named.map_err(|error| Problem::unavailable("The table", &error))?;
     Ok(see(path))
 }
 
-/// Whether there is a call of a task.
-async fn is_there(asked: &Asked<'_>, provider: Provider, task: &str) -> Result<bool, Problem> {
-    let store = &asked.visit.reader.store;
-    let filter =
-        CallFilter { provider: Some(provider), task: Some(task.to_owned()), ..CallFilter::default() };
-    let mut cursor = None;
-    for _ in 0..MAX_LOOKS {
-        let page = store.list_calls(&filter, cursor.as_ref(), 1, &|_| None).await.map_err(problem)?;
-        match (page.calls.is_empty(), page.next) {
-            (false, _) => return Ok(true),
-            (true, None) => return Ok(false),
-            (true, next) => cursor = next,
-        }
-    }
-    Ok(false)
-}
-
-/// The path of a task's page. One whose id tells a number has none for whoever may not see it.
-fn path_of(asked: &Asked<'_>, provider: Provider, task: &str) -> Result<String, Problem> {
+/// What is counted of a task, and the path of its page. There is none of a task that has no calls, nor, for whoever may not see numbers, of one
+/// whose id tells a number, be it that of one of its calls alone.
+async fn counted(
+    asked: &Asked<'_>,
+    provider: Provider,
+    task: &str,
+) -> Result<(Counted<TaskCounts>, String), Problem> {
+    // What is a number by itself is not looked up for them.
     let path = asked.frame.task_path(provider, task, Hidden::default().is_told_by(task));
-    path.ok_or(Problem::NoSuchTask)
+    path.ok_or(Problem::NoSuchTask)?;
+    let counted =
+        asked.visit.reader.store.count_task(provider, task, &asked.frame.zone).await.map_err(problem)?;
+    let path = asked.frame.task_path(provider, task, counts::tells_a_number(task, &counted.counts));
+    match path {
+        Some(path) if counted.counts.calls > 0 => Ok((counted, path)),
+        _ => Err(Problem::NoSuchTask),
+    }
 }
 
 /// The lists of a task's calls, which are filtered by its id. Of one that tells a number there is none: it would stand in the URL.
 struct Calls(Option<Filters>);
 
 impl Calls {
-    fn of(provider: Provider, task: &str) -> Self {
+    fn of(provider: Provider, task: &str, tells_a_number: bool) -> Self {
         let filters = Filters::default().with("provider", provider.as_str()).with("task", task);
-        Self((!Hidden::default().is_told_by(task)).then_some(filters))
+        Self((!tells_a_number).then_some(filters))
     }
 
     /// The path of all of them, or of those of one part.
@@ -136,6 +127,7 @@ pub(crate) fn outcome_shares(
     let rows = by_count(outcomes).into_iter();
     rows.map(|(outcome, count)| Share {
         name: frame.words.outcome(&outcome).to_owned(),
+        title: None,
         count,
         href: href(&outcome),
     })
@@ -145,14 +137,33 @@ pub(crate) fn outcome_shares(
 /// What stands in counts for the names that are not told apart.
 const OTHERS: &str = "…";
 
-/// Intents or tags as shares; `others` is what those are called that are not told apart, which have no link.
-pub(crate) fn name_shares(names: &Value, others: &str, href: impl Fn(&str) -> Option<String>) -> Vec<Share> {
+/// Names as shares, each with what `called` calls it, as far as that is known; `others` is what those are called that are not told apart, which
+/// have no link.
+pub(crate) fn name_shares(
+    names: &Value,
+    called: &Value,
+    others: &str,
+    href: impl Fn(&str) -> Option<String>,
+) -> Vec<Share> {
     let rows = by_count(names).into_iter().take(MAX_SHARES);
     rows.map(|(name, count)| match name.as_str() {
-        OTHERS => Share { name: others.to_owned(), count, href: None },
-        _ => Share { name: brief(&name, 40), count, href: href(&name) },
+        OTHERS => Share { name: others.to_owned(), title: None, count, href: None },
+        _ => {
+            let called = text(called, &name);
+            Share {
+                name: intent_name(&name, called),
+                title: called.map(str::to_owned),
+                count,
+                href: href(&name),
+            }
+        }
     })
     .collect()
+}
+
+/// Intents as shares: each code with what it is called.
+pub(crate) fn intent_shares(data: &Value, others: &str, href: impl Fn(&str) -> Option<String>) -> Vec<Share> {
+    name_shares(&data["intents"], &data["intent_names"], others, href)
 }
 
 fn body(frame: &Frame<'_>, provider: Provider, path: &str, calls: &Calls, data: &Value) -> Markup {
@@ -163,17 +174,22 @@ fn body(frame: &Frame<'_>, provider: Provider, path: &str, calls: &Calls, data: 
     let href = |part: Option<(&str, &str)>| calls.at("/calls", part);
     let unheard = calls.at("/calls/next", Some(("has_recording", "true")));
     let mut funnel = vec![
-        Share { name: w.called.to_owned(), count: all, href: href(None) },
-        Share { name: w.connected.to_owned(), count: connected, href: None },
-        Share { name: w.answered.to_owned(), count: answered, href: href(Some(("outcome", "answered"))) },
+        Share { name: w.called.to_owned(), title: None, count: all, href: href(None) },
+        Share { name: w.connected.to_owned(), title: None, count: connected, href: None },
+        Share {
+            name: w.answered.to_owned(),
+            title: None,
+            count: answered,
+            href: href(Some(("outcome", "answered"))),
+        },
     ];
     funnel.extend(
-        name_shares(&data["intents"], w.other_intents, |intent| href(Some(("intent", intent))))
-            .into_iter()
-            .map(|share| match share.name == w.other_intents {
+        intent_shares(data, w.other_intents, |intent| href(Some(("intent", intent)))).into_iter().map(
+            |share| match share.name == w.other_intents {
                 true => share,
                 false => Share { name: format!("{} {}", w.intent, share.name), ..share },
-            }),
+            },
+        ),
     );
     let seconds = |value: &Value| value.as_u64().map_or_else(|| "–".to_owned(), lasted);
     html! {
@@ -221,7 +237,7 @@ fn body(frame: &Frame<'_>, provider: Provider, path: &str, calls: &Calls, data: 
             }
             section.card {
                 h2 { (w.tags) }
-                @let tags: Vec<_> = name_shares(&data["tags"], w.other_tags, |tag| href(Some(("tag", tag))));
+                @let tags: Vec<_> = name_shares(&data["tags"], &Value::Null, w.other_tags, |tag| href(Some(("tag", tag))));
                 (shares(frame, w.tags, w.tags, &tags, all))
             }
         }
@@ -257,12 +273,15 @@ fn file(frame: &Frame<'_>, data: &Value, format: Format) -> Result<Answer, Probl
             .into_iter()
             .map(|(name, count)| (w.by_outcome, w.outcome(&name).to_owned(), count)),
     );
-    for (table, counts, others) in
-        [(w.by_intent, &data["intents"], w.other_intents), (w.tags, &data["tags"], w.other_tags)]
-    {
-        let named = |name: String| if name == OTHERS { others.to_owned() } else { name };
-        rows.extend(by_count(counts).into_iter().map(|(name, count)| (table, named(name), count)));
-    }
+    let intent = |code: String| intent_name(&code, text(&data["intent_names"], &code));
+    rows.extend(by_count(&data["intents"]).into_iter().map(|(code, count)| {
+        (w.by_intent, if code == OTHERS { w.other_intents.to_owned() } else { intent(code) }, count)
+    }));
+    rows.extend(
+        by_count(&data["tags"]).into_iter().map(|(name, count)| {
+            (w.tags, if name == OTHERS { w.other_tags.to_owned() } else { name }, count)
+        }),
+    );
     let hours = (0..).zip(data["hours"].as_array().into_iter().flatten());
     rows.extend(
         hours.map(|(hour, count): (u8, _)| (w.by_hour, format!("{hour:02}:00"), count.as_u64().unwrap_or(0))),
@@ -281,8 +300,28 @@ mod tests {
     #[test]
     fn names_that_are_not_told_apart_are_called_others_and_have_no_link() {
         let counts = json!({"A": 3, "…": 5, "B": 0});
-        let shares = name_shares(&counts, "Other intents", |name| Some(format!("/calls?intent={name}")));
+        let shares =
+            name_shares(&counts, &Value::Null, "Other intents", |name| Some(format!("/calls?intent={name}")));
         let shares: Vec<_> = shares.iter().map(|it| (&*it.name, it.count, it.href.as_deref())).collect();
         assert_eq!(shares, [("Other intents", 5, None), ("A", 3, Some("/calls?intent=A"))]);
+    }
+
+    #[test]
+    fn an_intent_has_its_name_beside_its_code_and_its_link_by_the_code() {
+        let data = json!({
+            "intents": {"A": 4, "B": 3, "…": 2, "C": 1},
+            "intent_names": {"A": "willing", "B": "B (may be)", "D": "nobody's"},
+        });
+        let shares = intent_shares(&data, "Other intents", |code| Some(format!("/calls?intent={code}")));
+        let shares: Vec<_> = shares.iter().map(|it| (&*it.name, it.href.as_deref())).collect();
+        assert_eq!(
+            shares,
+            [
+                ("A willing", Some("/calls?intent=A")),
+                ("B (may be)", Some("/calls?intent=B")),
+                ("Other intents", None),
+                ("C", Some("/calls?intent=C")),
+            ]
+        );
     }
 }

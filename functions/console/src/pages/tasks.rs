@@ -3,19 +3,23 @@
 use jiff::ToSpan;
 use jiff::civil::Date;
 use maud::{Markup, html};
+use readers::counts::hidden_last;
 use readers::filter::problem;
 use readers::parameter as of;
 use readers::{Answer, Problem, counts};
 use runtime::store::reading::TaskOfDay;
 use serde_json::{Value, json};
-use shared::masking::Hidden;
 use shared::model::Provider;
 use shared::reading::DayRange;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use crate::Asked;
+use crate::chart::Share;
 use crate::frame::{Frame, Page, Place, brief, grouped, instant, lasted, number, percent, text};
 use crate::pages::calls::closed;
+use crate::pages::task::intent_shares;
+use crate::pages::task_names;
 
 /// The day that is asked for; today where none is.
 pub(crate) fn day(asked: &Asked<'_>) -> Result<DayRange, Problem> {
@@ -33,10 +37,15 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let store = &asked.visit.reader.store;
     let counted = store.tasks_of_day(None, day, zone).await.map_err(problem)?;
     let ids = counted.counts.iter().filter_map(|task| Some((task.provider, task.task_id.clone()?)));
-    let names = store.task_names(ids.collect::<Vec<_>>()).await;
-    let names = names.map_err(|error| Problem::unavailable("The table", &error))?;
-    let mut rows: Vec<_> = counted.counts.iter().map(|task| row(asked, task, &names)).collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(number(&row.task, "calls").unwrap_or(0)));
+    let names = task_names(asked, ids.collect::<Vec<_>>()).await?;
+    // The place of a task whose id is hidden tells nothing of it.
+    let ties = asked.visit.ties().await?;
+    let mut tasks: Vec<_> = counted.counts.iter().collect();
+    tasks.sort_by_cached_key(|task| {
+        let hidden = hidden_last(task.provider, task.task_id.as_deref(), &task.counts, &ties);
+        (Reverse(task.counts.calls), hidden)
+    });
+    let rows: Vec<_> = tasks.into_iter().map(|task| row(asked, task, &names)).collect();
     let body = body(asked.frame, day.first(), &rows, counted.complete);
     let tasks: Vec<_> = rows.into_iter().map(|row| row.task).collect();
     let data = json!({
@@ -61,7 +70,7 @@ fn row(asked: &Asked<'_>, task: &TaskOfDay, names: &HashMap<(Provider, String), 
     shown.insert("name".to_owned(), name.into());
     let path = task_id
         .as_ref()
-        .and_then(|task| asked.frame.task_path(*provider, task, Hidden::default().is_told_by(task)));
+        .and_then(|task| asked.frame.task_path(*provider, task, counts::tells_a_number(task, counts)));
     Row { task: Value::Object(shown), path }
 }
 
@@ -100,18 +109,18 @@ fn body(frame: &Frame<'_>, day: Date, rows: &[Row], complete: bool) -> Markup {
         @if !complete { p.told { (w.partial_counts) } }
         @if rows.is_empty() { div.blank { p { (w.no_tasks) } } } @else {
             div.wide {
-                table.data {
+                table.tasks {
                     caption.hidden { (w.tasks) " " (day) }
                     thead {
                         tr {
                             th scope="col" { (w.task) }
-                            th scope="col" { (w.platform) }
+                            th.far scope="col" { (w.platform) }
                             th.number scope="col" { (w.count) }
                             th.number scope="col" { (w.answered) }
                             th.number scope="col" { (w.answer_rate) }
-                            th.number scope="col" { (w.median_duration) }
-                            th scope="col" { (w.intent) }
-                            th scope="col" { (w.last_call) }
+                            th.number.far scope="col" { (w.median_duration) }
+                            th.far scope="col" { (w.intent) }
+                            th.far scope="col" { (w.last_call) }
                         }
                     }
                     tbody {
@@ -121,13 +130,13 @@ fn body(frame: &Frame<'_>, day: Date, rows: &[Row], complete: bool) -> Markup {
                             @let answered = number(task, "answered").unwrap_or(0);
                             tr {
                                 th scope="row" { (task_name(frame, row)) }
-                                td { (w.provider(text(task, "provider").unwrap_or_default())) }
+                                td.far { (w.provider(text(task, "provider").unwrap_or_default())) }
                                 td.number { (grouped(calls)) }
                                 td.number { (grouped(answered)) }
                                 td.number { (percent(answered, calls)) }
-                                td.number { @if let Some(seconds) = task["duration_s"]["p50"].as_u64() { (lasted(seconds)) } }
-                                td { (intents(task)) }
-                                td { @if let Some(at) = instant(task.get("last_call_at")) { (frame.when(at)) } }
+                                td.number.far { @if let Some(seconds) = task["duration_s"]["p50"].as_u64() { (lasted(seconds)) } }
+                                td.far { (intents(frame, task)) }
+                                td.far { @if let Some(at) = instant(task.get("last_call_at")) { (frame.when(at)) } }
                             }
                         }
                     }
@@ -138,10 +147,12 @@ fn body(frame: &Frame<'_>, day: Date, rows: &[Row], complete: bool) -> Markup {
 }
 
 /// The most frequent intents of a task.
-fn intents(task: &Value) -> Markup {
-    let counts = task["intents"].as_object();
-    let mut counts: Vec<_> =
-        counts.into_iter().flatten().filter_map(|(name, count)| Some((name, count.as_u64()?))).collect();
-    counts.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), (*name).clone()));
-    html! { @for (name, count) in counts.into_iter().take(4) { span.tag { (brief(name, 16)) " " (grouped(count)) } " " } }
+fn intents(frame: &Frame<'_>, task: &Value) -> Markup {
+    let shares = intent_shares(task, frame.words.other_intents, |_| None);
+    html! {
+        @for Share { name, count, .. } in shares.iter().take(4) {
+            @let shown = brief(name, 16);
+            span.tag title=[(shown != *name).then_some(name)] { (shown) " " span.quiet { (grouped(*count)) } } " "
+        }
+    }
 }

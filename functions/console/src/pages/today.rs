@@ -1,22 +1,22 @@
 //! A day at a glance, and what needs attention.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::ToSpan;
 use maud::{Markup, html};
 use readers::filter::problem;
 use readers::{Answer, Problem, counts};
 use runtime::store::reading::WaitingPage;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::access::Permission;
 use shared::model::{Instant, RecordingState};
-use shared::reading::{CallFilter, DayRange};
+use shared::reading::{CallFilter, DayRange, Ties};
 
 use crate::Asked;
 use crate::chart::{hours, shares};
-use crate::frame::{Frame, Page, Place, grouped, instant, lasted, number, percent};
+use crate::frame::{Frame, Page, Place, grouped, instant, lasted, number, percent, text};
 use crate::link::Filters;
-use crate::pages::task::{figure_card, name_shares, outcome_shares};
+use crate::pages::task::{figure_card, intent_shares, outcome_shares};
 use crate::pages::tasks::{day, day_nav};
 
 /// Among so many of the newest calls the last push of each function is looked for.
@@ -35,7 +35,8 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let store = &asked.visit.reader.store;
     let counted = store.tasks_of_day(None, day, zone).await.map_err(problem)?;
     let parts = counted.counts.iter().map(|task| {
-        Value::Object(counts::shown(task.provider, None, &task.counts, zone, asked.visit.sees_numbers()))
+        let numbers = asked.visit.sees_numbers();
+        Value::Object(counts::shown(task.provider, None, &task.counts, zone, numbers))
     });
     let mut data = summed(parts);
     data["day"] = day.to_string().into();
@@ -72,6 +73,7 @@ fn without_calls(asked: &Asked<'_>) -> Answer {
 fn summed(parts: impl Iterator<Item = Value>) -> Value {
     let mut sums = BTreeMap::from(["calls", "answered", "connected", "talk_s"].map(|name| (name, 0_u64)));
     let mut named: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
+    let mut names: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
     let mut hours = vec![0_u64; 24];
     for part in parts {
         for (name, sum) in &mut sums {
@@ -86,11 +88,20 @@ fn summed(parts: impl Iterator<Item = Value>) -> Value {
                     count.as_u64().unwrap_or(0);
             }
         }
+        for code in part["intents"].as_object().into_iter().flat_map(Map::keys) {
+            let name = text(&part["intent_names"], code).map(str::to_owned);
+            names.entry(code.clone()).or_default().insert(name);
+        }
         for (sum, count) in hours.iter_mut().zip(part["hours"].as_array().into_iter().flatten()) {
             *sum += count.as_u64().unwrap_or(0);
         }
     }
+    // One code may be another thing to another platform: it has a name where all that count it call it alike.
+    let alike = |names: BTreeSet<Option<String>>| names.into_iter().reduce(|_, _| None).flatten();
+    let names: BTreeMap<_, _> =
+        names.into_iter().filter_map(|(code, names)| Some((code, alike(names)?))).collect();
     json!({
+        "intent_names": names,
         "calls": sums["calls"], "answered": sums["answered"], "connected": sums["connected"], "talk_s": sums["talk_s"],
         "outcomes": named.get("outcomes"), "intents": named.get("intents"), "hours": hours,
     })
@@ -101,8 +112,9 @@ async fn last_pushes(asked: &Asked<'_>, day: DayRange) -> Result<Value, Problem>
     let before = day.first().checked_sub(1.day()).unwrap_or(day.first());
     let days = DayRange::new(before, day.last()).unwrap_or(day);
     let filter = CallFilter { days: Some(days), zone: asked.frame.zone.clone(), ..CallFilter::default() };
-    let page =
-        asked.visit.reader.store.list_calls(&filter, None, NEWEST, &|_| None).await.map_err(problem)?;
+    // In whichever order: no call is shown.
+    let page = asked.visit.reader.store.list_calls(&filter, None, NEWEST, &|_| None, &Ties::by_key()).await;
+    let page = page.map_err(problem)?;
     let mut last: BTreeMap<&str, Instant> = BTreeMap::new();
     for call in &page.calls {
         for function in call.record.sources.keys() {
@@ -117,7 +129,8 @@ async fn last_pushes(asked: &Asked<'_>, day: DayRange) -> Result<Value, Problem>
 /// How many recordings wait or were lost.
 async fn recordings(asked: &Asked<'_>) -> Result<Value, Problem> {
     let store = &asked.visit.reader.store;
-    let of = async |state| store.waiting_recordings(state, None, MAX_COUNTED).await.map_err(problem);
+    let ties = Ties::by_key();
+    let of = async |state| store.waiting_recordings(state, None, MAX_COUNTED, &ties).await.map_err(problem);
     let pending = of(RecordingState::Pending).await?;
     let (expired, failed) = (of(RecordingState::Expired).await?, of(RecordingState::Failed).await?);
     let now = asked.frame.now;
@@ -170,7 +183,7 @@ fn body(frame: &Frame<'_>, day: DayRange, data: &Value, is_operator: bool) -> Ma
                 }
                 section.card {
                     h2 { (w.by_intent) }
-                    (shares(frame, w.by_intent, w.intent, &name_shares(&data["intents"], w.other_intents, |it| Some(href("intent", it))), all))
+                    (shares(frame, w.by_intent, w.intent, &intent_shares(data, w.other_intents, |it| Some(href("intent", it))), all))
                 }
             }
             section.card { h2 { (w.last_pushes) } (pushes(frame, &data["last_pushes"])) }
@@ -211,5 +224,25 @@ fn states(frame: &Frame<'_>, recordings: &Value) -> Markup {
                 @if lost > 0 { li { a href="/operations" { (w.lost_lately(lost)) } } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_has_a_name_where_all_platforms_call_it_alike() {
+        let part = |intents: Value, names: Value| json!({"intents": intents, "intent_names": names});
+        let sum = summed(
+            [
+                part(json!({"A": 1, "B": 2, "C": 3}), json!({"A": "willing", "B": "maybe", "C": "no"})),
+                part(json!({"A": 1, "B": 2}), json!({"A": "willing", "B": "later"})),
+                part(json!({"C": 1}), json!({})),
+            ]
+            .into_iter(),
+        );
+        assert_eq!(sum["intent_names"], json!({"A": "willing"}));
+        assert_eq!(sum["intents"], json!({"A": 2, "B": 4, "C": 4}));
     }
 }

@@ -16,6 +16,9 @@ const GAP: u64 = 4;
 const LAST_MS: u64 = 2_000;
 /// What it takes at most where its end is unknown, in milliseconds.
 const LONGEST_MS: u64 = 15_000;
+/// So many turns are one list. A browser need not look at those that are far from the screen: of twenty thousand in one list it would take
+/// seconds to see how each looks.
+const OF_ONE_LIST: usize = 100;
 /// Nobody is silent for longer than that, in milliseconds: a time that comes so long after all others is a platform's mistake (a time of day
 /// in the place of one of the recording, a duration in other units), and is left out, or all others would be drawn as one stroke.
 const SILENCE_MS: u64 = 30 * 60 * 1_000;
@@ -127,23 +130,28 @@ impl<'a> Transcript<'a> {
         }
     }
 
-    /// The turns, in order.
-    pub(crate) fn conversation(&self, frame: &Frame<'_>) -> Markup {
+    /// The turns, in order. Where they can be heard, each leads to its second.
+    pub(crate) fn conversation(&self, frame: &Frame<'_>, can_be_heard: bool) -> Markup {
         let w = frame.words;
         html! {
-            ol.turns {
-                @for Spoken { turn, start_ms, is_guessed, .. } in &self.turns {
-                    @let speaker = text(turn, "speaker").unwrap_or_default();
-                    @let (class, name) = match speaker {
-                        "agent" => ("a", w.agent),
-                        "callee" => ("c", w.customer),
-                        _ => ("o", w.someone),
-                    };
-                    li class=(class) data-s=[start_ms.map(seconds)] {
-                        span.by { (name) }
-                        @if let Some(start) = start_ms { a href=(format!("#t={}", seconds(*start))) { @if *is_guessed { "≈" } (lasted(start / 1_000)) } }
-                        @if turn["interrupted"] == true { em { (w.interrupts) } }
-                        p { (visible(text(turn, "text").unwrap_or_default())) }
+            @for (list, turns) in self.turns.chunks(OF_ONE_LIST).enumerate() {
+                ol.turns start=[(list > 0).then_some(list * OF_ONE_LIST + 1)] {
+                    @for Spoken { turn, start_ms, is_guessed, .. } in turns {
+                        @let speaker = text(turn, "speaker").unwrap_or_default();
+                        @let (class, name) = match speaker {
+                            "agent" => ("a", w.agent),
+                            "callee" => ("c", w.customer),
+                            _ => ("o", w.someone),
+                        };
+                        li class=(class) data-s=[start_ms.map(seconds)] {
+                            span.by { (name) }
+                            @if let Some(start) = start_ms {
+                                @let at = html! { @if *is_guessed { "≈" } (lasted(start / 1_000)) };
+                                @if can_be_heard { a href=(format!("#t={}", seconds(*start))) { (at) } } @else { small.quiet { (at) } }
+                            }
+                            @if turn["interrupted"] == true { em { (w.interrupts) } }
+                            p { (visible(text(turn, "text").unwrap_or_default())) }
+                        }
                     }
                 }
             }
@@ -217,6 +225,18 @@ mod tests {
         assert_eq!(ends, [Some(3_000), Some(4_000), Some(92_000)]);
         assert_eq!((transcript.length_ms, transcript.has_times()), (92_000, true));
         assert_eq!([12_345, 12_000, 50].map(seconds), ["12.3", "12", "0"]);
+    }
+
+    #[test]
+    fn a_long_conversation_is_several_lists_that_go_on_counting() {
+        let turns: Vec<_> = (0..250).map(|at| json!({"speaker": "agent", "text": at.to_string()})).collect();
+        let frame = Frame::of_test("2025-06-01T02:00:00.000Z".parse().unwrap());
+        let shown = Transcript::of(&turns, 60).conversation(&frame, false).into_string();
+        let lists: Vec<_> = shown.split("<ol class=\"turns\"").skip(1).collect();
+        let begins: Vec<_> = lists.iter().map(|list| list.split('>').next().unwrap()).collect();
+        assert_eq!(begins, ["", " start=\"101\"", " start=\"201\""]);
+        let counts: Vec<_> = lists.iter().map(|list| list.matches("<li").count()).collect();
+        assert_eq!(counts, [100, 100, 50]);
     }
 
     #[test]

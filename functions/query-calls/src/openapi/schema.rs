@@ -10,7 +10,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         "CallPage": object(&["calls", "next", "scanned", "unreadable"], json!({
             "calls": {"type": "array", "items": reference("ListedCall")},
             "next": nullable_text("Where the list goes on: give it as `cursor`, with the same filters. Null at the end."),
-            "scanned": count("How many calls were looked at for this page."),
+            "scanned": count("How many calls were looked at for this page, without those that a reader without `calls.pii` may not know of."),
             "unreadable": count("How many of them can't be read, and are missing here."),
         })),
         "ListedCall": call("A call in a list.", listed_fields()),
@@ -93,6 +93,8 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "status": {"type": "integer"},
                 "detail": text("More about it."),
                 "parameter": text("The parameter that it is about."),
+                "value": text("What came as its value: cut after 40 characters, and without what is plainly a phone number."),
+                "expected": text("What a value of it is."),
                 "parameters": {"type": "array", "items": {"type": "string"}, "description": "Those that there are."},
                 "permission": text("The permission that is lacking."),
                 "state": {"type": "string", "enum": ["pending", "archived", "expired", "failed"]},
@@ -169,7 +171,7 @@ fn of_kind_named(name: &str) -> Value {
 
 fn of_kind(kind: Kind) -> Value {
     match kind {
-        Kind::Number | Kind::Id | Kind::Word | Kind::Text => json!({"type": "string"}),
+        Kind::Number | Kind::Id | Kind::SharedId | Kind::Word | Kind::Text => json!({"type": "string"}),
         Kind::Time => json!({"type": "string", "format": "date-time"}),
         Kind::Seconds | Kind::Count => json!({"type": "integer", "minimum": 0}),
         Kind::Tags => json!({"oneOf": [
@@ -230,6 +232,7 @@ fn task(more: &[&str]) -> Value {
         "complete_calls": count("Those of which all is known that the platform tells."),
         "outcomes": counts("Calls by outcome."),
         "intents": counts("Calls by intent, as the platform codes it."),
+        "intent_names": {"type": "object", "additionalProperties": {"type": "string"}, "description": "What the platform calls its intents in words, by their codes."},
         "tags": counts("Calls by tag: `name:value` for a tag with values."),
         "hours": {"type": "array", "items": {"type": "integer"}, "minItems": 24, "maxItems": 24, "description": "Calls by local hour, from 0."},
         "duration_s": object(&["sum", "p50", "p90"], json!({

@@ -12,9 +12,9 @@ use crate::clock;
 use crate::store::Store;
 use crate::store::table::TableError;
 use shared::model::{CallFacts, CallKey, Instant};
-use shared::reading::{CallFilter, CalleeIdOf, Cursor, Plan, Position};
+use shared::reading::{CallFilter, CalleeIdOf, Cursor, Plan, Position, Ties};
 use shared::record::inquiry::HAS;
-use shared::record::item::{self, ERASED_AT, Item, VERSION, is_tombstone};
+use shared::record::item::{self, BODIES, ERASED_AT, Item, VERSION, is_tombstone};
 use shared::record::keys::{self, CALLEE_INDEX, DAY_INDEX, Index, TASK_INDEX};
 use shared::record::merge::Record;
 
@@ -57,7 +57,7 @@ pub struct CallPage {
     pub calls: Vec<ListedRecord>,
     /// Where the list goes on; `None` at its end.
     pub next: Option<Cursor>,
-    /// How many calls were looked at.
+    /// How many calls were looked at, without those of which who asks may not even know that they are there ([`CallFilter::hides`]).
     pub scanned: u64,
     /// How many of them could not be read: they are not what any release has written, and stand in no list.
     pub unreadable: u64,
@@ -67,7 +67,7 @@ impl Store {
     /// A page of at most `limit` calls (1 to [`MAX_PAGE`]) that a filter asks for, behind a cursor of the same filter.
     ///
     /// A walk over `next` finds every call that the index had when it began and whose `call_at` and task did not change meanwhile, exactly
-    /// once. What is read for one page is bounded, whatever the filter: a page may have fewer calls than `limit`, or none, and still a next.
+    /// once, if all its pages have the same `ties`. What is read for one page is bounded, whatever the filter: a page may have fewer calls than `limit`, or none, and still a next.
     ///
     /// # Errors
     /// [`ReadError`], when DynamoDB fails.
@@ -77,15 +77,16 @@ impl Store {
         cursor: Option<&Cursor>,
         limit: usize,
         callee_ids: CalleeIdOf<'_>,
+        ties: &Ties,
     ) -> Result<CallPage, ReadError> {
         let plan = Plan::of(filter, clock::now(), cursor.and_then(Cursor::today));
-        self.list_planned(&plan, filter, cursor, limit, callee_ids).await
+        self.list_planned((&plan, ties), filter, cursor, limit, callee_ids).await
     }
 
     /// [`Store::list_calls`], of calls that are where a plan says.
     pub(super) async fn list_planned(
         &self,
-        plan: &Plan,
+        (plan, ties): (&Plan, &Ties),
         filter: &CallFilter,
         cursor: Option<&Cursor>,
         limit: usize,
@@ -93,14 +94,14 @@ impl Store {
     ) -> Result<CallPage, ReadError> {
         let limit = limit.clamp(1, MAX_PAGE);
         let after = cursor.map(|cursor| cursor.position().clone());
-        let mut walk = Walk::new(&self.table, plan, after);
+        let mut walk = Walk::new(&self.table, plan, ties, after);
         let is_of_provider = |entry: &Entry| {
             let asked = |provider| keys::call_of_pk(&entry.pk).is_some_and(|key| key.provider == provider);
             filter.provider.is_none_or(asked)
         };
-        let mut page = PageSoFar::new(limit);
+        let mut page = PageSoFar { limit, looks_ahead: filter.may_hide(), ..PageSoFar::default() };
         while page.goes_on() {
-            let left = limit - page.calls.len();
+            let left = limit - page.calls.len() + usize::from(page.looks_ahead);
             let count = match filter.looks_into_calls() {
                 true => (2 * left).max(FIRST_ROUND),
                 false => left,
@@ -111,6 +112,7 @@ impl Store {
             }
             let mut looks = self.look_at(plan.index(), entries, is_of_provider).await?;
             for look in &mut looks {
+                look.is_hidden = look.call.as_ref().is_some_and(|call| filter.hides(&call.record));
                 look.call =
                     look.call.take().filter(|call| filter.matches(&call.key, &call.record, callee_ids));
             }
@@ -165,7 +167,7 @@ impl Store {
             let bytes = item.as_ref().map_or(0, |item| json_bytes(item) + BESIDE_BYTES);
             let call = item.map(|item| listed(&entry, item));
             let is_unreadable = matches!(call, Some(None));
-            Look { position: entry.position(), call: call.flatten(), bytes, is_unreadable }
+            Look { position: entry.position(), call: call.flatten(), bytes, is_unreadable, is_hidden: false }
         });
         Ok(looks.collect())
     }
@@ -203,12 +205,17 @@ struct Look {
     /// How much of a page it takes.
     bytes: usize,
     is_unreadable: bool,
+    /// Who asks may not know that it is there.
+    is_hidden: bool,
 }
 
 /// A page that is being filled.
 #[derive(Default)]
 struct PageSoFar {
     limit: usize,
+    /// Whether a full page goes on to the next call that is not hidden: a page behind it that has only hidden ones would tell that they are
+    /// there.
+    looks_ahead: bool,
     calls: Vec<ListedRecord>,
     bytes: usize,
     scanned: u64,
@@ -223,14 +230,10 @@ struct PageSoFar {
 }
 
 impl PageSoFar {
-    fn new(limit: usize) -> Self {
-        Self { limit, ..Self::default() }
-    }
-
     /// Whether there is room for more, and not enough was read.
     fn goes_on(&self) -> bool {
         self.next_at.is_none()
-            && self.calls.len() < self.limit
+            && (self.looks_ahead || self.calls.len() < self.limit)
             && self.read < MAX_SCANNED
             && self.read_bytes < MAX_READ_BYTES
     }
@@ -246,7 +249,11 @@ impl PageSoFar {
     fn take(&mut self, looks: Vec<Look>) {
         self.read += looks.len();
         self.read_bytes += looks.iter().map(|look| look.bytes).sum::<usize>();
-        for Look { position, call, bytes, is_unreadable } in looks {
+        for Look { position, call, bytes, is_unreadable, is_hidden } in looks {
+            if is_hidden {
+                self.last = Some(position);
+                continue;
+            }
             let bytes = if call.is_some() { bytes } else { 0 };
             let is_full = self.calls.len() == self.limit;
             if is_full || (!self.calls.is_empty() && self.bytes + bytes > MAX_PAGE_BYTES) {
@@ -273,6 +280,9 @@ fn shown() -> Vec<&'static str> {
         "sources",
         "first_received_at",
         "updated_at",
+        // Numbers that the call had before, or that another function tells: they are hidden as today's is.
+        BODIES,
+        "extra",
         keys::CALL_AT,
         TASK_INDEX.partition,
         CALLEE_INDEX.partition,

@@ -16,7 +16,7 @@ use super::{Bodies, ReadError};
 use crate::store::Store;
 use crate::store::table::{Table, TableError};
 use shared::model::{CallKey, Hour, Instant};
-use shared::reading::{Plan, Position};
+use shared::reading::{Plan, Position, Ties};
 use shared::record::inquiry::{HAS, HAS_RECORDING};
 use shared::record::item::{Item, is_tombstone};
 use shared::record::keys::{self, DAY_INDEX};
@@ -95,7 +95,8 @@ impl HourReader<'_> {
     /// The next entries of the index.
     async fn entries(&mut self) -> Result<Vec<Entry>, TableError> {
         let (store, plan, last) = (self.store, &self.plan, &self.last);
-        let walk = self.walk.get_or_insert_with(|| Walk::new(&store.table, plan, last.clone()));
+        let walk =
+            self.walk.get_or_insert_with(|| Walk::new(&store.table, plan, &Ties::by_key(), last.clone()));
         let entries = walk.take(self.at_once, |_| true).await?;
         if entries.len() < self.at_once {
             self.is_at_end = walk.is_at_end();

@@ -22,7 +22,7 @@ pub use calls::{CallPage, ListedRecord, MAX_PAGE, MAX_PAGE_BYTES};
 pub use hours::{HourCall, HourReader};
 pub use recordings::{WaitingPage, WaitingRecording};
 pub use tasks::{Counted, MAX_COUNTED, TaskOfDay};
-pub use whole::Bodies;
+pub use whole::{Bodies, CallHead};
 
 use super::analytics::AnalyticsError;
 use super::bucket::BucketError;

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use crate::store::attributes::from_attributes;
 use crate::store::table::{Table, TableError};
 use shared::model::Instant;
-use shared::reading::{Order, Position, Span};
-use shared::record::item;
+use shared::reading::{Order, Position, Span, Ties};
+use shared::record::item::{self, UnreadableItem};
 use shared::record::keys::{self, Index};
 
 /// So many entries of one time are held at once; where there are more, the time is read again for the rest.
@@ -32,6 +32,9 @@ pub(super) struct Entry {
     /// Its item's key.
     pub(super) pk: String,
     pub(super) sk: String,
+    /// The place of its key among those of the same time.
+    #[serde(skip)]
+    tie: [u8; 8],
 }
 
 impl Entry {
@@ -40,8 +43,9 @@ impl Entry {
         Position { at: self.at, pk: self.pk.clone(), sk: self.sk.clone() }
     }
 
-    fn place(&self) -> (Instant, &str, &str) {
-        (self.at, &self.pk, &self.sk)
+    /// The same, as lists are ordered.
+    pub(super) fn place(&self) -> (Instant, [u8; 8], &str, &str) {
+        (self.at, self.tie, &self.pk, &self.sk)
     }
 }
 
@@ -50,6 +54,7 @@ pub(super) struct PartitionReader {
     index: Index,
     partition: String,
     order: Order,
+    ties: Ties,
     /// The time of what is not read yet; `None` where all is.
     rest: Option<Span>,
     /// What is up to here was handed out before.
@@ -61,11 +66,11 @@ impl PartitionReader {
     pub(super) fn new(
         index: Index,
         partition: String,
-        order: Order,
+        (order, ties): (Order, Ties),
         span: Span,
         after: Option<Position>,
     ) -> Self {
-        Self { index, partition, order, rest: Some(span), after, ready: VecDeque::new() }
+        Self { index, partition, order, ties, rest: Some(span), after, ready: VecDeque::new() }
     }
 
     /// Whether the next entry is not known, although there may be one.
@@ -152,7 +157,8 @@ impl PartitionReader {
     }
 
     fn question(&self, span: Span) -> Question<'_> {
-        Question { index: self.index, partition: &self.partition, order: self.order, span, limit: None }
+        let Self { index, partition, order, ties, .. } = self;
+        Question { index: *index, partition, order: *order, ties, span, limit: None }
     }
 
     fn hand_out(&mut self, mut entries: Vec<Entry>) {
@@ -163,7 +169,8 @@ impl PartitionReader {
 
     fn is_new(&self, entry: &Entry) -> bool {
         let is_after = |after: &Position| {
-            self.order.is_after(&entry.place(), &(after.at, after.pk.as_str(), after.sk.as_str()))
+            let tie = self.ties.place(&after.pk);
+            self.order.is_after(&entry.place(), &(after.at, tie, after.pk.as_str(), after.sk.as_str()))
         };
         self.after.as_ref().is_none_or(is_after)
     }
@@ -174,6 +181,7 @@ struct Question<'a> {
     index: Index,
     partition: &'a str,
     order: Order,
+    ties: &'a Ties,
     span: Span,
     limit: Option<usize>,
 }
@@ -190,7 +198,7 @@ impl Table {
         order: Order,
         span: Span,
     ) -> Result<Option<Entry>, TableError> {
-        let question = Question { index, partition, order, span, limit: Some(1) };
+        let question = Question { index, partition, order, ties: &Ties::by_key(), span, limit: Some(1) };
         let mut from = None;
         loop {
             let (entries, more) = self.entries(&question, from).await?;
@@ -208,7 +216,7 @@ impl Table {
         question: &Question<'_>,
         from: Option<Stopped>,
     ) -> Result<(Vec<Entry>, Option<Stopped>), TableError> {
-        let Question { index, partition, order, span, limit } = question;
+        let Question { index, partition, order, ties, span, limit } = question;
         let query = self
             .client
             .query()
@@ -226,9 +234,14 @@ impl Table {
             .scan_index_forward(*order == Order::Ascending)
             .set_limit(limit.and_then(|limit| i32::try_from(limit).ok()))
             .set_exclusive_start_key(from);
-        let answer = self.in_turn(query.send()).await.map_err(|error| TableError::Query(Box::new(error)))?;
+        let answer =
+            self.in_turn(|| query.send()).await.map_err(|error| TableError::Query(Box::new(error)))?;
         let entries = answer.items.unwrap_or_default().into_iter();
-        let entries = entries.map(|entry| item::typed(from_attributes(entry))).collect::<Result<_, _>>()?;
+        let entries = entries.map(|entry| {
+            let entry: Entry = item::typed(from_attributes(entry))?;
+            Ok::<_, UnreadableItem>(Entry { tie: ties.place(&entry.pk), ..entry })
+        });
+        let entries = entries.collect::<Result<_, _>>()?;
         Ok((entries, answer.last_evaluated_key.filter(|key| !key.is_empty())))
     }
 }

@@ -13,7 +13,7 @@ use crate::store::Store;
 use crate::store::due::DueRecording;
 use crate::store::table::TableError;
 use shared::model::{CallKey, Instant, Recording, RecordingState};
-use shared::reading::{Cursor, Order, Plan, Position};
+use shared::reading::{Cursor, Order, Plan, Position, Ties};
 use shared::record::item::{self, Item};
 use shared::record::keys::{self, DUE_INDEX, SHARDS};
 
@@ -73,13 +73,14 @@ impl Store {
         state: RecordingState,
         cursor: Option<&Cursor>,
         limit: usize,
+        ties: &Ties,
     ) -> Result<WaitingPage, ReadError> {
         let limit = limit.clamp(1, MAX_PAGE);
         match state {
-            RecordingState::Pending => self.pending_recordings(cursor, limit).await,
+            RecordingState::Pending => self.pending_recordings(cursor, limit, ties).await,
             RecordingState::Archived => Ok(WaitingPage::default()),
             RecordingState::Expired | RecordingState::Failed => {
-                self.lost_recordings(state, cursor, limit).await
+                self.lost_recordings(state, cursor, limit, ties).await
             }
         }
     }
@@ -88,15 +89,18 @@ impl Store {
         &self,
         cursor: Option<&Cursor>,
         limit: usize,
+        ties: &Ties,
     ) -> Result<WaitingPage, ReadError> {
-        let after = cursor.map(Cursor::position);
+        let tied = |place: Position| Tied { at: place.at, tie: ties.place(&place.pk), place };
+        let after = cursor.map(|cursor| tied(cursor.position().clone()));
+        let after = after.as_ref();
         let shards = (0..SHARDS).map(async |shard| {
             let (mut first, mut unreadable) = (BTreeSet::new(), 0);
             let mut due = self.table.due_recordings(shard);
             while let Some(entry) = due.next().await {
                 match entry {
                     Ok(entry) => {
-                        let place = expiry(entry);
+                        let place = tied(expiry(entry));
                         if after.is_none_or(|after| place > *after) {
                             first.insert(place);
                         }
@@ -114,8 +118,9 @@ impl Store {
         let shards = try_join_all(shards).await?;
         let unreadable = shards.iter().map(|(_, unreadable)| unreadable).sum();
         let places: BTreeSet<_> = shards.into_iter().flat_map(|(first, _)| first).collect();
-        let next = places.iter().nth(limit).and_then(|_| places.iter().nth(limit - 1).cloned());
-        let places: Vec<_> = places.into_iter().take(limit).collect();
+        let is_last = places.len() <= limit;
+        let places: Vec<_> = places.into_iter().take(limit).map(|tied| tied.place).collect();
+        let next = places.last().filter(|_| !is_last).cloned();
         let mut items = self.recording_items(&places).await?;
         let mut page = WaitingPage { unreadable, ..WaitingPage::default() };
         for place in places {
@@ -131,9 +136,10 @@ impl Store {
         state: RecordingState,
         cursor: Option<&Cursor>,
         limit: usize,
+        ties: &Ties,
     ) -> Result<WaitingPage, ReadError> {
         let plan = Plan::over(DUE_INDEX, (0..SHARDS).map(keys::lost_due_key), Order::Descending);
-        let mut walk = Walk::new(&self.table, &plan, cursor.map(|cursor| cursor.position().clone()));
+        let mut walk = Walk::new(&self.table, &plan, ties, cursor.map(|cursor| cursor.position().clone()));
         let mut page = WaitingPage::default();
         let (mut scanned, mut last, mut is_cut) = (0, None, false);
         'page: while page.recordings.len() < limit && scanned < MAX_SCANNED {
@@ -190,6 +196,14 @@ impl WaitingPage {
             _ => self.unreadable += 1,
         }
     }
+}
+
+/// Where a recording stands in a list whose ties are broken so.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Tied {
+    at: Instant,
+    tie: [u8; 8],
+    place: Position,
 }
 
 /// Where a recording that waits stands in the list.

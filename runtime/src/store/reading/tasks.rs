@@ -14,7 +14,7 @@ use crate::clock;
 use crate::store::Store;
 use crate::store::analytics::AnalyticsBucket;
 use shared::model::{Hour, Instant, Provider};
-use shared::reading::{CallFilter, DayRange, HourSummary, Order, Plan, Span, TaskCounts, Zone};
+use shared::reading::{CallFilter, DayRange, HourSummary, Order, Plan, Span, TaskCounts, Ties, Zone};
 use shared::record::keys::{self, TASK_INDEX};
 
 /// So many calls are counted exactly that were not counted before.
@@ -263,16 +263,17 @@ impl<'a> Counting<'a> {
         mut count: impl FnMut(ListedRecord),
     ) -> Result<bool, ReadError> {
         let plan = Plan::of(self.filter, clock::now(), None).within(span);
+        let by = (&plan, &Ties::by_key());
         let mut cursor = None;
         loop {
             if self.left == 0 {
-                let more = self.store.list_planned(&plan, self.filter, cursor.as_ref(), 1, &|_| None).await?;
+                let more = self.store.list_planned(by, self.filter, cursor.as_ref(), 1, &|_| None).await?;
                 let is_all = more.calls.is_empty() && more.next.is_none();
                 self.complete &= is_all;
                 return Ok(is_all);
             }
             let limit = usize::try_from(self.left).unwrap_or(MAX_PAGE).min(MAX_PAGE);
-            let page = self.store.list_planned(&plan, self.filter, cursor.as_ref(), limit, &|_| None).await?;
+            let page = self.store.list_planned(by, self.filter, cursor.as_ref(), limit, &|_| None).await?;
             let CallPage { calls, next, unreadable, .. } = page;
             self.left -= calls.len() as u64;
             self.complete &= unreadable == 0;

@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use super::partition::{Entry, PartitionReader};
 use crate::store::table::{Table, TableError};
 use shared::model::Instant;
-use shared::reading::{Order, Plan, Position, Stage};
+use shared::reading::{Order, Plan, Position, Stage, Ties};
 
 /// So many questions are asked of an index for one page, or one more round of them: the days of two months that have no calls.
 const MAX_QUESTIONS: usize = 512;
@@ -18,6 +18,7 @@ const MAX_ENTRIES: usize = 10_000;
 pub(super) struct Walk<'a> {
     table: &'a Table,
     order: Order,
+    ties: Ties,
     after: Option<Position>,
     /// Stages that are not read yet.
     coming: Box<dyn Iterator<Item = Stage> + Send + Sync>,
@@ -36,10 +37,11 @@ struct Reading {
 
 impl<'a> Walk<'a> {
     /// Behind `after`, or from the beginning.
-    pub(super) fn new(table: &'a Table, plan: &Plan, after: Option<Position>) -> Self {
+    pub(super) fn new(table: &'a Table, plan: &Plan, ties: &Ties, after: Option<Position>) -> Self {
         let coming = Box::new(plan.stages(after.as_ref().map(|after| after.at)));
         let order = plan.order();
-        Self { table, order, after, coming, stages: VecDeque::new(), questions: 0, entries: 0 }
+        let ties = ties.clone();
+        Self { table, order, ties, after, coming, stages: VecDeque::new(), questions: 0, entries: 0 }
     }
 
     /// The next entries, until there are `count` that are `wanted`; fewer at the end of the list, and where enough was read for one page.
@@ -116,11 +118,10 @@ impl<'a> Walk<'a> {
     fn next(&mut self) -> Option<Entry> {
         let order = self.order;
         let partitions = &mut self.stages.front_mut()?.partitions;
-        let place = |partition: &PartitionReader| partition.peek().map(Entry::position);
         let first = partitions
             .iter()
             .enumerate()
-            .filter_map(|(at, partition)| Some((at, place(partition)?)))
+            .filter_map(|(at, partition)| Some((at, partition.peek()?.place())))
             .min_by(|(_, one), (_, other)| order.compare(one, other))
             .map(|(at, _)| at)?;
         partitions[first].take()
@@ -142,7 +143,8 @@ impl<'a> Walk<'a> {
             // Nothing is at the last millisecond of time.
             Order::Descending => Position::before(Instant::clamped(span.last().epoch_millis() + 1)),
         };
-        let reader = |partition| PartitionReader::new(index, partition, self.order, span, self.after.clone());
+        let order = || (self.order, self.ties.clone());
+        let reader = |partition| PartitionReader::new(index, partition, order(), span, self.after.clone());
         Reading { begin, partitions: partitions.into_iter().map(reader).collect() }
     }
 }

@@ -9,8 +9,9 @@ use crate::store::Store;
 use crate::store::attributes::from_attributes;
 use crate::store::table::{Table, TableError};
 use shared::model::CallKey;
-use shared::record::item::{Item, is_tombstone};
+use shared::record::item::{self, BODIES, ERASED_AT, Item, is_tombstone};
 use shared::record::keys;
+use shared::record::tombstone::SHOWN_ID;
 use shared::whole_call::{LargePart, WholeCall};
 
 /// Before and behind the sort keys of verbatim pushes.
@@ -27,7 +28,53 @@ pub enum Bodies {
     Fetched,
 }
 
+/// What a call's item alone tells: whether there is a call, and who may know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallHead {
+    /// It is there; these are its callee's numbers: see [`shared::record::merge::Record::callee_numbers`].
+    Call {
+        /// The numbers.
+        callee_numbers: Vec<String>,
+    },
+    /// It was erased.
+    Erased {
+        /// Whether its id told the callee's number.
+        is_id_hidden: bool,
+    },
+}
+
+/// The attributes that tell it.
+const HEAD: [&str; 10] = [
+    keys::PK,
+    keys::SK,
+    ERASED_AT,
+    SHOWN_ID,
+    "callee",
+    "extra",
+    "sources",
+    BODIES,
+    "first_received_at",
+    "updated_at",
+];
+
 impl Store {
+    /// What a call's item alone tells, consistently; `None` where there is no call. It takes one small read, however much else is stored.
+    ///
+    /// # Errors
+    /// [`ReadError`], when the table fails, and where the item is not what any release has written.
+    pub async fn call_head(&self, key: &CallKey) -> Result<Option<CallHead>, ReadError> {
+        let wanted = [(keys::call_pk(key), keys::CALL.to_owned())];
+        let Some(item) = self.table.read(&wanted, &HEAD, true).await?.into_iter().next() else {
+            return Ok(None);
+        };
+        if is_tombstone(&item) {
+            return Ok(Some(CallHead::Erased { is_id_hidden: item.contains_key(SHOWN_ID) }));
+        }
+        let call = item::record(item)?;
+        let callee_numbers = call.callee_numbers().map(str::to_owned).collect();
+        Ok(Some(CallHead::Call { callee_numbers }))
+    }
+
     /// All that is stored of a call, consistently; `None` where there is none, or it was erased.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! A proxy before DynamoDB that bills what passes through it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use anyhow::Context;
@@ -24,6 +25,8 @@ use super::{Bill, Charge};
 
 /// The header that names a request's operation: `DynamoDB_20120810.PutItem`.
 const TARGET: &str = "x-amz-target";
+/// The header that tells how often an SDK has tried a request: `attempt=1; max=6`.
+const ATTEMPT: &str = "amz-sdk-request";
 
 /// A DynamoDB that keeps a bill of what is asked of it. One request at a time passes through: it is for counting, not for timing.
 pub struct Meter {
@@ -36,6 +39,7 @@ struct Proxy {
     target: String,
     client: Client<HttpConnector, Full<Bytes>>,
     bill: std::sync::Mutex<Bill>,
+    retried: AtomicBool,
     // What stands in the table before a write has to be the same when it is made.
     turn: tokio::sync::Mutex<()>,
 }
@@ -59,6 +63,7 @@ impl Meter {
             target: target.to_owned(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             bill: std::sync::Mutex::default(),
+            retried: AtomicBool::new(false),
             turn: tokio::sync::Mutex::default(),
         });
         let app = Router::new().fallback(answer).with_state(Arc::clone(&proxy));
@@ -73,6 +78,12 @@ impl Meter {
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Whether an SDK has tried a request again.
+    #[must_use]
+    pub fn retried(&self) -> bool {
+        self.proxy.retried.load(Ordering::Relaxed)
     }
 
     /// What was billed since the last time.
@@ -105,6 +116,10 @@ impl Proxy {
         let operation = parts.headers.get(TARGET).and_then(|target| target.to_str().ok()).unwrap_or_default();
         let operation = operation.rsplit('.').next().unwrap_or_default().to_owned();
         let asked = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let attempt = parts.headers.get(ATTEMPT).and_then(|attempt| attempt.to_str().ok());
+        if attempt.is_some_and(|attempt| !attempt.contains("attempt=1;")) {
+            self.retried.store(true, Ordering::Relaxed);
+        }
 
         let _turn = self.turn.lock().await;
         let written = keys_written(&operation, &asked);

@@ -81,11 +81,23 @@ async fn whoever_asks_for_whole_numbers_has_them_and_what_is_full_of_them() {
     rig.stack.stop().await.unwrap();
 }
 
+/// And an amount that a column can't hold is told as text.
 #[tokio::test(flavor = "multi_thread")]
 async fn money_is_exact_to_the_last_digit() {
     let rig = Rig::new().await;
-    for (id, cost) in [("1", "0.1"), ("2", "1234567890123456.7890123456"), ("3", "0.12345678901"), ("4", "")]
-    {
+    let (thirty, ninety) = ("123456789012345678901234567890", "123456789012345678901234567890".repeat(3));
+    let costs = [
+        ("1", "0.1"),
+        ("2", "1234567890123456.7890123456"),
+        ("3", "0.12345678901"),
+        ("4", ""),
+        ("5", "1234567890123456789012345678.1234567891"),
+        ("6", thirty),
+        ("7", &ninety),
+        ("8", "0.1234567890123456789012345678901234567891"),
+        ("9", "free"),
+    ];
+    for (id, cost) in costs {
         let report = json!({"voiceId": id, "calledNumber": NUMBER, "callStatusNew": 1, "callTime": "1748743200000", "cost": cost, "currency": "USD"});
         rig.push("laaffic-status-report", &json!([report])).await;
     }
@@ -99,10 +111,22 @@ async fn money_is_exact_to_the_last_digit() {
         let row = calls.iter().find(|row| row["call_id"] == id).unwrap();
         (row["cost_amount"].clone(), row["cost_text"].clone(), row["cost_currency"].clone())
     };
-    assert_eq!(cost("1"), (json!("0.1000000000"), Value::Null, json!("USD")));
-    assert_eq!(cost("2"), (json!("1234567890123456.7890123456"), Value::Null, json!("USD")));
-    assert_eq!(cost("3"), (Value::Null, json!("0.12345678901"), json!("USD")));
-    assert_eq!(cost("4"), (Value::Null, Value::Null, Value::Null));
+    let (nothing, usd) = (Value::Null, json!("USD"));
+    let in_text = |text: &str| (Value::Null, json!(text), json!("USD"));
+    assert_eq!(cost("1"), (json!("0.1000000000"), nothing.clone(), usd.clone()));
+    assert_eq!(cost("2"), (json!("1234567890123456.7890123456"), nothing.clone(), usd));
+    assert_eq!(cost("3"), in_text("0.12345678901"));
+    assert_eq!(cost("4"), (nothing.clone(), nothing.clone(), nothing.clone()));
+    assert_eq!(cost("5"), in_text("1234567890123456789012345678.1234567891"), "a sum of such would overflow");
+    assert_eq!(cost("6"), in_text(thirty));
+    assert_eq!(cost("7"), in_text(&ninety));
+    assert_eq!(cost("8"), in_text("0.1234567890123456789012345678901234567891"));
+    assert_eq!(cost("9"), (nothing.clone(), nothing.clone(), nothing), "what is no amount stays in extra");
+    // What is counted: the sum of those that it can hold, and how many others there are.
+    let (summary, _) = rig.bucket().summary(hour.parse().unwrap()).await.unwrap().unwrap();
+    let counted: Value = serde_json::from_slice(&summary.to_json()).unwrap();
+    assert_eq!(counted["tasks"][0]["cost"], json!({"USD": "1234567890123457.01246913461"}));
+    assert_eq!(counted["tasks"][0]["costs_left_out"], 4);
     rig.stack.stop().await.unwrap();
 }
 

@@ -40,10 +40,17 @@ fn pushes() -> Vec<(&'static str, Value)> {
             pushes.push(("alicom-call-record", json!([record])));
         }
     }
-    // Amounts that no floating-point number has, and whose sum none would come to.
-    for (number, cost) in
-        ["0.1", "0.2", "0.0000000001", "1234567890123456.7890123456", "0.12345678901"].into_iter().enumerate()
-    {
+    // Amounts that no floating-point number has, and whose sum none would come to. Two of the last would overflow any sum.
+    let amounts = [
+        "0.1",
+        "0.2",
+        "0.0000000001",
+        "1234567890123456.7890123456",
+        "0.12345678901",
+        "9999999999999999999999999999",
+        "9999999999999999999999999999",
+    ];
+    for (number, cost) in amounts.into_iter().enumerate() {
         let report = json!({
             "voiceId": format!("laaffic-{number}"), "taskId": "42", "calledNumber": format!("62812000{number:04}"), "callStatusNew": 1,
             "callTime": (1_748_829_600_000_u64 + 1_000 * number as u64).to_string(), "cost": cost, "currency": "USD",
@@ -65,7 +72,7 @@ async fn files_for_other_programs_are_written() {
         .collect();
     let hours: Vec<_> = hours.iter().map(String::as_str).collect();
     let run = rig.export(&hours).await;
-    assert_eq!((run.calls, run.unreadable, run.failed), (65, 0, 0));
+    assert_eq!((run.calls, run.unreadable, run.failed), (67, 0, 0));
     let objects = rig.objects().await;
     let files = objects.keys().filter(|key| key.starts_with("calls/")).count();
     assert!(files >= 4, "{:?}", objects.keys());

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use local_stack::Options;
 use runtime::clock;
 use runtime::deadline::Deadline;
 use runtime::store::dirty::minute_of;
@@ -78,7 +80,7 @@ async fn a_call_that_moves_is_in_one_hour_and_an_erased_one_in_none() {
     assert_eq!(rig.rows("calls", hours[0]).await.unwrap().len(), 1);
     rig.push("alicom-call-report", &report("1", "2025-06-01 10:00:01")).await;
     let run = rig.export(&hours).await;
-    assert_eq!(run.removed, 1, "a file without rows");
+    assert_eq!(run.removed, 2, "a file without rows, and what was counted of it");
     assert_eq!(rig.rows("calls", hours[0]).await, None);
     assert_eq!(rig.rows("calls", hours[1]).await.unwrap().len(), 2);
     let store = rig.store();
@@ -87,10 +89,70 @@ async fn a_call_that_moves_is_in_one_hour_and_an_erased_one_in_none() {
         remover.erase(&key(Provider::Alicom, call), clock::now()).await.unwrap();
     }
     rig.export(&hours).await;
-    for (name, bytes) in rig.objects().await {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        assert!(name.starts_with("summaries/") && text.contains(r#""calls":0"#), "{name}: {text}");
+    assert!(rig.objects().await.is_empty(), "an hour without calls has no objects");
+    rig.stack.stop().await.unwrap();
+}
+
+/// Neither who asks for it, nor the schedule, makes an object of nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn hours_without_calls_have_no_objects_although_they_are_marked() {
+    let rig = Rig::new().await;
+    rig.push("alicom-call-report", &report("1", "2025-06-01 10:30:00")).await;
+    rig.settle().await;
+    let before = rig.objects().await;
+    let now = clock::now();
+    for hour in 0..6 {
+        let hour = format!("2025-06-01T{hour:02}").parse().unwrap();
+        rig.store().mark_hour_to_mend(hour, now).await.unwrap();
     }
+    let run = rig.run_at(now.plus_seconds(180)).await.unwrap();
+    assert_eq!((run.hours, run.put, run.removed), (6, 0, 0));
+    assert_eq!(rig.objects().await, before);
+    let (succeeded, said) =
+        rig.operate(&["analytics", "verify", "--since", "2025-06-01T00", "--until", "2025-06-01T05"]).await;
+    assert!(succeeded && said == "1 hours, 1 calls, 0 hours differ\n", "{said}");
+    rig.stack.stop().await.unwrap();
+}
+
+/// Attempts in vain at a recording are in no column: what `Change::may_show` passes over changes no file.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_tried_in_vain_again_and_again_changes_no_file() {
+    let rig = Rig::new().await;
+    let record = json!([{
+        "callId": "1", "taskId": "t", "startTime": "2025-06-01 10:00:00", "endTime": "2025-06-01 10:01:00",
+        "recordFile": "https://recordings.example.com/1.wav",
+    }]);
+    rig.push("alicom-call-record", &record).await;
+    rig.settle().await;
+    let table = rig.store().table();
+    let entries: Vec<_> = {
+        let mut entries = Vec::new();
+        for shard in 0..shared::record::keys::SHARDS {
+            entries.extend(table.due_recordings(shard).map(Result::unwrap).collect::<Vec<_>>().await);
+        }
+        entries
+    };
+    assert_eq!(entries.len(), 1);
+    let fail = async |reason: &str| {
+        let now = clock::now().plus_seconds(40 * 86_400);
+        let (_, job) = table.jobs(entries.clone(), now).await.unwrap().pop().unwrap();
+        let job = job.unwrap().unwrap();
+        table.postpone(&job, now.plus_seconds(-1), reason, None).await.unwrap();
+    };
+    // The first failure has its reason, which is shown.
+    fail("no such file").await;
+    assert_eq!(rig.export(&[HOUR]).await.put, 1);
+    let told = rig.rows("recordings", HOUR).await.unwrap();
+    assert_eq!((&told[0]["state"], &told[0]["last_error"]), (&json!("pending"), &json!("no such file")));
+    assert_eq!(told[0]["attempts"], serde_json::Value::Null, "while it waits");
+    for _ in 0..3 {
+        fail("no such file").await;
+    }
+    assert_eq!(rig.export(&[HOUR]).await.put, 0);
+    let (succeeded, said) = rig.operate(&["analytics", "verify", "--since", HOUR, "--until", HOUR]).await;
+    assert!(succeeded, "the files are what is stored: {said}");
+    fail("another reason").await;
+    assert_eq!(rig.export(&[HOUR]).await.put, 1);
     rig.stack.stop().await.unwrap();
 }
 
@@ -207,7 +269,9 @@ async fn a_run_that_dies_leaves_nothing_that_the_next_does_not_mend() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mark_that_was_lost_is_made_up_for_once_a_day() {
-    let rig = Rig::with(&[("EXPORT_DAYS", "3")]).await;
+    // Nobody marks anything on a stack without events.
+    let options = Options { no_events: true, ..Options::in_memory() };
+    let rig = Rig::on(&options, &[("EXPORT_DAYS", "3")]).await;
     let now = clock::now();
     let two_hours_ago = now.plus_seconds(-7_200);
     let offset = two_hours_ago.plus_seconds(8 * 3_600).to_text();

@@ -133,11 +133,87 @@ async fn objects_that_are_not_what_they_say_are_found_and_mended() {
     differs("what is counted differs").await;
     mend(&rig).await;
 
-    // What is no hour's file is nobody's to write: a person removes it.
-    let copy = file.replace(".parquet", "-copy.parquet");
-    put(&copy, bytes).await;
-    differs(&format!("{copy}  is no file of any hour")).await;
-    rig.bucket().remove(&copy).await.unwrap();
+    // What is no hour's file is nobody's to write: a person removes it. It may lie above the days' folders, too.
+    let strangers = [
+        &file.replace(".parquet", "-copy.parquet"),
+        "calls/foo.parquet",
+        "calls/day=2025-06-01/foo/02.parquet",
+        "calls/day=2025-02-30/02.parquet",
+        "summaries/day=2025-06-01/24.json",
+        "stray.txt",
+        "other/02.parquet",
+    ];
+    for stranger in strangers {
+        put(stranger, bytes.clone()).await;
+        differs(&format!("{stranger}  is no file of any hour")).await;
+        rig.bucket().remove(stranger).await.unwrap();
+    }
+    // Athena's results are, and so are other hours' files.
+    for ours in ["athena-results/1.csv", "turns/day=2025-06-02/00.parquet"] {
+        put(ours, bytes.clone()).await;
+    }
     mend(&rig).await;
+    rig.stack.stop().await.unwrap();
+}
+
+/// Only hours that hold something are looked at: those of the past, and those to come, in which calls lie whose platform's clock is ahead.
+#[tokio::test(flavor = "multi_thread")]
+async fn hours_that_hold_something_are_looked_at_and_no_others() {
+    const HOUR_S: i64 = 3_600;
+    let rig = Rig::new().await;
+    let now = runtime::clock::now();
+    let of = |days: i64| Hour::of(now.plus_seconds(24 * HOUR_S * days));
+    let hours = [of(-9), of(-3), of(2), of(300)];
+    for (id, hour) in (1..).zip(hours) {
+        let at = hour.start().epoch_millis().to_string();
+        let report = json!({"voiceId": id.to_string(), "callee": NUMBER, "callStatusNew": 1, "callTime": at});
+        rig.push("laaffic-status-report", &json!([report])).await;
+    }
+    rig.settle().await;
+    let before = of(-4).to_string();
+    let verify = async |more: &[&str]| rig.operate(&[&["analytics", "verify"], more].concat()).await;
+    let (succeeded, said) = verify(&["--since", &before]).await;
+    assert!(succeeded && said == "3 hours, 3 calls, 0 hours differ\n", "{said}");
+    // A day is the whole day.
+    let day = of(-3).date();
+    let (succeeded, said) = verify(&["--since", &day, "--until", &day]).await;
+    assert!(succeeded && said == "1 hours, 1 calls, 0 hours differ\n", "{said}");
+
+    // One is gone that ought to be there; another is there although nothing ever was, decades from now.
+    rig.bucket().remove(&keys::analytics_key("calls", hours[3])).await.unwrap();
+    let bucket = &rig.bucket().0;
+    let put = bucket.client.put_object().bucket(&bucket.name).key("calls/day=2094-01-02/03.parquet");
+    put.body(b"PAR1".to_vec().into()).send().await.unwrap();
+    let (succeeded, said) = verify(&["--since", &before]).await;
+    assert!(!succeeded && said.contains("4 hours, 3 calls, 2 hours differ\n"), "{said}");
+    for (hour, difference) in [
+        (hours[3].to_string().as_str(), "calls  laaffic/4  is stored, and in no row"),
+        ("2094-01-02T03", "calls  is no Parquet file"),
+    ] {
+        assert!(said.contains(&format!("{hour}  {difference}")), "{difference}: {said}");
+    }
+    let (succeeded, said) = rig.operate(&["analytics", "rebuild", "--since", &before]).await;
+    assert!(succeeded && said.starts_with("marked 4 hours: "), "{said}");
+    let run = rig.run_at(runtime::clock::now().plus_seconds(180)).await.unwrap();
+    assert_eq!((run.hours, run.put, run.removed), (4, 1, 1));
+    let (succeeded, said) = verify(&["--since", &before]).await;
+    assert!(succeeded && said == "3 hours, 3 calls, 0 hours differ\n", "{said}");
+    let (succeeded, said) =
+        rig.operate(&["analytics", "rebuild", "--since", "2025-01-01", "--until", "2025-01-02"]).await;
+    assert!(succeeded && said == "marked 0 hours: none has calls or files\n", "{said}");
+    rig.stack.stop().await.unwrap();
+}
+
+/// Whoever has the local stack at other ports names its stores, and nothing that is the stack's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_this_machine_nobody_has_to_name_the_key_of_callees_ids() {
+    let rig = Rig::with(&[("CALLEE_ID_KEY", operator::LOCAL_CALLEE_ID_KEY)]).await;
+    let report = json!({"voiceId": "1", "callee": NUMBER, "callStatusNew": 1, "callTime": "1748743200000"});
+    rig.push("laaffic-status-report", &json!([report])).await;
+    rig.settle().await;
+    let row = &rig.rows("calls", HOUR).await.unwrap()[0];
+    assert!(row["callee_id"].is_string(), "{row:?}");
+    let (succeeded, said) = rig.operate_without_key(&VERIFY).await;
+    assert!(succeeded && said == "1 hours, 1 calls, 0 hours differ\n", "{said}");
     rig.stack.stop().await.unwrap();
 }

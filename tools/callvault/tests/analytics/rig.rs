@@ -99,8 +99,21 @@ impl Rig {
 
     /// Runs one of the operator's commands on the stack's stores: whether it succeeds, and what it says.
     pub(crate) async fn operate(&self, arguments: &[&str]) -> (bool, String) {
+        self.operate_with(arguments, |command| command.env("CALLEE_ID_KEY", CALLEE_ID_KEY)).await
+    }
+
+    /// [`Rig::operate`] for whoever has no key of callees' ids.
+    pub(crate) async fn operate_without_key(&self, arguments: &[&str]) -> (bool, String) {
+        self.operate_with(arguments, |command| command.env_remove("CALLEE_ID_KEY")).await
+    }
+
+    async fn operate_with(
+        &self,
+        arguments: &[&str],
+        set: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> (bool, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callvault"));
-        command.args(arguments).env("CALLEE_ID_KEY", CALLEE_ID_KEY);
+        set(command.args(arguments));
         let stores =
             ["TABLE_NAME", "BUCKET_NAME", "ANALYTICS_BUCKET_NAME", "DYNAMODB_ENDPOINT", "S3_ENDPOINT"];
         for variable in stores {

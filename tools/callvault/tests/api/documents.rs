@@ -97,6 +97,60 @@ async fn answers_are_as_the_description_has_them() {
     rig.stack.stop().await.unwrap();
 }
 
+/// Every status that a request is answered with is among those that the description has of it.
+#[tokio::test]
+async fn every_status_is_described() {
+    let rig = Rig::new().await;
+    let description = rig.get("/api/openapi.json", "").await.json();
+    let (whole, none) = (rig.machine(ALL).await, rig.machine("calls.review").await);
+    let (call, of_call) = ("/api/calls/alicom/1000~5E7", "/api/calls/{provider}/{call_id}");
+    let (list, tasks) = ("/api/calls?day=2025-06-01", "/api/tasks?day=2025-06-01");
+    let csv = ("accept", "text/html");
+    let tag = rig.get(call, &whole).await.header("etag").to_owned();
+    let long = format!("/api/calls?tag={}", "a".repeat(9_000));
+    for (path, template, token, header, status) in [
+        ("/api/openapi.json", "/api/openapi.json", "", csv, 200),
+        ("/api/openapi.json?x=1", "/api/openapi.json", "", csv, 400),
+        (list, "/api/calls", "", csv, 401),
+        (list, "/api/calls", &none, csv, 403),
+        (list, "/api/calls", &whole, csv, 406),
+        (list, "/api/calls", &whole, ("accept", "text/csv"), 200),
+        (&format!("{list}&download=true"), "/api/calls", &whole, ("accept", "text/csv"), 302),
+        (&format!("{list}&download=true&limit=1"), "/api/calls", &whole, ("accept", "text/csv"), 400),
+        ("/api/calls?callee=abc", "/api/calls", &whole, ("accept", "*/*"), 400),
+        (&long, "/api/calls", &whole, ("accept", "*/*"), 414),
+        (call, of_call, &whole, ("if-none-match", &tag), 304),
+        ("/api/calls/alicom/x", of_call, &whole, ("accept", "*/*"), 404),
+        ("/api/calls/alicom/x.y", of_call, &whole, ("accept", "*/*"), 400),
+        (&format!("{call}/recordings/main"), &format!("{of_call}/recordings/{{slot}}"), &whole, csv, 302),
+        (&format!("{call}/recordings/x"), &format!("{of_call}/recordings/{{slot}}"), &whole, csv, 404),
+        (
+            &format!("{call}/pushes/a/b"),
+            &format!("{of_call}/pushes/{{function}}/{{digest}}"),
+            &whole,
+            ("accept", "*/*"),
+            404,
+        ),
+        (&format!("{call}/vcon"), &format!("{of_call}/vcon"), &whole, ("accept", "*/*"), 200),
+        (&format!("{call}/access"), &format!("{of_call}/access"), &whole, ("accept", "*/*"), 200),
+        ("/api/calls/alicom/x/access", &format!("{of_call}/access"), &whole, ("accept", "*/*"), 404),
+        ("/api/recordings?state=x", "/api/recordings", &whole, ("accept", "*/*"), 400),
+        (tasks, "/api/tasks", &whole, ("accept", "*/*"), 200),
+        ("/api/tasks/alicom/x", "/api/tasks/{provider}/{task_id}", &whole, ("accept", "*/*"), 404),
+    ] {
+        let got = rig.get_with(path, token, &[header]).await;
+        assert_eq!(got.status, status, "{path}: {}", got.text());
+        let responses = &description["paths"][template]["get"]["responses"];
+        assert!(responses[status.to_string()].is_object(), "{template}: {status} is not described");
+    }
+    // Whatever may be too large for an answer is a redirect then.
+    let paths = description["paths"].as_object().unwrap();
+    for (path, operation) in paths.iter().filter(|(path, _)| *path != "/api/openapi.json") {
+        assert!(operation["get"]["responses"]["302"].is_object(), "{path}");
+    }
+    rig.stack.stop().await.unwrap();
+}
+
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md");
 

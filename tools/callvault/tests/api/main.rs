@@ -8,9 +8,11 @@ mod faults;
 
 mod documents;
 mod forms;
+mod hidden;
 mod hostile;
 mod ids;
 mod numbers;
 mod permissions;
+mod polling;
 mod rig;
 mod single;

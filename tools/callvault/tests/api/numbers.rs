@@ -196,6 +196,86 @@ async fn what_is_hidden_in_an_id_or_a_name_can_be_neither_read_nor_tried() {
     rig.stack.stop().await.unwrap();
 }
 
+/// Numbers of other countries look like any id: what tells that they are some is the call.
+#[tokio::test]
+async fn the_id_of_a_task_that_tells_a_callee_is_in_no_count() {
+    let rig = Rig::empty().await;
+    let tasks =
+        [("447911123456", "447911123456"), ("157_7777_8888", "15777778888"), ("504312504312", "13650431278")];
+    for (at, (task, callee)) in tasks.iter().enumerate() {
+        let mut report = report(&format!("c{at}"), "2025-06-01 10:00:00");
+        report[0]["taskId"] = Value::from(*task);
+        report[0]["callee"] = Value::from(*callee);
+        rig.push("alicom-call-report", &report).await;
+    }
+    let (masked, whole) = (rig.machine(MASKED).await, rig.machine(ALL).await);
+    let ids = |got: crate::rig::Got| {
+        let tasks = got.json()["tasks"].as_array().unwrap().clone();
+        let mut ids: Vec<_> = tasks.iter().map(|task| task["task_id"].as_str().unwrap().to_owned()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let day = "/api/tasks?day=2025-06-01";
+    // A few digits that the callee has as well are no number.
+    assert_eq!(ids(rig.get(day, &masked).await), ["************", "***_****_****", "504312504312"]);
+    assert_eq!(ids(rig.get(day, &whole).await), ["157_7777_8888", "447911123456", "504312504312"]);
+    for (task, status) in [("447911123456", 404), ("157_7777_8888", 404), ("504312504312", 200)] {
+        let path = format!("/api/tasks/alicom/{task}");
+        assert_eq!(rig.get(&path, &masked).await.status, status, "{path}");
+        assert_eq!(rig.get(&path, &whole).await.status, 200, "{path}");
+    }
+    rig.stack.stop().await.unwrap();
+}
+
+/// A list by what tells a callee is that of somebody who is not there: in its calls, its counts and its pages.
+#[tokio::test]
+async fn what_is_left_out_of_a_list_is_in_no_figure_of_it() {
+    let rig = Rig::empty().await;
+    let call = async |id: &str, task: &str, callee: &str, minute: u32| {
+        let mut report = report(id, &format!("2025-06-01 10:{minute:02}:00"));
+        report[0]["taskId"] = Value::from(task);
+        report[0]["callee"] = Value::from(callee);
+        rig.push("alicom-call-report", &report).await;
+    };
+    // Of the first task every call is left out; of the second those before and behind the one that is not.
+    call("a", "447911123456", "447911123456", 0).await;
+    for minute in [0, 1, 3, 4] {
+        call(&format!("b{minute}"), "157_7777_8888", "15777778888", minute).await;
+    }
+    call("b2", "157_7777_8888", "13600001234", 2).await;
+    let tagged = serde_json::json!([{"callId": "b2", "outputTags": {"tel": ["136_0000_1234"]}}]);
+    rig.push("alicom-call-note", &tagged).await;
+    let (masked, whole) = (rig.machine(MASKED).await, rig.machine(ALL).await);
+    let figures = async |path: &str, token: &str| {
+        let got = rig.get(path, token).await.json();
+        (got["calls"].as_array().unwrap().len(), got["scanned"].as_u64().unwrap(), got["next"].is_null())
+    };
+    for (task, seen, all) in [("447911123456", 0, 1), ("157_7777_8888", 1, 5), ("447911123457", 0, 0)] {
+        for more in [
+            "",
+            "&order=asc",
+            "&day=2025-06-01",
+            "&limit=1",
+            "&limit=1&order=asc",
+            "&outcome=answered&limit=1",
+        ] {
+            let path = format!("/api/calls?task={task}{more}");
+            assert_eq!(figures(&path, &masked).await, (seen, seen as u64, true), "{path}");
+            if !more.contains("limit") {
+                assert_eq!(figures(&path, &whole).await, (all, all as u64, true), "{path}");
+            }
+        }
+    }
+    // A tag that holds a number is not looked for, whether a call has it or not.
+    for tag in ["tel:136_0000_1234", "tel:136_0000_1235", "tel:157_7777_8888"] {
+        let got = rig.get(&format!("/api/calls?day=2025-06-01&tag={tag}"), &masked).await;
+        assert_eq!((got.status, got.json()["permission"].as_str()), (403, Some("calls.pii")), "{tag}");
+    }
+    assert_eq!(figures("/api/calls?day=2025-06-01&tag=tel:136_0000_1234", &whole).await, (1, 6, true));
+    assert_eq!(figures("/api/calls?day=2025-06-01&tag=tel", &masked).await, (1, 6, true));
+    rig.stack.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn the_name_of_a_recordings_file_tells_no_number() {
     let rig = Rig::empty().await;
@@ -264,5 +344,40 @@ async fn without_a_key_of_callees_cursors_show_no_call_either() {
         let other = page(&reader(session_key), &next).await.0;
         assert_eq!(other, if session_key.is_some() { 200 } else { 400 });
     }
+    rig.stack.stop().await.unwrap();
+}
+
+/// Neither by its place among tasks that are named by numbers, nor by what a later push hides of the callee.
+#[tokio::test]
+async fn no_order_and_no_later_push_tells_an_id_that_is_hidden() {
+    let rig = Rig::empty().await;
+    let call = async |id: &str, task: &str, callee: &str| {
+        let mut report = report(id, "2025-06-01 10:00:00");
+        for (field, value) in [("taskId", task), ("callee", callee), ("outId", task)] {
+            report[0][field] = Value::from(value);
+        }
+        rig.push("alicom-call-report", &report).await;
+    };
+    call("a", "447911123456", "447911123456").await;
+    for fence in ["44791112", "447911123", "44791113"] {
+        call(fence, fence, "13600001234").await;
+    }
+    let masked = rig.machine(MASKED).await;
+    let tasks = async || {
+        let got = rig.get("/api/tasks?day=2025-06-01", &masked).await.json();
+        let ids =
+            got["tasks"].as_array().unwrap().iter().map(|task| task["task_id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(tasks().await, ["44791112", "447911123", "44791113", "************"]);
+    call("a", "447911123456", "447****3456").await;
+    let listed = rig.get("/api/calls?day=2025-06-01", &masked).await.json();
+    let of_a = listed["calls"].as_array().unwrap().iter().find(|call| call["call_id"] == "a").unwrap();
+    assert_eq!((&of_a["task_id"], &of_a["out_id"]), (&"************".into(), &"************".into()));
+    assert_eq!(
+        rig.get("/api/calls?task=447911123456", &masked).await.json()["calls"],
+        Value::Array(Vec::new())
+    );
+    assert_eq!(tasks().await.last().unwrap(), "************");
     rig.stack.stop().await.unwrap();
 }

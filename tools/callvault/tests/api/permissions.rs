@@ -5,7 +5,7 @@ use shared::access::permission::PERMISSIONS;
 use shared::model::Provider;
 
 use crate::faults::{Fault, FaultyDynamoDb};
-use crate::rig::{ALL, MASKED, NUMBER, Rig, key};
+use crate::rig::{ALL, MASKED, NUMBER, Rig, key, report};
 
 /// Every request, the permission that it takes, its status for whoever has it, and what the access log says then: without `calls.pii`, and
 /// with it. `nothing` is no entry.
@@ -15,13 +15,13 @@ fn requests(digest: &str) -> Vec<(String, &'static str, u16, &'static str, &'sta
         ("/api/calls?day=2025-06-01".to_owned(), "calls.read", 200, "nothing", "list"),
         ("/api/calls?day=2025-06-01&download=true".to_owned(), "calls.read", 302, "nothing", "download"),
         (call.to_owned(), "calls.read", 200, "call", "call with numbers"),
-        (format!("{call}/vcon"), "calls.read", 200, "vcon", "vcon"),
+        (format!("{call}/vcon"), "calls.read", 200, "vcon", "vcon with numbers"),
         (format!("{call}/recordings/main"), "recordings.listen", 302, "recording main", "recording main"),
         (format!("{call}/pushes/alicom-call-report/{digest}"), "calls.pii", 200, "nothing", "push"),
         (format!("{call}/access"), "operations.read", 200, "nothing", "nothing"),
         ("/api/recordings".to_owned(), "operations.read", 200, "nothing", "list"),
-        ("/api/tasks?day=2025-06-01".to_owned(), "calls.read", 200, "nothing", "nothing"),
-        ("/api/tasks/alicom/task-1".to_owned(), "calls.read", 200, "nothing", "nothing"),
+        ("/api/tasks?day=2025-06-01".to_owned(), "calls.read", 200, "nothing", "tasks"),
+        ("/api/tasks/alicom/task-1".to_owned(), "calls.read", 200, "nothing", "tasks"),
     ]
 }
 
@@ -149,10 +149,69 @@ async fn a_number_in_a_filter_of_texts_is_noted_as_its_id_too() {
     // Each of them is, and of one that is hidden in part only that it was looked for.
     rig.get(&format!("/api/calls?day=2025-06-01&tag={NUMBER},139****0000&intent={NUMBER}"), &token).await;
     assert_eq!(last().await, format!("list callee_id={id} callee_id=unknown"));
-    for plain in ["tag=A", "intent=302", "task=task-1", "task=1181234567890123456", "tag=2025-06-01"] {
+    // Whatever stands between the digits, and whosever number it is: so many of them may be one.
+    for (spellings, count) in [
+        (
+            vec![
+                "157_7777_8888",
+                "157/7777/8888",
+                "157%E3%80%817777%E3%80%818888",
+                "15777778888",
+                "x-157%2C7777_8888",
+            ],
+            5,
+        ),
+        (vec!["447911123456", "%2B44%207911%20123456", "44_7911_123456", "44%207911%20123456"], 4),
+        (vec!["1181234567890123456"], 1),
+    ] {
+        let mut noted = Vec::new();
+        for spelling in &spellings {
+            for filter in ["task", "tag", "intent"] {
+                rig.get(&format!("/api/calls?day=2025-06-01&{filter}={spelling}"), &token).await;
+                noted.push(last().await);
+            }
+        }
+        assert!(
+            noted.iter().all(|what| what.starts_with("list callee_id=") && !what.contains("unknown")),
+            "{noted:?}"
+        );
+        noted.dedup();
+        assert_eq!((noted.len(), spellings.len()), (1, count), "{spellings:?}: {noted:?}");
+    }
+    for plain in
+        ["tag=A", "intent=302", "task=task-1", "task=123-456", "tag=2025-06-01", "tag=1a2b3c4d5e6f7g8"]
+    {
         rig.get(&format!("/api/calls?day=2025-06-01&{plain}"), &token).await;
         assert_eq!(last().await, "list", "{plain}");
     }
+    // Nobody who may not see numbers finds anybody by one, and so nothing is to be noted.
+    let (masked, before) = (rig.machine(MASKED).await, rig.access_log().await.len());
+    for path in ["/api/calls?task=1181234567890123456", "/api/calls?task=1181234567890123456&download=true"] {
+        assert!(rig.get(path, &masked).await.status < 400, "{path}");
+    }
+    assert_eq!(rig.access_log().await.len(), before);
+    rig.stack.stop().await.unwrap();
+}
+
+/// Counts of a task are of whoever its id tells.
+#[tokio::test]
+async fn a_task_that_is_looked_for_by_a_number_is_noted_as_its_id() {
+    let rig = Rig::empty().await;
+    let mut told = report("1", "2025-06-01 10:00:00");
+    told[0]["taskId"] = Value::from("157_0000_9182");
+    told[0]["callee"] = Value::from("15700009182");
+    rig.push("alicom-call-report", &told).await;
+    let token = rig.machine(ALL).await;
+    let listed = rig.get("/api/calls?callee=15700009182", &token).await.json();
+    let id = listed["calls"][0]["callee_id"].as_str().unwrap().to_owned();
+    let last = async || rig.access_log().await.last().unwrap().what.as_str().to_owned();
+    for (task, status) in [("157_0000_9182", 200), ("15700009182", 404)] {
+        assert_eq!(rig.get(&format!("/api/tasks/alicom/{task}"), &token).await.status, status, "{task}");
+        assert_eq!(last().await, format!("tasks callee_id={id}"), "{task}");
+    }
+    let before = rig.access_log().await.len();
+    assert_eq!(rig.get("/api/tasks/alicom/none", &token).await.status, 404);
+    assert_eq!(rig.access_log().await.len(), before, "nothing was looked for that anybody has");
     rig.stack.stop().await.unwrap();
 }
 
@@ -210,5 +269,30 @@ async fn who_looked_at_a_call_is_told_even_after_it_was_erased() {
         (Some("call"), 1)
     );
     assert!(log["access"][0]["actor"].as_str().unwrap().starts_with("person:"));
+    rig.stack.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_a_call_that_never_was_nobody_can_have_looked() {
+    let rig = Rig::new().await;
+    rig.push("alicom-call-report", &report(&format!("to-{NUMBER}"), "2025-06-01 11:00:00")).await;
+    let (auditor, whole) = (rig.machine("operations.read").await, rig.machine(ALL).await);
+    let access = |id: &str| format!("/api/calls/alicom/{id}/access");
+    let none = rig.get(&access("never"), &auditor).await;
+    assert_eq!(
+        (none.status, none.json()["type"].as_str()),
+        (404, Some("urn:callvault:problem:no-such-call"))
+    );
+    let unseen = rig.get(&access("1000~5E7"), &auditor).await;
+    assert_eq!((unseen.status, &unseen.json()["access"]), (200, &Value::Array(Vec::new())));
+    // An id that tells a number can't be tried here either, whether anybody has looked or not.
+    for _ in 0..2 {
+        for (id, status) in [(format!("to-{NUMBER}"), 200), (format!("to-{}", NUMBER.replace('2', "3")), 404)]
+        {
+            assert_eq!(rig.get(&access(&id), &auditor).await.status, 404, "{id}");
+            assert_eq!(rig.get(&access(&id), &whole).await.status, status, "{id}");
+        }
+        assert_eq!(rig.get(&format!("/api/calls/alicom/to-{NUMBER}"), &whole).await.status, 200);
+    }
     rig.stack.stop().await.unwrap();
 }

@@ -48,9 +48,23 @@ async fn a_form_that_no_page_of_ours_has_sent_does_nothing() {
         browser.headers.clear();
         // Nobody is signed in: the way there, and nothing done.
         let shown = Browser::new(&rig).post(form, &[("form", &own)]).await;
-        assert_eq!(shown.status, 303, "{form}");
-        assert!(shown.location().starts_with("/login?to=%2F"), "{form}");
+        assert_eq!(
+            (shown.status, shown.location()),
+            (401, ""),
+            "{form}: a browser follows no redirect to elsewhere from a form"
+        );
+        shown.has("what you sent is not saved").has("href=\"/login?to=%2F").lacks(NUMBER);
     }
+    // One comes back to the page on which the form stands, with its filters; and to no other console.
+    for (here, back) in [
+        ("/calls/alicom/1000~5E7?task=task-1", "%2Fcalls%2Falicom%2F1000%7E5E7%3Ftask%3Dtask-1"),
+        ("//evil.example", "%2F"),
+    ] {
+        let shown = Browser::new(&rig).post(FORMS[0], &[("here", here)]).await;
+        shown.has(&format!("href=\"/login?to={back}\""));
+    }
+    // The language is chosen on the page that tells so, too: it is that of the form.
+    browser.post(FORMS[0], &[]).await.has("name=\"here\" value=\"/calls/alicom/1000~5E7\"");
     let table = rig.stack.store().table();
     assert!(table.query(&keys::review_pk(&key(Provider::Alicom, "1000^7"))).await.unwrap().is_empty());
     assert!(rig.access_log().await.iter().all(|entry| entry.what.as_str() == "call"));
@@ -111,6 +125,52 @@ async fn a_review_is_kept_beside_the_call_and_goes_with_it() {
     assert!(table.query(&keys::review_pk(&of_call)).await.unwrap().is_empty(), "nothing comes back");
 }
 
+/// Somebody has a call open twice, or two people have it: what one page says nothing new of is kept as the other has said it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_older_takes_back_nothing_that_it_did_not_change() {
+    let rig = Rig::new().await;
+    let mut browser = Browser::of(&rig, MASKED).await;
+    let review = format!("{CALL}/review");
+    let kept = async || {
+        let items = rig.stack.store().table().query(&keys::review_pk(&key(Provider::Alicom, "1000^7"))).await;
+        let item = items.unwrap().remove(0);
+        ["verdict", "note"]
+            .map(|name| item.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned())
+    };
+    // Both pages were opened before anything was said.
+    let blank = [("verdict_was", ""), ("note_was", "")];
+    for (said, expected) in [
+        ([("verdict", "good"), ("note", "said first\r\ntwice")], ["good", "said first\ntwice"]),
+        ([("verdict", "bad"), ("note", "")], ["bad", "said first\ntwice"]),
+        ([("verdict", ""), ("note", "said last")], ["bad", "said last"]),
+    ] {
+        let fields = [&blank[..], &said].concat();
+        assert_eq!(browser.submit(CALL, &review, &fields).await.status, 303);
+        assert_eq!(kept().await, expected, "{said:?}");
+    }
+    // Of what a page shows, all may be taken back.
+    browser
+        .get(CALL)
+        .await
+        .has("name=\"note_was\" value=\"said last\"")
+        .has("name=\"verdict_was\" value=\"bad\"");
+    let emptied = [("verdict_was", "bad"), ("note_was", "said last"), ("verdict", "good"), ("note", "")];
+    browser.submit(CALL, &review, &emptied).await;
+    assert_eq!(kept().await, ["good", ""]);
+    // A verdict that stands can be taken back; where none stands there is nothing to take.
+    browser.get(CALL).await.has("value=\"none\"");
+    let taken = [("verdict_was", "good"), ("note_was", ""), ("verdict", "none"), ("note", "")];
+    browser.submit(CALL, &review, &taken).await;
+    assert_eq!(kept().await, ["", ""]);
+    browser.get(CALL).await.lacks("value=\"none\"").has("Heard by");
+    let given = [("verdict_was", ""), ("note_was", ""), ("verdict", "good"), ("note", "")];
+    browser.submit(CALL, &review, &given).await;
+    // A page that shows another verdict than there is by now, and leaves it so, says nothing of it.
+    let old = [("verdict_was", "bad"), ("note_was", ""), ("verdict", "bad"), ("note", "")];
+    browser.submit(CALL, &review, &old).await;
+    assert_eq!(kept().await, ["good", ""]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_call_is_the_next_that_nobody_has_heard() {
     let rig = Rig::empty().await;
@@ -133,7 +193,7 @@ async fn the_next_call_is_the_next_that_nobody_has_heard() {
     let page = browser.get(&at).await.text;
     let skip = page.split("href=\"").find(|part| part.starts_with("/calls/next")).unwrap();
     let skip = skip.split('"').next().unwrap().replace("&amp;", "&");
-    browser.get(&skip).await.has("Every call of this filter has been heard");
+    browser.get(&skip).await.has("No call of this filter is left to hear");
     browser.get("/calls?task=task-1&reviewed=false").await.has("/calls/alicom/a?").lacks("/calls/alicom/b?");
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use shared::model::Provider;
+use shared::record::keys;
 
 use crate::browser::Browser;
 use crate::rig::{ALL, MASKED, NUMBER, Rig, key, report};
@@ -61,7 +62,9 @@ async fn whoever_may_see_numbers_gets_to_such_a_call_by_an_address_that_tells_no
     lead.submit_and_see(&task, &format!("{}/name", task), &[("name", "Six of them")])
         .await
         .has("Six of them");
-    lead.get("/calls?day=2025-06-01").await.has("Six of them");
+    let list = lead.get("/calls?day=2025-06-01").await;
+    // Tasks are offered to choose from by name, but for one that tells a number.
+    list.has("Six of them").has("<option value=\"task-1\">").lacks("\">Six of them</option>");
     // A call that nobody has heard is found by going on, too.
     let unheard = lead.get("/calls/next?day=2025-06-01").await;
     assert_eq!(unheard.status, 303);
@@ -123,5 +126,36 @@ async fn whoever_may_not_see_numbers_is_told_why_such_a_call_has_no_link() {
         let shown = reviewer.get(sealed).await;
         assert_eq!(shown.status, 404, "{sealed}");
         shown.lacks(NUMBER);
+    }
+}
+
+/// A task whose id tells its callee's number by that call alone: by itself it is an id as any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn to_name_a_task_tells_nobody_whether_there_is_one_with_a_number_for_its_id() {
+    let rig = Rig::empty().await;
+    for (at, callee, task) in [(0, "55501421", "55501421"), (1, NUMBER, NUMBER)] {
+        let mut one = report(&format!("100{at}"), "2025-06-01 10:00:00");
+        (one[0]["callee"], one[0]["taskId"]) = (json!(callee), json!(task));
+        rig.push("alicom-call-report", &one).await;
+    }
+    let mut reviewer = Browser::of(&rig, MASKED).await;
+    let mut lead = Browser::of(&rig, ALL).await;
+    for [there, not] in [["55501421", "55501431"], [NUMBER, "13700009183"]] {
+        let mut told = Vec::new();
+        for task in [there, not] {
+            let path = format!("/tasks/alicom/{task}/name");
+            let shown = reviewer.submit("/calls", &path, &[("name", "x")]).await;
+            assert_eq!((shown.status, shown.location()), (404, ""), "{task}");
+            // But for the page's own address, and that each page's forms carry other letters.
+            told.push(shown.text.replace(&shown.form_token(), "").replace(task, ""));
+        }
+        assert_eq!(told[0], told[1], "{there}");
+        let named = rig.stack.store().table().query(&keys::task_name_pk(Provider::Alicom, there)).await;
+        assert!(named.unwrap().is_empty(), "{there}");
+        // Whoever may see numbers names it, and is led to an address that tells none.
+        let shown = lead.submit("/calls", &format!("/tasks/alicom/{there}/name"), &[("name", "x")]).await;
+        assert_eq!(shown.status, 303, "{there}");
+        assert!(shown.location().starts_with("/tasks/alicom/~~"), "{there}: {}", shown.location());
+        assert_eq!(lead.get(shown.location()).await.status, 200);
     }
 }

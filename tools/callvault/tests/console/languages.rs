@@ -115,7 +115,12 @@ async fn the_language_and_the_zone_that_somebody_chose_are_kept() {
         .submit("/calls?day=2025-06-01", "/choices", &[("language", "zh"), ("zone", "Asia/Jakarta")])
         .await;
     assert_eq!((shown.status, shown.location()), (303, "/calls?day=2025-06-01"));
-    browser.get(call).await.has("2025-06-01 09:00:00").has("显示时区：Asia/Jakarta (UTC+7:00)");
+    browser
+        .get(call)
+        .await
+        .has("2025-06-01 09:00:00")
+        .has("显示时区：Asia/Jakarta (UTC+7:00)")
+        .has("<option value=\"Asia/Jakarta\" selected>雅加达</option>");
     // A page's own zone goes before it; what is none, nowhere.
     browser.get("/calls?day=2025-06-01&zone=UTC").await.has("06-01 02:00<span");
     browser.submit("/calls", "/choices", &[("zone", "Mars/Olympus"), ("here", "//evil.example")]).await;

@@ -8,12 +8,14 @@
 mod rig;
 
 mod browser;
+mod filters;
 mod forms;
 mod going_back;
 mod hostile;
 mod ids;
 mod languages;
 mod methods;
+mod operations;
 mod permissions;
 mod sign_in;
 mod states;

@@ -43,11 +43,12 @@ async fn what_is_wrong_with_a_filter_is_named() {
     let mut browser = Browser::of(&rig, ALL).await;
     for (query, words) in [
         ("limit=x", "<code>limit</code>"),
-        ("day=yesterday", "<strong>Day</strong> <code>day</code>"),
+        ("day=yesterday", "This value is not understood: <strong>Day</strong><"),
         ("days=1", "There is no such filter here: <code>days</code>"),
         ("=1", "a filter without a name"),
         ("%00=1", "a filter without a name"),
-        ("reviewed=maybe", "<strong>Reviewed</strong> <code>reviewed</code>"),
+        ("reviewed=maybe", "<strong>Reviewed</strong><"),
+        ("hangup_by=me", "<strong>Ended by</strong> <code>hangup_by</code>"),
         ("limit=1&limit=1", "This filter stands there twice:"),
         ("task=%ff", "The address of this page can't be read"),
     ] {
@@ -55,4 +56,16 @@ async fn what_is_wrong_with_a_filter_is_named() {
         assert_eq!(shown.status, 400, "{query}");
         shown.has(words);
     }
+    // Files and the other pages take what they know, and no more.
+    for (page, name) in [
+        ("/calls.csv?limit=x", "limit"),
+        ("/calls.xlsx?numbers=maybe", "numbers"),
+        ("/operations?day=2025-06-01", "day"),
+        ("/tasks/alicom/1?page=2", "page"),
+    ] {
+        let shown = browser.get(page).await;
+        assert_eq!(shown.status, 400, "{page}");
+        shown.has(&format!("<code>{name}</code>"));
+    }
+    browser.get("/tasks/alicom/~").await.has("There is no call of such a task");
 }

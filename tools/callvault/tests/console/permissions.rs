@@ -31,6 +31,9 @@ async fn a_page_takes_its_permission_and_no_other() {
             assert!(is_let || shown.status == 403, "{own:?} at {page}: {}", shown.status);
         }
     }
+    // What is found by a number is calls all the same, and so is what a form is about.
+    let mut browser = Browser::of(&rig, "calls.pii calls.review").await;
+    assert_eq!(browser.get("/calls/found").await.status, 403);
     // Whoever may nothing is told so.
     let mut browser = Browser::of(&rig, "").await;
     browser.get("/").await.has("may see nothing yet");
@@ -50,6 +53,9 @@ async fn nobody_sees_anything_before_signing_in_and_comes_back_to_where_they_wer
         }
         shown.lacks(NUMBER);
     }
+    // A file, too: whoever asks for one sits before a browser.
+    let file = nobody.get("/calls.xlsx?day=2025-06-01").await;
+    assert_eq!((file.status, file.location()), (303, "/login?to=%2Fcalls.xlsx%3Fday%3D2025-06-01"));
     assert_eq!(nobody.get("/nowhere").await.status, 404);
     let page = nobody.get("/signed-out").await;
     assert_eq!(page.status, 200);

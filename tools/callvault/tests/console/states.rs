@@ -40,7 +40,7 @@ async fn what_is_not_there_is_told_in_words() {
         ("/operations", "Nothing is wrong with archiving"),
         ("/operations", "No recording waits"),
         ("/operations", "Nothing was rejected"),
-        ("/calls/next?day=2020-01-01", "Every call of this filter has been heard"),
+        ("/calls/next?day=2020-01-01", "No call of this filter is left to hear"),
     ] {
         browser.get(page).await.has(words);
     }
@@ -130,6 +130,8 @@ async fn a_recording_tells_in_each_state_what_became_of_it() {
         browser.headers.clear();
         let shown = browser.get(call).await;
         shown.has(words).has(reason).lacks("<audio");
+        // Once, not once more beside it.
+        assert_eq!(shown.text.matches("class=\"state\"").count(), 1, "{reason}");
         assert_eq!(shown.text.contains("the platform's own words"), reason == OWN, "{reason}");
         let shown = browser.get(&format!("{call}/recordings/main")).await;
         assert_eq!(shown.status, 404);
@@ -143,7 +145,7 @@ async fn a_recording_tells_in_each_state_what_became_of_it() {
     browser.get(call).await.has("Full recording").has("a&lt;b").has("data-do=\"slot\"");
     // Who may not listen is told so.
     let mut reader = Browser::of(&rig, "calls.read").await;
-    reader.get(call).await.has("recordings.listen").lacks("<audio");
+    reader.get(call).await.has("recordings.listen").has("Full recording").lacks("<audio").lacks("download");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,6 +163,8 @@ async fn twenty_thousand_turns_are_one_page() {
     let shown = browser.get("/calls/ai-voice/long").await;
     assert_eq!(shown.status, 200);
     assert_eq!(shown.text.matches("<li class=\"").count(), 20_000);
+    // Without a recording no turn leads to its second.
+    shown.has(">5:33:19<").has("20,000 turns").lacks("href=\"#t=");
     assert!(shown.text.len() < 5_000_000, "{}", shown.text.len());
     // As it is sent.
     browser.headers = vec![("accept-encoding", "gzip".to_owned())];
@@ -200,7 +204,10 @@ async fn a_page_is_also_json_and_a_table_also_a_file() {
     {
         let shown = browser.get(page).await;
         assert_eq!(shown.status, 302, "{page}: {}", shown.text);
-        let file = crate::rig::follow(shown.location()).await.text();
+        let file = crate::rig::follow(shown.location()).await;
+        let name = if numbers { "calls-with-numbers.csv" } else { "calls.csv" };
+        assert_eq!(file.header("content-disposition"), format!("attachment; filename=\"{name}\""));
+        let file = file.text();
         assert!(file.contains("呼叫时间（Asia/Shanghai）") && file.contains("2025-06-01 10:00:00"), "{file}");
         // As the page has it, not as programs do.
         assert!(file.contains(",已接通,客户,") && !file.contains("answered"), "{file}");
@@ -208,4 +215,28 @@ async fn a_page_is_also_json_and_a_table_also_a_file() {
     }
     let mut reviewer = Browser::of(&rig, MASKED).await;
     assert_eq!(reviewer.get("/calls.csv?day=2025-06-01&numbers=true").await.status, 403);
+}
+
+/// What people think of calls is in the files of whoever may review them, and in nobody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_have_the_verdict_and_the_note_for_whoever_reviews() {
+    let rig = Rig::new().await;
+    let mut reviewer = Browser::of(&rig, MASKED).await;
+    let call = "/calls/alicom/1000~5E7";
+    let fields = [("verdict", "bad"), ("note", "=1+1 call 13700009182")];
+    assert_eq!(reviewer.submit(call, &format!("{call}/review"), &fields).await.status, 303);
+    for (language, heading, verdict) in [("en", "Verdict", "bad"), ("zh-CN", "质检结论", "不合格")] {
+        reviewer.headers = vec![("accept-language", language.to_owned())];
+        let shown = reviewer.get("/calls.csv?day=2025-06-01").await;
+        let file = crate::rig::follow(shown.location()).await.text();
+        let mut rows = csv::Reader::from_reader(file.trim_start_matches('\u{feff}').as_bytes());
+        let place = rows.headers().unwrap().iter().position(|name| name == heading).unwrap();
+        let row = rows.records().next().unwrap().unwrap();
+        assert_eq!((&row[place], &row[place + 1]), (verdict, "'=1+1 call ***********"), "{file}");
+        assert!(row.iter().any(|cell| cell == "somebody"), "{file}");
+    }
+    let mut reader = Browser::of(&rig, "calls.read").await;
+    let shown = reader.get("/calls.csv?day=2025-06-01").await;
+    let file = crate::rig::follow(shown.location()).await.text();
+    assert!(!file.contains("Verdict") && !file.contains("=1+1"), "{file}");
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use catalog::PUSH_FUNCTIONS;
 use http::{HeaderMap, StatusCode};
 use local_stack::{Options, Stack};
+use runtime::clock;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
@@ -374,9 +375,13 @@ async fn what_changed_is_told_again_with_the_ids_that_it_had() {
         operate(&["events", "resend", "--since", "2099-06-01T00:00:00Z", "--until", "2099-06-02T00:00:00Z"])
             .contains(": 0")
     );
-    // Without the key of callees' ids, ids of corrections differ: whoever has it told again has to know.
+    // The whole of today is up to its end, and not to its first hour's.
+    let today = &clock::now().to_text()[..10];
+    let of_today = operate(&["events", "resend", "--since", "2025-06-01", "--until", today, "--dry-run"]);
+    assert!(of_today.contains(": 2"), "{of_today}");
+    // Whoever names no key of callees' ids has the stack's own, on this machine.
     let said = operate_by(None, &["events", "resend", "--since", "2025-06-01T00:00:00Z", "--dry-run"]);
-    assert!(said.contains(": 2\ncallvault: no CALLEE_ID_SECRET_ARN and no CALLEE_ID_KEY is set"), "{said}");
+    assert!(said.contains(": 2") && !said.contains("CALLEE_ID_KEY"), "{said}");
     let said = operate(&["events", "test"]);
     assert_eq!(said, "put 9 events on the bus, one of each type\n");
     let all = operate(&["events", "--follow", "--from-start", "--count", "13", "--bus", &endpoint]);

@@ -88,6 +88,25 @@ async fn calls_are_exported_in_order_of_time_and_the_same_each_time() {
     assert_eq!(later[1..], vcons[1..]);
 }
 
+/// A platform's clock may be ahead: its calls are exported all the same, and none is left out silently.
+#[tokio::test]
+async fn calls_of_days_to_come_are_exported_too() {
+    let served = Served::start_with(&["--memory", "--no-schedule"], &[]);
+    let now = runtime::clock::now();
+    for days in [0, 2, 40] {
+        let at = now.plus_seconds(days * 86_400).to_text();
+        let report = json!([{"callId": days.to_string(), "taskId": "t", "callee": "13900000001", "originateTime": at}]);
+        push(&served, "alicom-call-report", &report.to_string()).await;
+    }
+    let yesterday = now.plus_seconds(-86_400).date();
+    let (succeeded, said, vcons) = exported(&served, &["--since", &yesterday]);
+    assert!(succeeded && said.ends_with("exported 3, gone meanwhile 0, failed 0\n"), "{said}");
+    let ids: Vec<_> = vcons.iter().map(|vcon| fact(vcon, "call_id")).collect();
+    assert_eq!(ids, ["0", "2", "40"]);
+    let (succeeded, said, _) = exported(&served, &["--since", &yesterday, "--until", &now.date()]);
+    assert!(succeeded && said.ends_with("exported 1, gone meanwhile 0, failed 0\n"), "{said}");
+}
+
 #[tokio::test]
 async fn an_export_is_of_the_calls_of_a_time() {
     let served = served().await;
@@ -97,6 +116,10 @@ async fn an_export_is_of_the_calls_of_a_time() {
         (vec!["--since", "2025-05-22T04:29:20Z", "--until", TIMES[1]], &TIMES[..1]),
         (vec!["--since", "2025-08-07T23:00:00Z", "--until", "2025-08-08T02:00:00Z"], &TIMES[1..2]),
         (vec!["--until", TIMES[2]], &TIMES[..2]),
+        // A day is the whole day, an hour the whole hour.
+        (vec!["--since", "2025-05-22", "--until", &TIMES[0][..10]], &TIMES[..1]),
+        (vec!["--since", &TIMES[1][..10], "--until", &TIMES[1][..10]], &TIMES[1..2]),
+        (vec!["--until", &TIMES[1][..13]], &TIMES[..2]),
         (vec!["--since", "2026-03-27T00:00:00Z", "--until", "2026-04-01T00:00:00Z"], &[]),
     ] {
         let (succeeded, said, vcons) = exported(&served, &arguments);
@@ -113,8 +136,8 @@ async fn an_export_is_of_the_calls_of_a_time() {
     for (arguments, complaint) in [
         (&["export", "--since", TIMES[0]][..], "--vcon"),
         (&["export", "--vcon", "--pushes"], "--numbers"),
-        (&["export", "--vcon", "--since", TIMES[1], "--until", TIMES[0]], "--until is not after --since"),
-        (&["export", "--vcon", "--since", "yesterday"], "not a time"),
+        (&["export", "--vcon", "--since", TIMES[1], "--until", TIMES[0]], "--since is not before --until"),
+        (&["export", "--vcon", "--since", "yesterday"], "neither a day (2025-06-01)"),
         (&["export", "--vcon", "--api-url", "http://calls.example.com"], "not an https URL"),
     ] {
         let (succeeded, said) = served.operate(arguments);

@@ -22,6 +22,9 @@ use tokio::net::TcpListener;
 /// Longer than the functions wait for an attempt.
 const LATE: Duration = Duration::from_millis(900);
 
+/// Longer than a push waits for what it could do without, and shorter than an attempt may take.
+const SLOW: Duration = Duration::from_millis(230);
+
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -37,6 +40,9 @@ pub(crate) enum Fault {
     Throttled,
     /// It is handed on, and its answer too, when nobody waits for it any more.
     Late,
+    /// Nothing: neither is it handed on, nor answered.
+    #[allow(dead_code, reason = "it is the readers' tests that make it")]
+    Silent,
     /// The connection is cut in the middle of the answer, before anything was written.
     CutBefore,
     /// The connection is cut in the middle of the answer, though it was written.
@@ -66,6 +72,8 @@ struct Proxy {
     target: String,
     plan: Box<Plan>,
     writes: AtomicU64,
+    /// How long each read takes.
+    reads_take: Duration,
     requests: Arc<AtomicU64>,
     client: Client<HttpConnector, Full<Bytes>>,
     error: fn(StatusCode, &str) -> Response,
@@ -78,7 +86,17 @@ impl FaultyDynamoDb {
         plan: impl Fn(u64, &str) -> Fault + Send + Sync + 'static,
     ) -> Self {
         let requests = Arc::default();
-        let (endpoint, server) = serve(target, Box::new(plan), dynamodb_error, Arc::clone(&requests)).await;
+        let (endpoint, server) =
+            serve(target, Box::new(plan), dynamodb_error, (Arc::clone(&requests), Duration::ZERO)).await;
+        Self { endpoint, requests, server }
+    }
+
+    /// Stands before `target`, and is slow to read.
+    #[allow(dead_code, reason = "it is the pushes' tests that need it")]
+    pub(crate) async fn slow_to_read(target: &str) -> Self {
+        let requests = Arc::default();
+        let plan = Box::new(|_, _: &str| Fault::None);
+        let (endpoint, server) = serve(target, plan, dynamodb_error, (Arc::clone(&requests), SLOW)).await;
         Self { endpoint, requests, server }
     }
 
@@ -94,7 +112,7 @@ impl FaultyS3 {
         target: &str,
         plan: impl Fn(u64, &str) -> Fault + Send + Sync + 'static,
     ) -> Self {
-        let (endpoint, server) = serve(target, Box::new(plan), s3_error, Arc::default()).await;
+        let (endpoint, server) = serve(target, Box::new(plan), s3_error, Default::default()).await;
         Self { endpoint, server }
     }
 }
@@ -115,7 +133,7 @@ async fn serve(
     target: &str,
     plan: Box<Plan>,
     error: fn(StatusCode, &str) -> Response,
-    requests: Arc<AtomicU64>,
+    (requests, reads_take): (Arc<AtomicU64>, Duration),
 ) -> (String, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -123,6 +141,7 @@ async fn serve(
         target: target.to_owned(),
         plan,
         writes: AtomicU64::new(0),
+        reads_take,
         requests,
         client: Client::builder(TokioExecutor::new()).build_http(),
         error,
@@ -144,6 +163,9 @@ async fn answer(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
         true => (proxy.plan)(proxy.writes.fetch_add(1, Ordering::SeqCst), operation),
         false => Fault::None,
     };
+    if !is_write {
+        tokio::time::sleep(proxy.reads_take).await;
+    }
     if operation != "BatchWriteItem" && matches!(fault, Fault::HalfUnprocessed | Fault::Unprocessed) {
         fault = Fault::None;
     }
@@ -161,6 +183,7 @@ async fn answer(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
             return (proxy.error)(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException");
         }
         Fault::CutBefore => return cut(),
+        Fault::Silent => return std::future::pending().await,
         Fault::Late => {
             // It arrives, whether its sender still waits or not.
             let forwarding = tokio::spawn(async move {

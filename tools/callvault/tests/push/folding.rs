@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use catalog::stored_type;
 use futures_util::future::join_all;
@@ -473,6 +474,26 @@ async fn no_item_names_an_object_that_is_not_there_whichever_write_fails() {
     assert_eq!(extra(&call).as_array().map(Vec::len), Some(2), "{call:?}");
 }
 
+/// An attempt that could store the verbatim push and no more, a correction, and the first one again while the table is slow: that one's place
+/// is before the correction all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_again_after_a_correction_does_not_undo_it_where_the_table_is_slow_to_read() {
+    let stack = stack().await;
+    let [dynamodb, s3] = [&stack.stores().dynamodb_endpoint, &stack.stores().s3_endpoint]
+        .map(|endpoint| endpoint.clone().unwrap());
+    let lasted = |seconds: u64| json!([{"callId": "again", "duration": seconds}]).to_string();
+    let quick = receiver(&stack, &dynamodb, &s3);
+    assert_eq!(push(&quick, REPORT, &lasted(10)).await, 200);
+    let key = call(Provider::Alicom, "again");
+    let table = stack.store().table();
+    table.delete(&keys::call_pk(&key), keys::CALL).await.unwrap();
+    assert_eq!(push(&quick, REPORT, &lasted(20)).await, 200);
+    let slow = FaultyDynamoDb::slow_to_read(&dynamodb).await;
+    assert_eq!(push(&receiver(&stack, &slow.endpoint, &s3), REPORT, &lasted(10)).await, 200);
+    let known = async || table.get(&keys::call_pk(&key), keys::CALL).await.unwrap().unwrap();
+    assert_eq!(known().await["duration_s"], 20);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_leaves_the_push_and_its_first_receipt_as_they_are() {
     let stack = stack().await;
@@ -606,4 +627,42 @@ async fn forty_pushes_for_one_call_at_once_are_all_stored_in_a_bounded_number_of
     let extra: usize =
         call["extra"].as_object().unwrap().values().map(|extra| extra.as_object().map_or(0, Map::len)).sum();
     assert!(extra >= AT_ONCE, "{call:?}");
+}
+
+/// How often the same push is delivered at once, and how many times that is tried: chance decides which delivery is merged when.
+const DELIVERIES: i64 = 6;
+const ROUNDS: usize = 60;
+
+/// A sender that lost patience sends again what is still being stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_at_once_agree_on_the_first_receipt() {
+    let stack = stack().await;
+    let endpoint = stack.stores().dynamodb_endpoint.clone().unwrap();
+    let receivers: Vec<_> = (0..DELIVERIES).map(|_| for_operator(&stack, &endpoint)).collect();
+    let push = stored_type(REPORT).unwrap();
+    for round in 0..ROUNDS {
+        let id = format!("at once {round}");
+        let body = json!([{"callId": id, "duration": 5}]).to_string();
+        let first = clock::now();
+        let mut order: Vec<_> = receivers.iter().zip(0..).collect();
+        fastrand::shuffle(&mut order);
+        let deliveries = order.into_iter().map(|(receiver, number)| {
+            let (body, received_at) = (body.clone(), first.plus_seconds(number));
+            async move {
+                tokio::time::sleep(Duration::from_millis(fastrand::u64(0..6))).await;
+                receiver.receive_again(&push, body.as_bytes(), received_at).await
+            }
+        });
+        let answers = join_all(deliveries).await;
+        assert!(
+            answers.iter().all(|answer| matches!(answer, Answer::Kept { rejected: 0, .. })),
+            "{answers:?}"
+        );
+        let items = items(&stack, &id).await;
+        let of = |prefix: &str| {
+            items.iter().find(|item| item["sk"].as_str().unwrap().starts_with(prefix)).unwrap()
+        };
+        assert_eq!(of("call")["first_received_at"], first.to_string(), "round {round}");
+        assert_eq!(of("push#")["received_at"], first.to_string(), "round {round}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use catalog::PUSH_FUNCTIONS;
 use flate2::Compression;
@@ -417,4 +417,40 @@ async fn the_sha512_of_older_recordings_is_added_once_and_only_to_what_is_still_
     let digests = store.bucket().digests(&whole).await.unwrap();
     assert!(!store.table().add_sha512(&gone, &digests).await.unwrap());
     assert_eq!(store.table().get(&damaged, &sk).await.unwrap(), None);
+}
+
+/// Runs a command whose output, or complaints, nobody reads. Its exit code.
+fn unheard(served: &Served, arguments: &[&str], deaf: fn(&mut std::process::Child)) -> Option<i32> {
+    let mut child = served.operator(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    deaf(&mut child);
+    child.wait_with_output().unwrap().status.code()
+}
+
+/// Whoever reads what is told may go: `… | head`. What was not told is not well, and nothing panics.
+#[tokio::test]
+async fn a_reader_that_goes_makes_no_command_panic_or_say_that_all_is_well() {
+    let served = Served::start(&["--memory"]);
+    let report = json!([{"callId": "1", "taskId": "t", "callee": "13712345678", "originateTime": "2025-06-01 10:00:00"}]);
+    let url = format!("{}/push/alicom-call-report/canary-token", served.url);
+    assert_eq!(post(&url, report.to_string()).await.0, 200);
+    let commands: [&[&str]; 11] = [
+        &["redrive", "--dry-run"],
+        &["replay", "--dry-run"],
+        &["erase", "--callee", "13712345678", "--dry-run"],
+        &["doctor"],
+        &["archive", "--lost", "--dry-run"],
+        &["backfill-hashes", "--dry-run"],
+        &["analytics", "verify", "--since", "2025-06-01T02", "--until", "2025-06-01T02"],
+        &["export", "--vcon"],
+        &["calls", "list", "--day", "2025-06-01"],
+        &["calls", "show", "alicom/1"],
+        &["token"],
+    ];
+    for command in commands {
+        let code = unheard(&served, command, |child| drop(child.stdout.take()));
+        assert_eq!(code, Some(141), "{command:?}, as a shell tells of SIGPIPE");
+    }
+    // What it fails by can't be told either.
+    let deaf = |child: &mut std::process::Child| drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(unheard(&served, &["calls", "show", "alicom/2"], deaf), Some(1));
 }

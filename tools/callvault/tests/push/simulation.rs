@@ -93,6 +93,31 @@ async fn a_simulation_finds_everything_as_it_should_be_on_a_sound_stack() {
     );
 }
 
+/// At whatever ports the stack is: it tells where its own simulator is, which is where it may fetch recordings from.
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_are_at_the_simulator_of_the_stack_unless_another_place_is_named() {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let served = Served::start(&["--memory", "--no-schedule"]);
+    let (succeeded, said) = served.operate(&[
+        "simulate",
+        "--token",
+        TOKEN,
+        "--to",
+        &served.url,
+        "--calls",
+        "30",
+        "--rate",
+        "12",
+        "--time-scale",
+        "0.01",
+        "--verify",
+    ]);
+    assert!(succeeded && said.contains("looked at 30 calls: "), "{said}");
+    let items = all_items_in(&served.store()).await;
+    let archived = items.iter().filter(|item| item.get("state").is_some_and(|state| state == "archived"));
+    assert!(archived.count() > 5, "{said}");
+}
+
 #[test]
 fn whoever_hangs_up_is_reported_as_given_up_and_is_no_error() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

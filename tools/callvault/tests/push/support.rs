@@ -221,16 +221,22 @@ impl Served {
         (code == Some(0), said)
     }
 
-    /// Runs an operator's command on its stores, and gives back its exit code, and what it said.
-    pub(crate) fn operate_with_code(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_callvault"))
+    /// An operator's command on its stores.
+    pub(crate) fn operator(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callvault"));
+        command
             .args(arguments)
             .env("TABLE_NAME", "callvault")
             .env("BUCKET_NAME", "callvault")
+            .env("ANALYTICS_BUCKET_NAME", "callvault-analytics")
             .env("DYNAMODB_ENDPOINT", &self.dynamodb)
-            .env("S3_ENDPOINT", &self.s3)
-            .output()
-            .unwrap();
+            .env("S3_ENDPOINT", &self.s3);
+        command
+    }
+
+    /// Runs an operator's command on its stores, and gives back its exit code, and what it said.
+    pub(crate) fn operate_with_code(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = self.operator(arguments).output().unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         // A simulation tells what differs of the calls that it made up, and who asks for numbers is shown them.
         if arguments[0] != "simulate" && !arguments.contains(&"--numbers") {

@@ -9,7 +9,7 @@ use runtime::store::Store;
 use runtime::store::reading::{CallPage, MAX_PAGE_BYTES};
 use serde_json::{Value, json};
 use shared::model::{HangupBy, Instant, Outcome, Provider};
-use shared::reading::{CallFilter, CalleeSearch, Zone};
+use shared::reading::{CallFilter, CalleeSearch, Ties, Zone};
 use shared::record::item::Item;
 
 use crate::index::Lagging;
@@ -56,7 +56,7 @@ async fn push_calls(stack: &Stack, count: usize) {
 }
 
 async fn page(store: &Store, filter: &CallFilter, limit: usize) -> CallPage {
-    store.list_calls(filter, None, limit, &callee_id).await.unwrap()
+    store.list_calls(filter, None, limit, &callee_id, &Ties::by_key()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,9 +81,11 @@ async fn a_page_of_fifty_by_day_takes_three_rounds_and_few_units() {
         loop {
             let _ = meter.take();
             let _ = lagging.take_requests();
-            let found = billed.list_calls(&filter, cursor.as_ref(), 50, &callee_id).await.unwrap();
+            let found =
+                billed.list_calls(&filter, cursor.as_ref(), 50, &callee_id, &Ties::by_key()).await.unwrap();
             let bill = meter.take();
-            let same = timed.list_calls(&filter, cursor.as_ref(), 50, &callee_id).await.unwrap();
+            let same =
+                timed.list_calls(&filter, cursor.as_ref(), 50, &callee_id, &Ties::by_key()).await.unwrap();
             let (requests, rounds) = lagging.take_requests();
             assert_eq!(same, found);
             assert!(bill.read() <= max_units, "{zone}: {} units, {requests} requests", bill.read());
@@ -208,7 +210,11 @@ async fn a_page_ends_at_four_megabytes() {
     let filter = CallFilter { days: "2025-06-01".parse().ok(), ..CallFilter::default() };
     let (mut found, mut cursor, mut sizes) = (Vec::new(), None, Vec::new());
     loop {
-        let page = stack.store().list_calls(&filter, cursor.as_ref(), 1_000, &callee_id).await.unwrap();
+        let page = stack
+            .store()
+            .list_calls(&filter, cursor.as_ref(), 1_000, &callee_id, &Ties::by_key())
+            .await
+            .unwrap();
         sizes.push(page.calls.len());
         assert!(page.calls.len() * 100_000 <= MAX_PAGE_BYTES);
         found.extend(

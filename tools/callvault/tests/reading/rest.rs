@@ -10,7 +10,7 @@ use local_stack::Stack;
 use runtime::store::reading::{Bodies, WaitingPage};
 use serde_json::{Value, json};
 use shared::model::{CallId, CallKey, Instant, Provider, Recording, RecordingSource, RecordingState};
-use shared::reading::{Cursor, Zone};
+use shared::reading::{Cursor, Ties, Zone};
 use shared::record::item::{self, Item};
 use shared::record::keys;
 use shared::record::tombstone::tombstone;
@@ -159,10 +159,11 @@ async fn recordings_that_wait_are_listed_by_their_expiry_and_those_that_were_los
     archived.state = RecordingState::Archived;
     put("archived".to_owned(), archived, Some(first)).await;
 
+    let ties = Ties::under(b"a key that nobody else has");
     let walk = async |state: RecordingState, limit: usize| {
         let (mut found, mut cursor) = (Vec::new(), None::<Cursor>);
         loop {
-            let page = store.waiting_recordings(state, cursor.as_ref(), limit).await.unwrap();
+            let page = store.waiting_recordings(state, cursor.as_ref(), limit, &ties).await.unwrap();
             assert!(page.recordings.len() <= limit && page.unreadable == 0);
             found.extend(page.recordings);
             let Some(next) = page.next else { break };
@@ -176,6 +177,11 @@ async fn recordings_that_wait_are_listed_by_their_expiry_and_those_that_were_los
     for limit in [1, 3, 40, 1_000] {
         let pending = walk(RecordingState::Pending, limit).await;
         assert_eq!(pending.len(), 40);
+        let places = pending.iter().map(|waiting| {
+            let at = waiting.recording.source_expires_at;
+            (at.is_none(), at, ties.place(&keys::call_pk(&waiting.key)))
+        });
+        assert!(places.is_sorted(), "an id has no part in the order of those that expire at once");
         let expiries: Vec<_> = pending.iter().map(|waiting| waiting.recording.source_expires_at).collect();
         assert!(expiries[..36].is_sorted() && expiries[..36].iter().all(Option::is_some), "{expiries:?}");
         assert!(expiries[36..].iter().all(Option::is_none), "what is not known comes last");
@@ -183,6 +189,9 @@ async fn recordings_that_wait_are_listed_by_their_expiry_and_those_that_were_los
             let lost = walk(state, limit).await;
             let mut ids: Vec<_> = lost.iter().map(|lost| lost.key.call_id.as_str().to_owned()).collect();
             assert!(lost.iter().map(|lost| lost.lost_at).rev().is_sorted(), "the newest first");
+            let places: Vec<_> =
+                lost.iter().map(|lost| (lost.lost_at, ties.place(&keys::call_pk(&lost.key)))).collect();
+            assert!(places.iter().rev().is_sorted() && places.iter().any(|place| place.1 != [0; 8]));
             ids.sort();
             ids.dedup();
             assert_eq!((lost.len(), ids.len()), (count, count));

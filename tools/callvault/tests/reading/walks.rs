@@ -9,7 +9,7 @@ use fastrand::Rng;
 use runtime::store::Store;
 use runtime::store::reading::CallPage;
 use shared::model::Instant;
-use shared::reading::{CallFilter, Cursor, Order};
+use shared::reading::{CallFilter, Cursor, Order, Ties};
 use shared::record::keys;
 
 use crate::index::{Behind, Lagging};
@@ -19,6 +19,11 @@ use crate::population::{Asked, Call, callee_id, stack, store_by, time};
 const POPULATIONS: u64 = 3;
 const LISTS: usize = 14;
 
+/// By what calls of the same time are ordered: as for readers.
+fn ties() -> Ties {
+    Ties::under(b"a key that nobody else has")
+}
+
 /// All pages of a list, each cursor by way of its text. `between` is done after each page.
 async fn walk(
     store: &Store,
@@ -26,15 +31,15 @@ async fn walk(
     limit: impl Fn() -> usize,
     mut between: impl FnMut(usize),
 ) -> Vec<(Instant, String)> {
-    let (mut found, mut cursor) = (Vec::new(), None::<Cursor>);
+    let (mut found, mut cursor, ties) = (Vec::new(), None::<Cursor>, ties());
     for page in 0.. {
         assert!(page < 5_000, "it has no end");
         let limit = limit();
         let CallPage { calls, next, scanned, unreadable } =
-            store.list_calls(filter, cursor.as_ref(), limit, &callee_id).await.unwrap();
+            store.list_calls(filter, cursor.as_ref(), limit, &callee_id, &ties).await.unwrap();
         assert!(calls.len() <= limit && calls.len() as u64 <= scanned && unreadable == 0);
         for call in calls {
-            assert!(call.record.extra.is_empty() && !call.record.facts.contains_key("status"));
+            assert!(!call.record.facts.contains_key("status"));
             found.push((call.call_at, keys::call_pk(&call.key)));
         }
         let Some(next) = next else { return found };
@@ -49,11 +54,17 @@ async fn walk(
 /// What is expected of a list, in its order.
 fn truth<'a>(asked: &Asked, calls: impl IntoIterator<Item = &'a Call>) -> Vec<(Instant, String)> {
     let mut places: Vec<_> = calls.into_iter().filter(|call| asked.means(call)).map(Call::place).collect();
-    places.sort();
-    if asked.filter.order == Order::Descending {
+    sort(&mut places, asked.filter.order);
+    places
+}
+
+/// As a list has them.
+fn sort(places: &mut [(Instant, String)], order: Order) {
+    let ties = ties();
+    places.sort_by_key(|(at, pk)| (*at, ties.place(pk), pk.clone()));
+    if order == Order::Descending {
         places.reverse();
     }
-    places
 }
 
 /// One that changes calls for as long as it lives: they come, change, move, go; the indexes follow later.
@@ -193,10 +204,7 @@ async fn calls_of_the_same_millisecond_are_walked_whatever_the_size_of_a_page() 
                 ..CallFilter::default()
             };
             let mut expected: Vec<_> = calls.iter().map(Call::place).collect();
-            expected.sort();
-            if order == Order::Descending {
-                expected.reverse();
-            }
+            sort(&mut expected, order);
             for limit in [1, 7, 50, 79, 1_000] {
                 let found = walk(&store, &filter, || limit, |_| {}).await;
                 assert_eq!(found, expected, "{order:?}, pages of {limit}");
@@ -227,7 +235,7 @@ async fn the_calls_of_an_id_are_found_without_a_day_and_those_of_today_without_a
     let filter = CallFilter { callee_id: callee_id("13900000001"), ..CallFilter::default() };
     let (mut found, mut cursor, mut pages) = (Vec::new(), None, 0);
     while found.len() < expected.len() {
-        let page = store.list_calls(&filter, cursor.as_ref(), 50, &callee_id).await.unwrap();
+        let page = store.list_calls(&filter, cursor.as_ref(), 50, &callee_id, &Ties::by_key()).await.unwrap();
         found.extend(page.calls.into_iter().map(|call| (call.call_at, keys::call_pk(&call.key))));
         cursor = Some(page.next.expect("it goes on for years"));
         pages += 1;
@@ -235,7 +243,8 @@ async fn the_calls_of_an_id_are_found_without_a_day_and_those_of_today_without_a
     assert_eq!(found, expected);
     assert!((2..=8).contains(&pages), "{pages}: a page asks for some two months");
 
-    let today = store.list_calls(&CallFilter::default(), None, 50, &callee_id).await.unwrap();
+    let today =
+        store.list_calls(&CallFilter::default(), None, 50, &callee_id, &Ties::by_key()).await.unwrap();
     let today = today.calls.into_iter().map(|call| call.call_at).collect::<BTreeSet<_>>();
     // Midnight may have passed.
     assert!(today == BTreeSet::from([now]) || today.is_empty(), "{today:?}");

@@ -254,6 +254,45 @@ fn a_restart_keeps_items_and_removes_what_expired() {
 }
 
 #[test]
+fn what_either_socket_acknowledged_is_seen_at_the_other_and_no_update_is_lost_between_them() {
+    within_limit(async {
+        const UPDATES: usize = 20;
+        let data = tempfile::tempdir().unwrap();
+        let server = dynamodb::start(free_port().await, Some(data.path())).await.unwrap();
+        let sockets = [server.local_addr(), server.readers_addr()];
+        assert_ne!(sockets[0], sockets[1]);
+        let [one, other] = sockets.map(|address| dynamodb_client(&format!("http://{address}")));
+        create_table(&one).await;
+        let mut clients = JoinSet::new();
+        for client in 0..CLIENTS {
+            let (writes, reads) = if client % 2 == 0 { (&one, &other) } else { (&other, &one) };
+            let (writes, reads) = (writes.clone(), reads.clone());
+            clients.spawn(async move {
+                for update in 0..UPDATES {
+                    let count = writes.update_item().table_name("calls").key("pk", text("count"));
+                    let count = count.key("sk", text("call")).update_expression("ADD updates :one");
+                    count.expression_attribute_values(":one", number(1)).send().await.unwrap();
+                    let due_at = format!("{client:02}-{update:02}");
+                    let put = writes.put_item().table_name("calls").item("pk", text(&due_at));
+                    let put = put.item("sk", text("call")).item("due", text("archive#0"));
+                    put.item("due_at", text(&due_at)).send().await.unwrap();
+                    let due = reads.query().table_name("calls").index_name("by-due");
+                    let due = due.key_condition_expression("due = :due AND due_at = :at");
+                    let due = due.expression_attribute_values(":due", text("archive#0"));
+                    let due = due.expression_attribute_values(":at", text(due_at)).send().await.unwrap();
+                    assert_eq!(due.count(), 1);
+                }
+            });
+        }
+        clients.join_all().await;
+        let count = one.get_item().table_name("calls").key("pk", text("count")).key("sk", text("call"));
+        let count = count.send().await.unwrap();
+        assert_eq!(count.item().unwrap()["updates"], number(CLIENTS * UPDATES));
+        server.stop().await.unwrap();
+    });
+}
+
+#[test]
 fn a_data_directory_that_is_a_file_is_an_error() {
     within_limit(async {
         let data = tempfile::NamedTempFile::new().unwrap();

@@ -594,7 +594,7 @@ async fn calls_of_exporting() -> BTreeSet<Call> {
     mark(300).await;
     mark(550).await;
     let second = run(600).await;
-    assert_eq!((second.removed, second.failed), (3, 0));
+    assert_eq!((second.removed, second.failed), (4, 0));
     stack.stop().await.unwrap();
     observed.calls()
 }
@@ -673,6 +673,11 @@ fn beside_the_stores_only_logs_keys_and_reports_of_failure_are_let() {
         if template.environment(&name).contains_key("OIDC_CLIENT_SECRET_ARN") {
             // The secret of the client that people sign in by.
             expected.push((Some("HasClientSecret"), "secretsmanager:GetSecretValue", "OidcClientSecretArn"));
+        }
+        if template.environment(&name).contains_key("DEAD_LETTERS_URL") {
+            // How many messages lie there, and not what they say.
+            expected.push((None, "sqs:GetQueueAttributes", "DeadLetters"));
+            expected.push((None, "sqs:GetQueueAttributes", "EventDeadLetters"));
         }
         let mut granted: BTreeSet<_> = grants(&template, &role)
             .into_iter()

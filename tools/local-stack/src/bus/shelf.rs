@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 /// The file's name in the data's folder.
@@ -63,11 +63,17 @@ impl Shelf {
                 is_due.then_some(now)
             ])?;
         }
-        // Of the oldest: to look through all for those that are old would make each write slower than the last.
-        all.prepare_cached(
-            "DELETE FROM events WHERE due IS NULL AND at < ? AND number IN (SELECT number FROM events ORDER BY number LIMIT 100)",
-        )?
-        .execute([now - KEPT_MS])?;
+        // Of the oldest, and only where the very oldest is old: to look through more would make each write slower than the last.
+        let oldest: Option<i64> = all
+            .prepare_cached("SELECT at FROM events ORDER BY number LIMIT 1")?
+            .query_row([], |row| row.get(0))
+            .optional()?;
+        if oldest.is_some_and(|at| at < now - KEPT_MS) {
+            all.prepare_cached(
+                "DELETE FROM events WHERE due IS NULL AND at < ? AND number IN (SELECT number FROM events ORDER BY number LIMIT 100)",
+            )?
+            .execute([now - KEPT_MS])?;
+        }
         all.commit()?;
         Ok(())
     }

@@ -13,15 +13,12 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use shared::record::keys;
 use tokio::task::JoinHandle;
 
 use crate::functions::Functions;
 use changes::Changes;
-
-/// An item as DynamoDB writes it in JSON.
-type WireItem = Map<String, Value>;
 
 /// Where earlier releases noted every item as it was published last.
 const FORMER_LEDGER: [&str; 3] = ["published.sqlite", "published.sqlite-wal", "published.sqlite-shm"];
@@ -34,8 +31,9 @@ struct Record {
     at: i64,
     pk: String,
     sk: String,
-    old: Option<WireItem>,
-    new: Option<WireItem>,
+    /// The item as it was, as DynamoDB writes it in JSON: nobody reads it here.
+    old: Option<String>,
+    new: Option<String>,
 }
 
 /// A change's number, as Lambda hands it over and gets it back.
@@ -74,7 +72,7 @@ impl Stream {
 }
 
 /// A record of the event of Lambda's event source mapping.
-fn as_told(record: Record) -> Value {
+fn as_told(record: Record) -> publish_changes::Record {
     /// What nobody has set.
     static REGION: OnceLock<String> = OnceLock::new();
     let region =
@@ -88,7 +86,7 @@ fn as_told(record: Record) -> Value {
     // With a fraction, as DynamoDB has it: a stream tells whole seconds, and a bus's clients need more to measure.
     #[expect(clippy::cast_precision_loss, reason = "a time in milliseconds is far below 2^53")]
     let at = at as f64 / 1_000.0;
-    let mut told = json!({
+    let told = json!({
         "eventID": format!("{number:032x}"),
         "eventName": name,
         "eventVersion": "1.1",
@@ -102,10 +100,5 @@ fn as_told(record: Record) -> Value {
             "StreamViewType": "NEW_AND_OLD_IMAGES",
         },
     });
-    for (name, image) in [("OldImage", old), ("NewImage", new)] {
-        if let Some(image) = image {
-            told["dynamodb"][name] = Value::Object(image);
-        }
-    }
-    told
+    publish_changes::Record::with_images(told, old, new)
 }

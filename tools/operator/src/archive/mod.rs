@@ -8,7 +8,7 @@ use shared::model::{CallKey, Instant};
 
 use super::Target;
 use super::call_name::call;
-use super::replay::instant;
+use super::span;
 
 /// Which recordings, and how long to wait.
 #[derive(Args, Clone, Debug)]
@@ -31,8 +31,8 @@ pub struct ArchiveOptions {
     /// Only what is at this host, `rec.example.com` or `rec.example.com:8443`.
     #[arg(long, requires = "lost")]
     host: Option<String>,
-    /// Only what was lost at that time or later, `2025-06-01T00:00:00Z`.
-    #[arg(long, requires = "lost", value_parser = instant)]
+    /// Only what was lost at that time or later, in UTC: `2025-06-01`, `2025-06-01T02`, `2025-06-01T02:00:00Z`.
+    #[arg(long, value_name = "TIME", requires = "lost", value_parser = span::since)]
     since: Option<Instant>,
     /// Tell how many there are, and change nothing.
     #[arg(long, requires = "lost")]

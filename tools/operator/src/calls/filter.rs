@@ -8,7 +8,7 @@ use shared::model::{HangupBy, Instant, Outcome, Provider};
 use shared::reading::{CallFilter, CalleeSearch, DayRange, Order, Zone};
 
 use crate::call_name;
-use crate::replay::instant;
+use crate::span;
 
 /// Which calls.
 #[derive(Args, Clone, Debug)]
@@ -55,8 +55,8 @@ pub(super) struct FilterOptions {
     /// That were reviewed, or not.
     #[arg(long)]
     reviewed: Option<bool>,
-    /// Changed by a push that was received at that time or later, `2025-06-01T00:00:00Z`.
-    #[arg(long, value_name = "TIME", value_parser = instant)]
+    /// Changed by a push that was received at that time or later, in UTC: `2025-06-01`, `2025-06-01T02`, `2025-06-01T02:00:00Z`.
+    #[arg(long, value_name = "TIME", value_parser = span::since)]
     updated_since: Option<Instant>,
 }
 

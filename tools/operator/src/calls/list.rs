@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use runtime::store::reading::{CallPage, MAX_PAGE};
 use serde_json::{Value, json};
-use shared::reading::{Cursor, Order};
+use shared::reading::{Cursor, Order, Ties};
 use shared::view::{Shown, listed};
 
 use super::filter::{FilterOptions, order};
@@ -56,7 +56,10 @@ pub(super) async fn list(options: ListOptions) -> anyhow::Result<()> {
     let shown = Shown { numbers: options.numbers, callee_id: &callee_id };
     let mut unreadable_calls = 0;
     loop {
-        let page = receiver.store().list_calls(&filter, cursor.as_ref(), options.limit, &callee_id).await?;
+        let page = receiver
+            .store()
+            .list_calls(&filter, cursor.as_ref(), options.limit, &callee_id, &Ties::by_key())
+            .await?;
         let CallPage { calls, next, scanned, unreadable } = page;
         unreadable_calls += unreadable;
         let calls: Vec<_> = calls.iter().map(|call| listed(&call.key, &call.record, &shown)).collect();

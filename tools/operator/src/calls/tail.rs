@@ -9,7 +9,7 @@ use runtime::clock;
 use runtime::store::reading::{CallPage, ListedRecord};
 use serde_json::Value;
 use shared::model::{CallKey, Instant};
-use shared::reading::{Cursor, Order};
+use shared::reading::{Cursor, Order, Ties};
 use shared::view::{Shown, listed};
 
 use super::filter::FilterOptions;
@@ -66,7 +66,10 @@ pub(super) async fn tail(options: TailOptions) -> anyhow::Result<()> {
         let oldest = (!is_whole).then(|| clock::now().plus_seconds(-BACK_S));
         let (mut found, mut cursor) = (Vec::new(), None::<Cursor>);
         loop {
-            let page = receiver.store().list_calls(&filter, cursor.as_ref(), PAGE, &callee_id).await?;
+            let page = receiver
+                .store()
+                .list_calls(&filter, cursor.as_ref(), PAGE, &callee_id, &Ties::by_key())
+                .await?;
             let CallPage { calls, next, .. } = page;
             found.extend(calls);
             let is_older = |next: &Cursor| oldest.is_some_and(|oldest| next.position().at < oldest);

@@ -45,7 +45,7 @@ pub async fn doctor(options: DoctorOptions) -> anyhow::Result<()> {
     }
     let found = findings(&seen, now);
     tell(&seen, &found, unknown, now)?;
-    match found.iter().filter(|one| one.mendable).count() {
+    match found.iter().filter(|one| one.is_mendable()).count() {
         0 => Ok(()),
         1 => Err(anyhow!("1 thing is wrong")),
         count => Err(anyhow!("{count} things are wrong")),
@@ -75,14 +75,14 @@ fn tell(seen: &Seen, found: &[Finding], unknown: Option<&str>, now: Instant) -> 
             writeln!(out, "  in hand: {call} {}", one.sk)?;
         }
     }
-    for Finding { what, todo, mendable } in found {
-        let sign = if *mendable { '!' } else { '-' };
-        writeln!(out, "\n{sign} {what}\n  do: {todo}")?;
+    for one in found {
+        let sign = if one.is_mendable() { '!' } else { '-' };
+        writeln!(out, "\n{sign} {}\n  do: {}", one.what(&|at| at.to_string()), one.todo())?;
     }
     if let Some(unknown) = unknown {
         writeln!(out, "\n- {unknown}")?;
     }
-    if !found.iter().any(|one| one.mendable) {
+    if !found.iter().any(Finding::is_mendable) {
         writeln!(
             out,
             "\nnothing is wrong{}",

@@ -10,7 +10,6 @@ mod holds;
 mod leaves;
 mod number;
 mod prefix;
-mod progress;
 mod rejects;
 mod report;
 mod search;
@@ -40,6 +39,7 @@ use sweep_erased::{
 };
 
 use super::Target;
+use super::progress::Progress;
 
 use blackout::blacked_out;
 use holds::Held;
@@ -291,7 +291,7 @@ impl Erasure<'_> {
     async fn clean_rejects(&self, report: &mut Report) -> anyhow::Result<()> {
         // All of them first: what is written meanwhile is not to be read again.
         let all: Vec<_> = versions(self.bucket, "rejected/").try_collect().await?;
-        let progress = progress::Progress::of("rejects", u64::try_from(all.len()).ok());
+        let progress = Progress::of("rejects", u64::try_from(all.len()).ok());
         let mut cleaned = futures_util::stream::iter(all)
             .map(async |version| {
                 let result = self.clean(&version).await;

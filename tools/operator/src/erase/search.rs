@@ -17,7 +17,7 @@ use sweep_erased::{Version, read_version, versions};
 
 use super::holds::Held;
 use super::number::Numbers;
-use super::progress::Progress;
+use crate::progress::Progress;
 
 /// How many parts of the table are read at once.
 const SEGMENTS: i32 = 8;
@@ -134,7 +134,7 @@ pub(crate) async fn by_index(table: &Table, given: &[String], numbers: &Numbers)
 /// Reads every item of the table, and every object that holds a part of one, in all of its versions.
 pub(crate) async fn everywhere(table: &Table, bucket: &Bucket, numbers: &Numbers) -> anyhow::Result<Found> {
     let found = Mutex::new(Found::default());
-    let progress = Progress::of("items", table.items_about().await);
+    let progress = Progress::about("items", table.items_about().await);
     let segments = (0..SEGMENTS).map(|segment| scan(table, segment, numbers, &found, &progress));
     stream::iter(segments).buffer_unordered(SEGMENTS as usize).try_collect::<Vec<()>>().await?;
     let items = progress.end();

@@ -19,6 +19,7 @@ use shared::view::Shown;
 
 use super::{put, say, warn};
 use crate::Target;
+use crate::span::{self, in_order};
 
 /// How many items are worked on at a time.
 const CHUNK: usize = 100;
@@ -28,11 +29,11 @@ const CHUNK: usize = 100;
 pub(super) struct ResendOptions {
     #[command(flatten)]
     target: Target,
-    /// What changed at this time or later, `2025-06-01T02:00:00Z`.
-    #[arg(long, value_name = "TIME")]
+    /// What changed at this time or later, in UTC: `2025-06-01`, `2025-06-01T02`, `2025-06-01T02:00:00Z`.
+    #[arg(long, value_name = "TIME", value_parser = span::since)]
     since: Instant,
-    /// And before this time.
-    #[arg(long, value_name = "TIME")]
+    /// Up to the end of this day or hour, or before this moment. Without it: up to now.
+    #[arg(long, value_name = "TIME", value_parser = span::until)]
     until: Option<Instant>,
     /// Only tell how many events there would be.
     #[arg(long)]
@@ -60,7 +61,7 @@ pub(super) async fn resend(options: ResendOptions) -> anyhow::Result<()> {
     let callee_id = |number: &str| callee_ids.id_of(number);
     let shown = Shown { numbers: settings.numbers, callee_id: &callee_id };
     let until = options.until.unwrap_or_else(clock::now);
-    ensure!(options.since <= until, "--since is later than --until");
+    in_order(options.since, until)?;
     let store = receiver.store();
     let mut items = store.table().scan(0, 1);
     let (mut found, mut sent, mut unreadable) = (Vec::new(), 0, 0);

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{origin, put, sample_events, say, whole};
 use crate::Target;
-use crate::http::Http;
+use crate::http::{Http, header};
 
 /// How long an API destination is waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,8 +24,8 @@ pub(super) struct TestOptions {
     #[arg(long, value_name = "URL")]
     webhook: Option<Url>,
     /// A header to post them with.
-    #[arg(long, value_name = "NAME=VALUE", requires = "webhook")]
-    webhook_header: Option<String>,
+    #[arg(long, value_name = "NAME=VALUE", requires = "webhook", value_parser = header)]
+    webhook_header: Option<(String, String)>,
 }
 
 pub(super) async fn test(options: TestOptions) -> anyhow::Result<()> {
@@ -40,7 +40,7 @@ pub(super) async fn test(options: TestOptions) -> anyhow::Result<()> {
             say(&format!("put {count} events on the bus, one of each type"))?;
         }
         Some(webhook) => {
-            let header = options.webhook_header.as_deref().and_then(|header| header.split_once('='));
+            let header = options.webhook_header.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
             let http = Http::new();
             let mut refused = 0;
             for event in events {
