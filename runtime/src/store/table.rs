@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
-use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput};
+use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemOutput};
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::ScanError;
@@ -349,17 +349,25 @@ impl Table {
         attribute: &str,
         is: &str,
     ) -> Result<Option<Item>, TableError> {
-        self.put_if(item, "attribute_not_exists(#attribute) OR #attribute >= :is", attribute, is).await
+        let item = item.into();
+        let key = [keys::PK, keys::SK].map(|name| item.get(name).and_then(Value::as_str).map(str::to_owned));
+        let condition = "attribute_not_exists(#attribute) OR #attribute >= :is";
+        match (self.put_if(item, condition, attribute, is).await?, key) {
+            (Put::Done, _) | (Put::Occupied(None), [None, _] | [_, None]) => Ok(None),
+            (Put::Occupied(Some(there)), _) => Ok(Some(there)),
+            // DynamoDB hands it back with the refusal; not every store that stands for it does.
+            (Put::Occupied(None), [Some(pk), Some(sk)]) => self.get(&pk, &sk).await,
+        }
     }
 
-    /// Puts one item where a condition of one attribute and one text holds; where it doesn't, nothing is put. Gives back the item that is there then.
+    /// Puts one item where a condition of one attribute and one text holds; where it doesn't, nothing is put.
     async fn put_if(
         &self,
         item: impl Into<NewItem>,
         condition: &str,
         attribute: &str,
         is: &str,
-    ) -> Result<Option<Item>, TableError> {
+    ) -> Result<Put, TableError> {
         let put = self
             .client
             .put_item()
@@ -369,15 +377,7 @@ impl Table {
             .expression_attribute_names("#attribute", attribute)
             .expression_attribute_values(":is", AttributeValue::S(is.to_owned()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match self.in_turn(|| put.send()).await {
-            Ok(_) => Ok(None),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
-                    Ok(refusal.item().cloned().map(from_attributes))
-                }
-                _ => Err(refused(&error).unwrap_or_else(|| TableError::Put(Box::new(error)))),
-            },
-        }
+        put_by(self.in_turn(|| put.send()).await)
     }
 
     /// Brings an item up to date: `merge` makes the new item of the stored one, or `None` where there is nothing to change, and tells
@@ -477,15 +477,20 @@ impl Table {
                 .expression_attribute_names("#version", VERSION)
                 .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
         };
-        match self.in_turn(|| put.send_with(&self.client)).await {
-            Ok(_) => Ok(Put::Done),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
-                    Ok(Put::Occupied(refusal.item.clone().map(from_attributes)))
-                }
-                _ => Err(refused(&error).unwrap_or_else(|| TableError::Put(Box::new(error)))),
-            },
-        }
+        put_by(self.in_turn(|| put.send_with(&self.client)).await)
+    }
+}
+
+/// What came of a put on condition.
+fn put_by(answer: Result<PutItemOutput, SdkError<PutItemError>>) -> Result<Put, TableError> {
+    match answer {
+        Ok(_) => Ok(Put::Done),
+        Err(error) => match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
+                Ok(Put::Occupied(refusal.item().cloned().map(from_attributes)))
+            }
+            _ => Err(refused(&error).unwrap_or_else(|| TableError::Put(Box::new(error)))),
+        },
     }
 }
 
