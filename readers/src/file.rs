@@ -1,18 +1,21 @@
 //! Answers that are too large for an answer, and lists that are wanted whole: objects of the bucket that expire, and URLs of them that do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use runtime::random;
 use runtime::store::bucket::SignedGet;
+use runtime::store::reading::ListedRecord;
 use shared::access::What;
+use shared::model::{CallKey, Provider};
 use shared::reading::{CallFilter, Cursor};
 use shared::record::keys;
-use shared::view;
+use shared::view::field::TASK_NAME;
+use shared::view::{self, Mask, Object};
 
 use crate::event::Answer;
 use crate::filter::{filtered_by, is_by_number, problem};
-use crate::format::{Format, Sheet, SheetError, Told};
+use crate::format::{Format, Readers, Sheet, SheetError, Told};
 use crate::parameter::{DEFAULT_EXPIRY_S, MAX_LIMIT};
 use crate::problem::Problem;
 use crate::visit::Visit;
@@ -26,13 +29,12 @@ const MAX_TIME: Duration = Duration::from_secs(22);
 /// How long before the function's end nothing more is read.
 const RESERVE: Duration = Duration::from_secs(5);
 
-/// Whether a file has what people think of the calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reviews {
-    /// It has.
-    Shown,
-    /// It has not.
-    Left,
+/// What a file has that is for people.
+pub struct ForPeople<'a> {
+    /// Whether it has what people think of the calls.
+    pub reviews: bool,
+    /// Where the page of a call is, whose mask is told beside it; `None` where there is none for whoever asks.
+    pub page_of: &'a (dyn Fn(&CallKey, &Mask) -> Option<String> + Sync),
 }
 
 /// All calls of a filter as one file, by a redirect to it. What is more than one file takes, or takes longer than there is time, is
@@ -45,12 +47,13 @@ pub async fn whole_list(
     filter: &CallFilter,
     format: Format,
     language: Option<&'static str>,
-    reviews: Reviews,
+    people: Option<&ForPeople<'_>>,
 ) -> Result<Answer, Problem> {
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let shown = visit.shown(&callee_id);
-    let sheet = Sheet::new(format, language, filter.zone.clone(), reviews == Reviews::Shown);
-    let mut sheet = sheet.map_err(sheet_problem)?;
+    let readers = people.map_or(Readers::Programs, |people| Readers::People { reviews: people.reviews });
+    let mut sheet = Sheet::new(format, language, filter.zone.clone(), readers).map_err(sheet_problem)?;
+    let mut names = TaskNames::default();
     let end = visit.deadline.less(RESERVE).min(tokio::time::Instant::now() + MAX_TIME);
     let mut told = Told::default();
     let mut calls = 0_u64;
@@ -62,19 +65,28 @@ pub async fn whole_list(
         let page = page.map_err(problem)?;
         told.scanned += page.scanned;
         told.unreadable += page.unreadable;
-        let mut reviews_of_page = match reviews {
-            Reviews::Shown => {
+        let mut reviews = match people {
+            Some(ForPeople { reviews: true, .. }) => {
                 let keys: Vec<_> = page.calls.iter().map(|call| call.key.clone()).collect();
                 visit.reader.store.reviews(&keys).await.map_err(problem)?
             }
-            Reviews::Left => HashMap::new(),
+            _ => HashMap::new(),
         };
+        if people.is_some() {
+            names.learn(visit, &page.calls).await?;
+        }
         for call in &page.calls {
             if calls == 0 {
                 noted = filtered_by(visit, filter, Some(&call.record));
             }
             let mut listed = view::listed(&call.key, &call.record, &shown);
-            if let Some(review) = reviews_of_page.remove(&call.key) {
+            if let Some(ForPeople { page_of, .. }) = people {
+                // Where the API has it is of no use to them.
+                let page = page_of(&call.key, &Mask::of(call.record.callee_numbers()));
+                listed.insert("href".to_owned(), page.into());
+                names.tell(call, &mut listed);
+            }
+            if let Some(review) = reviews.remove(&call.key) {
                 listed.extend(view::review(&review, &visit.mask(call.record.callee_numbers())));
             }
             let added = sheet.add(&listed);
@@ -99,6 +111,36 @@ pub async fn whole_list(
         visit.record(What::download(&noted), None).await?;
     }
     Ok(Answer::found(location))
+}
+
+/// What people call the tasks of a list.
+#[derive(Default)]
+struct TaskNames {
+    asked: HashSet<(Provider, String)>,
+    names: HashMap<(Provider, String), String>,
+}
+
+impl TaskNames {
+    /// Reads the names of those tasks that were not asked for yet.
+    async fn learn(&mut self, visit: &Visit<'_>, calls: &[ListedRecord]) -> Result<(), Problem> {
+        let tasks: Vec<_> =
+            calls.iter().filter_map(task_of).filter(|task| self.asked.insert(task.clone())).collect();
+        if !tasks.is_empty() {
+            let names = visit.reader.store.task_names(tasks).await;
+            self.names.extend(names.map_err(|error| Problem::unavailable("The table", &error))?);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, call: &ListedRecord, listed: &mut Object) {
+        let name = task_of(call).and_then(|task| self.names.get(&task));
+        listed.extend(name.map(|name| (TASK_NAME.name.to_owned(), name.as_str().into())));
+    }
+}
+
+/// The task of a call, by platform and id.
+fn task_of(call: &ListedRecord) -> Option<(Provider, String)> {
+    Some((call.key.provider, call.record.facts.get("task_id")?.as_str()?.to_owned()))
 }
 
 /// An answer as it is, or a redirect to an object that has its body, where it is too large.

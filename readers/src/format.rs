@@ -3,7 +3,7 @@
 mod cell;
 mod sheet;
 
-pub use cell::{LANGUAGES, neutralized};
+pub use cell::{LANGUAGES, Readers, neutralized};
 pub use sheet::{Sheet, SheetError, Told, table};
 
 /// The form of a list of calls.

@@ -23,8 +23,8 @@ pub fn outcome(outcome: Outcome) -> Name {
         Outcome::Answered => name("Answered", "已接通"),
         // Alibaba's 智能接听 is a mailbox or the phone's own voice assistant; LAAFFIC's 语音信箱 a mailbox.
         Outcome::Voicemail => name("Voicemail", "语音信箱/智能接听"),
-        Outcome::NoAnswer => name("No answer", "无人接听"),
-        Outcome::Busy => name("Busy", "用户忙"),
+        Outcome::NoAnswer => name("No answer", "无应答"),
+        Outcome::Busy => name("Busy", "被叫忙"),
         Outcome::Rejected => name("Declined", "拒接"),
         Outcome::PoweredOff => name("Powered off", "关机"),
         Outcome::Suspended => name("Out of service", "停机"),
@@ -32,12 +32,12 @@ pub fn outcome(outcome: Outcome) -> Name {
         Outcome::Unreachable => name("Unreachable", "无法接通"),
         Outcome::Forwarded => name("Forwarded", "呼叫转移"),
         // Two of Alibaba's codes: the callee takes no calls, or the carrier stops such ones.
-        Outcome::Barred => name("Barred", "呼入受限/拦截"),
+        Outcome::Barred => name("Blocked", "限制呼入/运营商拦截"),
         Outcome::Congestion => name("Network busy", "网络忙"),
         Outcome::Canceled => name("Cancelled", "主叫取消"),
         // The engine's 多并发呼损 and 转人工呼损.
         Outcome::Abandoned => name("Abandoned", "呼损"),
-        Outcome::CallerError => name("Caller's line at fault", "主叫号码异常"),
+        Outcome::CallerError => name("Caller number unusable", "主叫号码不可用"),
         Outcome::SystemError => name("System error", "系统异常"),
         Outcome::Other => name("Other", "其他"),
     }
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn values_have_names_and_what_is_unknown_has_none() {
         let chinese = |attribute, value| of_value(attribute, value).map(|name| name.chinese);
-        assert_eq!(chinese("outcome", "no_answer"), Some("无人接听"));
+        assert_eq!(chinese("outcome", "no_answer"), Some("无应答"));
         assert_eq!(chinese("provider", "alicom"), Some("阿里云"));
         assert_eq!(chinese("hangup_by", "callee"), Some("客户"));
         assert_eq!(chinese("outcome", "of_a_later_release"), None);

@@ -80,18 +80,17 @@ fn what(finding: &Finding, time: &dyn Fn(Instant) -> String) -> String {
             "{}：归档程序的一次运行异常退出，此后超过 6 分钟未再运行，或每次运行都立即失败",
             shards(of)
         ),
-        Finding::Late(count) => format!("{count} 条录音已到处理时间 1 小时以上，仍未处理"),
+        Finding::Late(count) => format!("{count} 条录音到处理时间后超过 1 小时仍未处理"),
         Finding::Past(Expiries { count, first_at, first }) => {
-            format!("{count} 条录音的链接已过有效期，最早的一条是 {}：{first}", time(*first_at))
+            format!("{count} 条录音的链接已过有效期，最早失效的是 {first}（{}）", time(*first_at))
         }
         Finding::Soon(Expiries { count, first_at, first }) => {
-            format!("{count} 条录音的链接将在 24 小时内失效，最早的一条是 {}：{first}", time(*first_at))
+            format!("{count} 条录音的链接将在 24 小时内失效，最先失效的是 {first}（{}）", time(*first_at))
         }
         Finding::Failures(failures) => failed(failures),
-        Finding::Deaths { count, worst, runs } => format!(
-            "归档程序处理 {count} 条录音时异常退出，其中 {worst} 有 {runs} 次：{}",
-            cause(Cause::ArchiverDies, None).0
-        ),
+        Finding::Deaths { count, worst, runs } => {
+            format!("归档程序处理 {count} 条录音时异常退出，其中 {worst} 次数最多（{runs} 次）")
+        }
         Finding::NoSecret(reason) => format!("无法更新录音链接：{reason}"),
     }
 }
@@ -129,7 +128,7 @@ fn todo(finding: &Finding) -> String {
             "如运行正常（见“最近运行记录”），说明待处理量超过处理能力：请调高 ArchiveWorkers、ArchiveMemoryMb、ArchiveConcurrencyPerHost。"
         }
         Finding::Past(_) => {
-            "系统仍会继续尝试：可能获取到新链接，来源也可能仍接受旧链接。请处理下方的问题；在 ProviderSecretArn 中配置平台密钥后，链接可以更新。"
+            "系统仍会继续尝试：可能获取到新链接，录音服务器也可能仍接受旧链接。请处理下方的问题；在 ProviderSecretArn 中配置平台密钥后，链接可以更新。"
         }
         Finding::Soon(_) => "请处理下方的问题，然后可用 `callvault archive --call` 立即归档某一条。",
         Finding::Failures(failures) => return mend(failures),
@@ -155,7 +154,8 @@ fn failed(failures: &Failures) -> String {
         FailurePlace::Bucket => "存储桶",
     };
     let least = if *has_more { "至少 " } else { "" };
-    let fate = if *is_lost { "最近 24 小时内未能归档" } else { "归档失败，将继续重试" };
+    let fate =
+        if *is_lost { "最近 24 小时内未能归档" } else { "暂未归档成功，将继续重试" };
     let why = match refused {
         Some(RefusedHost { host, is_redirect: true, .. }) if *of == Cause::HostNotAllowed => {
             format!("重定向到 {host}，该主机不在 RecordingHosts 允许范围内")
@@ -189,7 +189,7 @@ fn allow(RefusedHost { host, port, is_private, .. }: &RefusedHost) -> String {
     };
     match is_private {
         true => format!(
-            "若确需获取，请在 RecordingHosts 中填写准确的 {exact} 并重新部署：非公网地址必须同时写明主机和端口。在此之前，录音会等到链接失效；生效后一小时内会获取。"
+            "若确需获取，请在 RecordingHosts 中填写准确的 {exact} 并重新部署：非公网地址必须同时写明主机和端口。在此之前，录音会一直等待，直至链接失效；配置生效后一小时内会获取。"
         ),
         false => format!(
             "若该主机属于平台，请在 RecordingHosts 中加入 `{host}` 并重新部署；等待的录音会在一小时内获取，也可用 `callvault archive --call` 立即获取。\
@@ -226,33 +226,33 @@ fn cause(cause: Cause, code: Option<&str>) -> (String, &'static str) {
             ("平台已删除该录音", "录音已无法找回，并非 callvault 故障；请向平台确认录音的保存期限是否足够。")
         }
         Cause::UrlRefused => (
-            "来源拒绝该链接",
-            "如同一主机的链接全部被拒绝，说明平台更换了签名方式，或屏蔽了访问方 IP：请联系平台，或重新推送新链接。在 ProviderSecretArn 中配置平台密钥后，链接可以更新。",
+            "录音服务器拒绝该链接",
+            "如同一主机的链接全部被拒绝，说明平台更换了签名方式，或屏蔽了访问方 IP：请联系平台，或让平台重新推送新链接。在 ProviderSecretArn 中配置平台密钥后，链接可以更新。",
         ),
-        Cause::NoSuchFile => ("来源上没有该文件", "一小时内可能只是尚未生成；超过一小时请联系平台。"),
-        Cause::AskedTooOften => ("对来源的请求过于频繁", "请调低 ArchiveConcurrencyPerHost。"),
-        Cause::SourceFails => ("来源出错", "会继续重试；如持续出现，请联系平台。"),
+        Cause::NoSuchFile => ("录音服务器上没有该文件", "一小时内可能只是尚未生成；超过一小时请联系平台。"),
+        Cause::AskedTooOften => ("对录音服务器的请求过于频繁", "请调低 ArchiveConcurrencyPerHost。"),
+        Cause::SourceFails => ("录音服务器出错", "会继续重试；如持续出现，请联系平台。"),
         Cause::SlowAnswer => (
-            "来源响应慢",
+            "录音服务器响应慢",
             "响应时限是 RecordingTimeoutSeconds 的十分之一，至少 20 秒：请调高该值（最大 900，即 90 秒）。如该主机对所有请求都慢，请调低 ArchiveConcurrencyPerHost。",
         ),
         Cause::SlowConnection => (
-            "连接来源超时",
+            "连接录音服务器超时",
             "连接时限是 5 秒，无法通过设置更改。请在函数所在区域用 `curl -v` 测试该主机；如该主机对所有请求都慢，请调低 ArchiveConcurrencyPerHost。",
         ),
         Cause::StopsSending => (
-            "来源在传输中途停顿",
+            "录音服务器在传输中途停顿",
             "停顿时限是 20 秒，无法通过设置更改；会继续重试。如该主机对所有请求都慢，请调低 ArchiveConcurrencyPerHost。",
         ),
         Cause::Slow => (
-            "来源传输慢",
+            "录音服务器传输慢",
             "如该主机对所有请求都慢，请调低 ArchiveConcurrencyPerHost；如录音很长，请调高 RecordingTimeoutSeconds（最大 900）。",
         ),
         Cause::ConnectionFails => {
-            ("无法连接来源，或连接中断", "请在函数所在区域用 `curl -v` 测试该主机；会继续重试。")
+            ("无法连接录音服务器，或连接中断", "请在函数所在区域用 `curl -v` 测试该主机；会继续重试。")
         }
         Cause::NoRecording => {
-            ("来源发送的内容不是完整的录音", "请查看该链接返回的内容：可能尚未生成，也可能是登录页面。")
+            ("录音服务器返回的内容不是完整的录音", "请查看该链接返回的内容：可能尚未生成，也可能是登录页面。")
         }
         Cause::ArchiverDies => (
             "归档程序处理该录音时异常退出",
@@ -267,11 +267,13 @@ fn cause(cause: Cause, code: Option<&str>) -> (String, &'static str) {
             "仅支持 http 和 https，且链接中不得带有用户名和密码。请让平台以其他链接重新推送该通话，录音随即恢复；可用 `callvault calls show` 查看是哪一通。",
         ),
         Cause::RedirectsEndlessly => (
-            "来源多次重定向，未到达文件",
+            "录音服务器多次重定向，未到达文件",
             "最多跟随三次重定向。请用 `curl -vL` 查看该链接，并让平台推送文件的实际链接。",
         ),
         Cause::OfS3(kind) => {
-            return (format!("S3 拒绝或出错：{}", code.map_or("无响应", |code| code)), of_s3(kind));
+            // Who has no answer has no code of S3's either.
+            let code = code.filter(|code| *code != "no answer").unwrap_or("无响应");
+            return (format!("S3 拒绝请求或出错：{code}"), of_s3(kind));
         }
         Cause::Other => ("其他原因", "请查看原因，以及当时日志中的 not_archived；会继续重试。"),
     };
@@ -402,7 +404,7 @@ mod tests {
                     "a.example",
                     "至少 2 条",
                     "未能归档",
-                    "来源返回状态码 404",
+                    "录音服务器返回状态码 404",
                     "alicom/1、alicom/2",
                     "--lost --host a.example",
                 ],
@@ -415,7 +417,10 @@ mod tests {
                 Finding::Failures(refused(false, true, Cause::AddressNotPublic)),
                 vec!["`b.example:81`", "公网"],
             ),
-            (Finding::Failures(failures(Cause::OfS3(OfS3::Busy), false)), vec!["S3 拒绝或出错：SlowDown"]),
+            (
+                Finding::Failures(failures(Cause::OfS3(OfS3::Busy), false)),
+                vec!["S3 拒绝请求或出错：SlowDown"],
+            ),
             (Finding::Unreadable { first: "alicom/9".to_owned(), more: 4 }, vec!["alicom/9 等 5 条"]),
             (Finding::RunDied(BTreeSet::from([1, 3])), vec!["分片 1、3"]),
         ] {

@@ -94,7 +94,7 @@ impl Frame<'_> {
                     }
                     main id="main" tabindex="-1" { (page.body) }
                     footer {
-                        span { (w.times_are(self.zone.name(), &self.offset())) }
+                        span { (w.times_are(zones::called(self.zone.name(), self.language), &self.offset())) }
                         @if let Some(path) = self.json_path(page) { a href=(path) rel="nofollow" { (w.as_json) } }
                     }
                 }
@@ -182,6 +182,14 @@ impl Frame<'_> {
         let minutes = self.zone.offset_s(self.now) / 60;
         let sign = if minutes < 0 { '−' } else { '+' };
         format!("UTC{sign}{}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+    }
+
+    /// What a function catches, with its name; what has no name of people's is told by that alone.
+    pub(crate) fn function(&self, function: &str) -> Markup {
+        match self.words.function(function) {
+            Some(words) => html! { (words) " " small { code { (function) } } },
+            None => html! { code { (brief(function, 60)) } },
+        }
     }
 
     /// A time in the zone: date and clock.

@@ -38,7 +38,9 @@ fn told(w: &Words, problem: &Problem) -> Markup {
         Problem::Query { .. } => html! { (w.bad_address) },
         Problem::LongQuery(_) => html! { (w.too_long) },
         Problem::Forbidden(permission) => {
-            html! { (w.forbidden) (w.colon) code { (permission.as_str()) } (w.stop) (w.forbidden_hint) }
+            html! {
+                (w.forbidden) (w.colon) (w.permission(*permission)) (w.open) code { (permission.as_str()) } (w.close) (w.stop) (w.forbidden_hint)
+            }
         }
         Problem::NoSuchTask | Problem::BadId("task_id") => html! { (w.no_such_task) },
         Problem::NoSuchCall | Problem::BadId(_) => html! { (w.no_such_call) },

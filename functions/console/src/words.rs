@@ -82,6 +82,8 @@ words! {
     colon: ": ", "：";
     stop: ". ", "。";
     and: ", ", "、";
+    open: " (", "（";
+    close: ")", "）";
 
     // What calls have.
     call_time: "Call time", "呼叫时间";
@@ -99,9 +101,9 @@ words! {
     tags: "Tags", "标签";
     hangup_by: "Ended by", "挂断方";
     recording: "Recording", "录音";
-    recordings: "Recordings", "录音";
+    recordings: "Recordings", "录音文件";
     attempt: "Attempt", "呼叫轮次";
-    out_id: "Own ID", "外部 ID";
+    out_id: "Your ID", "外部 ID";
     call_id: "Call ID", "通话 ID";
     script: "Script", "话术 ID";
     batch: "Batch", "批次 ID";
@@ -114,19 +116,19 @@ words! {
 
     // Times of a call.
     timeline: "Timeline", "通话过程";
-    submitted: "Ordered", "提交";
-    originated: "Originated", "发起呼叫";
+    submitted: "Requested", "提交";
+    originated: "Dialed", "发起呼叫";
     rang: "Ringing", "振铃";
     answered_at: "Answered", "接通";
-    ended: "Ended", "挂断";
+    ended: "Ended", "结束";
 
     // Today.
     answered: "Answered", "已接通";
     answer_rate: "Answer rate", "接通率";
-    connected: "Connected (with voicemail)", "线路接通（含语音信箱等）";
+    connected: "Picked up (with voicemail)", "接通（含语音信箱等）";
     talk_time: "Talk time", "总通话时长";
     median_duration: "Median duration", "通话时长中位数";
-    p90_duration: "Duration, 90th percentile", "通话时长 P90";
+    p90_duration: "90% of calls last at most", "90% 的通话不超过";
     by_hour: "Calls by hour", "各时段呼叫量";
     by_outcome: "Outcomes", "呼叫结果分布";
     by_intent: "Intents", "意向分布";
@@ -168,7 +170,7 @@ words! {
     find_number: "Find a number", "按号码查找";
     number_hint: "The whole number. The search is recorded.", "请输入完整号码，查找操作会被记录。";
     number_again: "Enter the number: a whole one, without *. A search ends after half an hour.", "请输入完整号码（不含 *）。查找结果保留半小时，之后需重新查找。";
-    numbers_elsewhere: "Phone numbers belong in \"Find a number\" alone: what is typed here stands in the address of the page.", "手机号码请在“按号码查找”中输入；此处填写的内容会出现在网址中。";
+    numbers_elsewhere: "Enter phone numbers in \"Find a number\" alone. What you type here becomes part of the address of the page.", "电话号码请在“按号码查找”中输入；此处填写的内容会出现在网址中。";
     found_for: "Calls to", "被叫号码";
     find: "Find", "查找";
     download: "Download", "下载";
@@ -180,8 +182,9 @@ words! {
     no_calls: "No call matches.", "没有符合条件的通话。";
     no_calls_hint: "Try other days, or fewer filters.", "请更换日期，或减少筛选条件。";
     page_short: "Many calls were looked at, and none on this page matches. There is more on the next page.", "已检索大量通话记录，本页没有符合条件的通话，请查看下一页。";
-    next_unheard: "Next call not heard", "下一通未听";
-    no_unheard: "No call of this filter is left to hear.", "符合条件的通话已全部听完。";
+    next_unheard: "Next unheard call", "下一通未听通话";
+    no_unheard: "No unheard call matches this filter.", "没有符合条件的未听通话。";
+    passed_over: "Calls whose ID tells a number are passed over.", "ID 含有号码的通话除外。";
 
     // One call.
     call: "Call", "通话详情";
@@ -205,9 +208,9 @@ words! {
     cannot_play: "This browser can't play this format. Download the recording to hear it.", "浏览器无法播放此格式，请下载后收听。";
     playing_failed: "The recording could not be loaded. It is asked for again.", "录音加载失败，正在重试。";
     no_recording: "No recording came for this call.", "该通话没有录音。";
-    may_not_listen: "Listening needs the permission recordings.listen.", "收听录音需要 recordings.listen 权限。";
-    without_times: "The platform tells no times of the turns, so they can't be sought.", "平台未提供每句话的时间，无法按对话跳转。";
-    guessed_times: "The platform tells no time of these turns: they are put between those of which it does.", "平台未提供该句时间，按前后语句推算。";
+    may_not_listen: "You may not listen to recordings (permission recordings.listen). Ask your callvault administrator for it.", "没有收听录音的权限（recordings.listen），请联系 callvault 管理员开通。";
+    without_times: "The platform gives no times for the turns, so you can't jump to one.", "平台未提供每句话的时间，无法按对话跳转。";
+    guessed_times: "The platform gives no time for these turns: it is estimated from the turns before and after.", "表示平台未提供该句时间，所示时间按前后语句推算。";
     size: "Size", "大小";
     reason: "Reason", "原因";
     own_words: "(the platform's own words)", "（平台原文）";
@@ -226,12 +229,12 @@ words! {
     state_failed: "Failed", "归档失败";
     told_pending: "It is being fetched from the platform.", "正在从平台获取。";
     told_retried: "It could not be fetched so far, and is tried again.", "暂未获取成功，将继续重试。";
-    told_host: "It is not fetched, because its host is not allowed. If the host is the platform's, whoever runs callvault adds it to RecordingHosts and deploys; it is asked for again every hour.",
-        "未获取：录音所在主机不在允许范围内。若该主机属于平台，请管理员将其加入 RecordingHosts 并重新部署；系统每小时重试一次。";
-    told_address: "It is not fetched, because its host is at an address that is not public. If that is meant, whoever runs callvault allows it in RecordingHosts by its exact host:port.",
-        "未获取：录音所在主机的地址不是公网地址。若确需获取，请管理员在 RecordingHosts 中填写准确的 host:port。";
+    told_host: "Not fetched: its host is not allowed. If the host belongs to the platform, ask your callvault administrator to add it to RecordingHosts and deploy again. callvault tries again every hour.",
+        "录音未获取：所在主机不在允许范围内。若该主机属于平台，请联系 callvault 管理员将其加入 RecordingHosts 并重新部署；系统每小时重试一次。";
+    told_address: "Not fetched: the address of its host is not public. If that is meant, ask your callvault administrator to allow it in RecordingHosts by its exact host and port (host:port).",
+        "录音未获取：所在主机的地址不是公网地址。若确需获取，请联系 callvault 管理员在 RecordingHosts 中填写准确的主机和端口（host:port）。";
     told_expired: "The platform's link expired before it could be fetched.", "平台链接在获取前已失效。";
-    told_failed: "It could not be had from the platform.", "未能从平台获取。";
+    told_failed: "The platform could not provide it.", "未能从平台获取。";
     review: "Review", "质检";
     verdict: "Verdict", "质检结论";
     no_verdict: "None", "未评定";
@@ -241,13 +244,13 @@ words! {
     mark_heard: "Saving marks the call as heard.", "保存后标记为已听。";
     heard_by: "Heard by", "收听人";
     noted_by: "Noted by", "质检人";
-    may_not_review: "Reviewing needs the permission calls.review.", "质检需要 calls.review 权限。";
+    may_not_review: "You may not review calls (permission calls.review). Ask your callvault administrator for it.", "没有质检权限（calls.review），请联系 callvault 管理员开通。";
     not_reviewed: "Nobody has heard this call yet.", "该通话尚无人收听。";
     reveal: "Reveal number", "查看完整号码";
     reveal_hint: "This is recorded.", "查看操作会被记录。";
     revealed: "The number is shown on this page once, and it is recorded that you saw it.", "完整号码仅在本页显示一次，本次查看已记录。";
-    pushes: "Pushes", "推送原文";
-    push_needs: "Reading them needs the permission calls.pii.", "查看原文需要 calls.pii 权限。";
+    pushes: "Pushes", "推送记录";
+    push_needs: "You may not read pushes (permission calls.pii). Ask your callvault administrator for it.", "没有查看推送原文的权限（calls.pii），请联系 callvault 管理员开通。";
     who_looked: "Who looked", "访问记录";
     nobody_looked: "Nobody before you.", "此前无人访问。";
     codes: "Platform's codes", "平台状态码";
@@ -257,7 +260,8 @@ words! {
     // Tasks.
     task_calls: "Calls of this task", "该任务的通话记录";
     name_task: "Name", "任务名称";
-    rename: "Rename", "命名";
+    rename: "Save name", "保存名称";
+    name_hides: "Seven and more digits in a name are hidden: everybody sees it.", "名称对所有人可见，其中 7 位及以上的连续数字已隐藏。";
     task_id: "Task ID", "任务 ID";
     task_or_name: "Task (name or ID)", "任务（名称或 ID）";
     tasks_named: "Tasks of this name", "名称相符的任务";
@@ -272,9 +276,9 @@ words! {
     no_such_task: "There is no call of such a task.", "没有该任务的通话。";
     other_intents: "Other intents", "其他意向";
     other_tags: "Other tags", "其他标签";
-    file_table: "Table", "统计项";
-    file_name: "What", "分类";
-    id_tells: "Its ID tells the number: to open it takes the permission calls.pii.", "该 ID 含有号码，查看需要 calls.pii 权限。";
+    file_table: "Table", "统计维度";
+    file_name: "Item", "项目";
+    id_tells: "Its ID contains the phone number. You need the permission to see numbers (calls.pii) to open it.", "该 ID 中含有号码，需有查看完整号码的权限（calls.pii）才能打开。";
 
     // Operations.
     waiting: "Waiting to be archived", "等待归档的录音";
@@ -295,43 +299,43 @@ words! {
     place_in_list: "Place in the list", "翻页位置";
     per_page: "Calls a page", "每页条数";
     changed_since: "Changed since", "更新时间不早于";
-    due_now: "Due now", "到期待处理";
+    due_now: "Ready to be fetched", "已到处理时间";
     dead_letters: "Dead letters", "死信";
     dead_letters_are: "What was given up, and lies in a queue until somebody looks.", "多次重试仍失败、留在队列中等待人工处理的消息。";
     dead_runs: "Scheduled runs and changes", "定时任务与数据变更";
     dead_events: "Events", "事件通知";
-    dead_letters_unknown: "Where no number is known, no queue is set, or it does not answer.", "“未知”表示未配置该队列，或队列无响应。";
+    dead_letters_unknown: "\"Unknown\" means that no queue is set, or that it does not answer.", "“未知”表示未配置该队列，或队列无响应。";
     dead_letters_todo: "Each message tells the error. What to do stands in docs/operating.md, under DeadLettersAlarm and EventDeadLettersAlarm.",
         "消息中有失败原因；处理方法见 docs/operating.md 中的 DeadLettersAlarm 和 EventDeadLettersAlarm。";
 
     // Problems.
-    wrong: "This can't be shown", "无法显示";
+    wrong: "This did not work", "无法完成请求";
     not_found: "There is nothing here.", "页面不存在。";
     no_such_call: "There is no such call: no push of it came, or it was erased.", "该通话不存在：未收到推送，或已被删除。";
-    bad_value: "This value is not understood", "无法识别该项的值";
-    unknown_filter: "There is no such filter here", "此处没有该筛选条件";
-    repeated_filter: "This filter stands there twice", "该筛选条件重复";
-    filters_together: "These filters don't go together", "以下筛选条件不能同时使用";
-    looks_like_number: "To look for what may be a number takes the permission calls.pii", "该项的值可能是号码，按号码查找需要 calls.pii 权限";
+    bad_value: "This value is not understood", "取值无效";
+    unknown_filter: "There is no such filter here", "不支持的筛选条件";
+    repeated_filter: "This filter is given twice", "筛选条件重复";
+    filters_together: "These filters conflict with each other", "以下筛选条件互相冲突";
+    looks_like_number: "Searching by phone number needs the permission calls.pii, and this value may be one", "没有按号码查找的权限（calls.pii），以下条件的值可能是号码";
     no_name: "a filter without a name", "没有名称的筛选条件";
     bad_address: "The address of this page can't be read: a character in it is not written as addresses have it.", "网址无法识别：包含未正确编码的字符。";
-    too_long: "This is too long: a filter or a form has less.", "内容过长，超出筛选条件或表单的限制。";
-    forbidden: "You may not see this. It needs the permission", "没有查看权限，所需权限";
-    forbidden_hint: "Ask whoever runs callvault for it.", "请联系 callvault 管理员开通。";
+    too_long: "This is too long for a filter or a form.", "内容过长，超出筛选条件或表单的限制。";
+    forbidden: "You may not do this. It needs the permission", "没有访问权限，所需权限";
+    forbidden_hint: "Ask your callvault administrator for it.", "请联系 callvault 管理员开通。";
     nothing_allowed: "You are signed in, and may see nothing yet.", "登录成功，但尚未开通任何权限。";
     too_much: "This is too much for one file: choose fewer days.", "数据过多，无法导出为一个文件，请缩短日期范围。";
-    not_archived: "This recording is not in the archive.", "该录音尚未归档。";
+    not_archived: "This recording is not in the archive.", "该录音没有归档，无法收听。";
     later: "Something does not answer. Try again in a moment.", "服务暂时无响应，请稍后重试。";
-    broken: "What is stored of this can't be read. Tell whoever runs callvault the time.", "数据无法读取，请将发生时间告知管理员。";
+    broken: "The stored data can't be read. Tell your callvault administrator when this happened.", "数据无法读取，请将出错时间告知 callvault 管理员。";
     stale_form: "This form has expired, and nothing of it was kept. Go back, copy what you wrote, reload the page, and try again.", "表单已失效，内容未保存。请返回复制所填内容，刷新页面后重试。";
     sign_in_failed: "The sign-in did not work. Try it again.", "登录失败，请重试。";
-    no_sign_in: "Nobody can sign in: the settings of the issuer or of the session key are missing.", "暂时无法登录：缺少身份提供商或会话密钥的配置。";
+    no_sign_in: "Nobody can sign in: the settings of the issuer or of the session key are missing. Tell your callvault administrator.", "无法登录：缺少身份提供商或会话密钥的配置，请联系 callvault 管理员。";
     signed_out: "You are signed out.", "已退出登录。";
-    session_ended: "You are signed out by now, and what you sent is not saved. To keep your words, go back and copy them first.",
+    session_ended: "Your session has ended, and what you sent was not saved. To keep your text, go back and copy it before you sign in again.",
         "登录已失效，刚才提交的内容未保存。如需保留，请先返回复制，再重新登录。";
     try_again: "Try again", "重试";
     back: "Back to the start", "返回首页";
-    method: "This page can't be asked for like that.", "不支持该请求方式。";
+    method: "This page does not take this kind of request.", "不支持该请求方式。";
 }
 
 impl Words {
@@ -353,7 +357,7 @@ mod tests {
     fn no_row_is_blank_and_no_chinese_one_is_english() {
         // Names that are the same in both, and signs.
         const SAME: [&str; 2] = ["as_csv", "as_excel"];
-        const SIGNS: [&str; 3] = ["colon", "stop", "and"];
+        const SIGNS: [&str; 5] = ["colon", "stop", "and", "open", "close"];
         for (name, english, chinese) in ROWS {
             assert!(!english.trim().is_empty() && !chinese.trim().is_empty(), "{name}");
             let is_word = chinese.chars().any(is_han) || SAME.contains(name);

@@ -20,6 +20,11 @@ impl NamedZone {
     }
 }
 
+/// What a zone is called on a page: one that can't be chosen there by its name in the tz database.
+pub(crate) fn called(id: &str, language: Language) -> &str {
+    ALL.iter().find(|zone| zone.id == id).map_or(id, |zone| zone.name(language))
+}
+
 macro_rules! zones {
     ($( $id:literal, $english:literal, $chinese:literal; )*) => {
         /// The zones, the default before all others.
@@ -33,10 +38,14 @@ zones! {
     "Asia/Singapore", "Singapore", "新加坡";
     "Asia/Jakarta", "Jakarta", "雅加达";
     "Asia/Manila", "Manila", "马尼拉";
+    "Asia/Tokyo", "Tokyo", "东京";
     "Asia/Bangkok", "Bangkok", "曼谷";
     "Asia/Kolkata", "Kolkata", "加尔各答";
     "Asia/Dubai", "Dubai", "迪拜";
+    "Europe/London", "London", "伦敦";
     "Europe/Berlin", "Berlin", "柏林";
+    "America/New_York", "New York", "纽约";
+    "America/Los_Angeles", "Los Angeles", "洛杉矶";
     "America/Mexico_City", "Mexico City", "墨西哥城";
     "America/Sao_Paulo", "São Paulo", "圣保罗";
     "UTC", "UTC", "UTC";

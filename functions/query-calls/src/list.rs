@@ -1,8 +1,8 @@
 //! Lists of calls.
 
-use readers::file::{Reviews, name_of_list, sheet_problem, unless_small, whole_list};
+use readers::file::{name_of_list, sheet_problem, unless_small, whole_list};
 use readers::filter::{self, filtered_by, problem};
-use readers::format::{LANGUAGES, LIST_FORMATS, Sheet, Told};
+use readers::format::{LANGUAGES, LIST_FORMATS, Readers, Sheet, Told};
 use readers::parameter as of;
 use readers::request::{accepted, language};
 use readers::{Answer, Problem};
@@ -24,7 +24,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
                 return Err(Problem::Together { name: of::DOWNLOAD.described.name, other: other.name });
             }
         }
-        return whole_list(visit, &filter, format, language, Reviews::Left).await;
+        return whole_list(visit, &filter, format, language, None).await;
     }
     let cursor = visit.cursor(asked.query, |text| Cursor::decode(text, &filter)).await?;
     let limit = asked.query.get(&of::LIMIT)?.unwrap_or(of::DEFAULT_LIMIT);
@@ -34,7 +34,8 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let page = page.map_err(problem)?;
     let next = visit.next(page.next.as_ref()).await?;
     let shown = visit.shown(&callee_id);
-    let mut sheet = Sheet::new(format, language, filter.zone.clone(), false).map_err(sheet_problem)?;
+    let mut sheet =
+        Sheet::new(format, language, filter.zone.clone(), Readers::Programs).map_err(sheet_problem)?;
     for call in &page.calls {
         sheet.add(&view::listed(&call.key, &call.record, &shown)).map_err(sheet_problem)?;
     }

@@ -7,12 +7,12 @@ use serde_json::Value;
 use shared::model::Instant;
 use shared::reading::Zone;
 use shared::view::Object;
-use shared::view::field::{Field, Kind, REVIEW_FIELDS, listed_fields};
+use shared::view::field::{Field, Kind, REVIEW_FIELDS, TASK_NAME, listed_fields};
 
 use crate::names;
 
 /// The languages that headings have. Without one of them they are the attributes' names, which programs know. Below Chinese headings outcomes
-/// and the like are in Chinese too; below others they are the model's, as in JSON.
+/// and the like are in Chinese too; below English ones they are the model's, as in JSON, but in a file for people.
 pub const LANGUAGES: [&str; 2] = ["en", CHINESE];
 /// The language whose readers want no codes.
 pub(super) const CHINESE: &str = "zh";
@@ -44,14 +44,25 @@ pub(super) enum Cell<'a> {
     Local(DateTime),
 }
 
-/// Every column, in order.
-pub(super) fn columns() -> Vec<Column> {
-    listed_fields().flat_map(columns_of).collect()
+/// For whom a table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Programs, and people who know the model.
+    Programs,
+    /// People: tasks have their names, and outcomes and the like are in words.
+    People {
+        /// Whether there is what people think of the calls.
+        reviews: bool,
+    },
 }
 
-/// What tables have of what people think of calls, behind all other columns.
-pub(super) fn columns_of_reviews() -> impl Iterator<Item = Column> {
-    REVIEW_FIELDS.iter().flat_map(columns_of)
+/// Every column, in order.
+pub(super) fn columns(readers: Readers) -> Vec<Column> {
+    let for_people =
+        |field: &Field| (readers != Readers::Programs && field.name == "task_id").then_some(&TASK_NAME);
+    let listed = listed_fields().flat_map(|field| std::iter::once(field).chain(for_people(field)));
+    let reviews: &[Field] = if readers == (Readers::People { reviews: true }) { &REVIEW_FIELDS } else { &[] };
+    listed.chain(reviews).flat_map(columns_of).collect()
 }
 
 fn columns_of(field: &'static Field) -> impl Iterator<Item = Column> {
@@ -85,15 +96,15 @@ impl Column {
         }
     }
 
-    /// What stands in it of a call, below a heading in a language.
-    pub(super) fn cell<'a>(&self, call: &'a Object, language: Option<&str>, zone: &Zone) -> Cell<'a> {
+    /// What stands in it of a call. `words` is the language in which outcomes and the like are called as people call them; they are the model's
+    /// where there is none.
+    pub(super) fn cell<'a>(&self, call: &'a Object, words: Option<&str>, zone: &Zone) -> Cell<'a> {
         let Some(value) = call.get(self.field.name) else { return Cell::Empty };
         match self.part {
-            Part::Whole if language == Some(CHINESE) => match self.chinese(value) {
-                Some(chinese) => Cell::Text(chinese.into()),
+            Part::Whole => match words.and_then(|language| self.called(value, language)) {
+                Some(words) => Cell::Text(words.into()),
                 None => whole(value, self.field.kind),
             },
-            Part::Whole => whole(value, self.field.kind),
             Part::Local => match value.as_str().and_then(|time| time.parse::<Instant>().ok()) {
                 Some(time) => Cell::Local(zone.local(time)),
                 None => Cell::Empty,
@@ -109,9 +120,10 @@ impl Column {
         }
     }
 
-    /// What a value is called in Chinese; `None` where it is no word of the model's.
-    fn chinese(&self, value: &Value) -> Option<&'static str> {
-        Some(names::of_value(self.field.name, value.as_str()?)?.chinese)
+    /// What a value is called in a language; `None` where it is no word of the model's.
+    fn called(&self, value: &Value, language: &str) -> Option<&'static str> {
+        let name = names::of_value(self.field.name, value.as_str()?)?;
+        Some(if language == CHINESE { name.chinese } else { name.english })
     }
 
     /// How wide it is in a spreadsheet, in characters.
@@ -235,8 +247,10 @@ mod tests {
     #[test]
     fn times_stand_there_twice_and_money_in_two_columns() {
         let zone = Zone::default();
-        let names =
-            |language| columns().iter().map(|column| column.heading(language, &zone)).collect::<Vec<_>>();
+        let of = |readers, language| {
+            columns(readers).iter().map(|column| column.heading(language, &zone)).collect::<Vec<_>>()
+        };
+        let names = |language| of(Readers::Programs, language);
         assert_eq!(
             names(None)[..6],
             ["provider", "call_id", "call_at", "call_at_local", "task_id", "out_id"]
@@ -244,6 +258,13 @@ mod tests {
         assert!(names(Some("en")).contains(&"Call time (Asia/Shanghai)".to_owned()));
         assert!(names(Some("zh")).contains(&"呼叫时间（UTC）".to_owned()));
         assert!(names(Some("zh")).contains(&"呼叫时间（Asia/Shanghai）".to_owned()));
+        // What only people are told.
+        let reviews = Readers::People { reviews: true };
+        assert_eq!(of(reviews, Some("en"))[4..7], ["Task ID", "Task name", "Your ID"]);
+        assert_eq!(of(reviews, Some("zh")).last().unwrap(), "质检人");
+        let without = of(Readers::People { reviews: false }, None);
+        assert!(without.contains(&"task_name".to_owned()) && !without.contains(&"verdict".to_owned()));
+        assert!(!names(None).contains(&"task_name".to_owned()));
         // A heading has Chinese signs, not those of programs.
         for heading in names(Some("zh")) {
             assert!(!heading.contains([',', ':', ';', '(', ')']), "{heading}");
@@ -254,7 +275,7 @@ mod tests {
         });
         let call = call.as_object().unwrap();
         let cell = |name: &str| {
-            let columns = columns();
+            let columns = columns(Readers::Programs);
             let column = columns.iter().find(|column| column.heading(None, &zone) == name).unwrap();
             match column.cell(call, None, &zone) {
                 Cell::Empty => String::new(),
@@ -270,18 +291,18 @@ mod tests {
     }
 
     #[test]
-    fn below_chinese_headings_outcomes_are_in_chinese_and_nowhere_else() {
+    fn outcomes_are_called_as_people_call_them_where_that_is_asked_for() {
         let zone = Zone::default();
         let call = json!({
             "provider": "alicom", "outcome": "no_answer", "hangup_by": "callee", "intent_code": "answered",
             "href": "/api/calls/alicom/1",
         });
-        let row = |call: &Value, language| {
+        let row = |call: &Value, words| {
             let call = call.as_object().unwrap();
             let cell = |name: &str| {
-                let column =
-                    columns().into_iter().find(|column| column.heading(None, &zone) == name).unwrap();
-                match column.cell(call, language, &zone) {
+                let mut columns = columns(Readers::Programs).into_iter();
+                let column = columns.find(|column| column.heading(None, &zone) == name).unwrap();
+                match column.cell(call, words, &zone) {
                     Cell::Text(text) => text.into_owned(),
                     other => panic!("{other:?}"),
                 }
@@ -289,8 +310,9 @@ mod tests {
             ["provider", "outcome", "hangup_by", "intent_code", "href"].map(cell)
         };
         let codes = ["alicom", "no_answer", "callee", "answered", "/api/calls/alicom/1"];
-        assert_eq!(row(&call, Some("zh")), ["阿里云", "无人接听", "客户", "answered", "/api/calls/alicom/1"]);
-        assert_eq!([row(&call, Some("en")), row(&call, None)], [codes; 2]);
+        assert_eq!(row(&call, Some("zh")), ["阿里云", "无应答", "客户", "answered", "/api/calls/alicom/1"]);
+        assert_eq!(row(&call, Some("en"))[1..3], ["No answer", "Callee"]);
+        assert_eq!(row(&call, None), codes);
         // What this release does not know stays as it is.
         let later =
             json!({"provider": "new", "outcome": "new", "hangup_by": "new", "intent_code": "", "href": ""});

@@ -7,7 +7,7 @@ use shared::reading::Zone;
 use shared::view::Object;
 
 use super::Format;
-use super::cell::{CHINESE, Cell, Column, columns, columns_of_reviews, neutralized};
+use super::cell::{CHINESE, Cell, Column, Readers, columns, neutralized};
 
 /// Marks a table of text as UTF-8, which Excel takes it for only then.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -54,6 +54,8 @@ pub struct Sheet {
     zone: Zone,
     /// Of its headings: one of those that there are.
     language: Option<&'static str>,
+    /// Of outcomes and the like, where they are in words.
+    words: Option<&'static str>,
     columns: Vec<Column>,
     body: Body,
     /// How many bytes were written, about.
@@ -69,17 +71,15 @@ enum Body {
 }
 
 impl Sheet {
-    /// Begins a list. Headings are in `language`, local times are those of `zone`. A table has columns for `reviews` where they are asked for.
+    /// Begins a list. Headings are in `language`, local times are those of `zone`.
     pub fn new(
         format: Format,
         language: Option<&'static str>,
         zone: Zone,
-        reviews: bool,
+        readers: Readers,
     ) -> Result<Self, SheetError> {
-        let mut columns = columns();
-        if reviews {
-            columns.extend(columns_of_reviews());
-        }
+        let columns = columns(readers);
+        let words = language.filter(|language| *language == CHINESE || readers != Readers::Programs);
         let headings: Vec<_> = columns.iter().map(|column| column.heading(language, &zone)).collect();
         let body = match format {
             Format::Json => Body::Json(br#"{"calls":["#.to_vec()),
@@ -103,7 +103,7 @@ impl Sheet {
                 Body::Xlsx(Box::new(workbook))
             }
         };
-        Ok(Self { zone, language, columns, body, bytes: 0, rows: 0 })
+        Ok(Self { zone, language, words, columns, body, bytes: 0, rows: 0 })
     }
 
     /// How large the list is so far, about, in bytes.
@@ -119,8 +119,8 @@ impl Sheet {
     /// # Errors
     /// [`SheetError`].
     pub fn add(&mut self, call: &Object) -> Result<(), SheetError> {
-        let Self { zone, language, columns, body, bytes, rows } = self;
-        let language = *language;
+        let Self { zone, language, words, columns, body, bytes, rows } = self;
+        let (language, words) = (*language, *words);
         let first = *rows == 0;
         *rows += 1;
         match body {
@@ -136,7 +136,7 @@ impl Sheet {
             }
             Body::Csv(writer) => {
                 for column in columns.iter() {
-                    let text = match column.cell(call, language, zone) {
+                    let text = match column.cell(call, words, zone) {
                         Cell::Empty => String::new(),
                         Cell::Text(text) => neutralized(&text).into_owned(),
                         Cell::Number(number) => number.into_owned(),
@@ -154,7 +154,7 @@ impl Sheet {
                 let sheet = workbook.worksheet_from_index(0)?;
                 let local = CellFormat::new().set_num_format("yyyy-mm-dd hh:mm:ss");
                 for (place, column) in (0u16..).zip(columns.iter()) {
-                    match column.cell(call, language, zone) {
+                    match column.cell(call, words, zone) {
                         Cell::Empty => {}
                         Cell::Text(text) => {
                             *bytes += text.len();

@@ -62,6 +62,10 @@ pub const REVIEW_FIELDS: [Field; 6] = [
     field("noted_by", Kind::Id, "Noted by", "质检人", "Who wrote them."),
 ];
 
+/// What people call a call's task, as a table has it for people: behind the task's id.
+pub const TASK_NAME: Field =
+    field("task_name", Kind::Text, "Task name", "任务名称", "What people call the task.");
+
 /// The provider's codes: a call in a list is without them.
 pub const STATUS: &str = "status";
 
@@ -80,7 +84,7 @@ pub const FIELDS: [Field; 33] = [
     field(
         "out_id",
         Kind::Id,
-        "Own ID",
+        "Your ID",
         "外部 ID",
         "Your own id of the call, passed through by the platform.",
     ),
@@ -132,8 +136,8 @@ pub const FIELDS: [Field; 33] = [
         "The platform's application that made the call.",
     ),
     field("script_id", Kind::SharedId, "Script ID", "话术 ID", "The script that was spoken."),
-    field("submitted_at", Kind::Time, "Ordered", "提交时间", "When the call was ordered."),
-    field("originated_at", Kind::Time, "Originated", "发起时间", "When the call was handed to the carrier."),
+    field("submitted_at", Kind::Time, "Requested", "提交时间", "When the call was ordered."),
+    field("originated_at", Kind::Time, "Dialed", "发起时间", "When the call was handed to the carrier."),
     field("ringing_at", Kind::Time, "Ringing since", "振铃时间", "When the callee's phone began to ring."),
     field("answered_at", Kind::Time, "Answered", "接通时间", "When the callee answered."),
     field("ended_at", Kind::Time, "Ended", "结束时间", "When the call ended."),

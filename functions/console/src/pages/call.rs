@@ -375,8 +375,8 @@ fn pushes_card(frame: &Frame<'_>, pushes: &[Value], paths: &[String]) -> Markup 
                     li {
                         @let name = text(push, "function").unwrap_or_default();
                         @match paths.get(at) {
-                            Some(path) => a href=(path) { code { (name) } },
-                            None => code { (name) },
+                            Some(path) => a href=(path) { (frame.function(name)) },
+                            None => (frame.function(name)),
                         }
                         " " @if let Some(at) = frame.when_of(push.get("received_at")) { span.quiet { (at) } }
                     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, Render, html};
-use readers::file::{Reviews, whole_list};
+use readers::file::{ForPeople, whole_list};
 use readers::filter::{self, filtered_by, problem};
 use readers::format::Format;
 use readers::parameter::{self as of, Described, Parameter};
@@ -18,11 +18,11 @@ use shared::reading::{CallFilter, CalleeSearch, Cursor};
 use shared::view::{self, Mask};
 
 use crate::cookie::SOUGHT;
-use crate::frame::{Frame, Page, Place, brief, grouped, instant, lasted, number, text, visible};
+use crate::frame::{Frame, Page, Place, brief, instant, lasted, number, text, visible};
 use crate::link::Filters;
 use crate::pages::named::{Instead, instead_of_task, is_a_task};
 use crate::route::Form;
-use crate::{Asked, pages, see};
+use crate::{Asked, pages, see, sign_in};
 
 /// How many calls a page has.
 const PER_PAGE: usize = 50;
@@ -103,8 +103,12 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     if let Some(format) = format {
         let mut visit = asked.visit;
         visit.numbers = numbers;
-        let reviews = if asked.may(Permission::ReviewCalls) { Reviews::Shown } else { Reviews::Left };
-        return whole_list(&visit, &filter, format, Some(asked.frame.language.tag()), reviews).await;
+        // A file is opened elsewhere: where its calls are is told with the console's own name.
+        let base = sign_in::base(asked.event, asked.served).unwrap_or_default();
+        let page_of =
+            |key: &CallKey, mask: &Mask| Some(format!("{base}{}", asked.frame.call_path(key, mask)?));
+        let people = ForPeople { reviews: asked.may(Permission::ReviewCalls), page_of: &page_of };
+        return whole_list(&visit, &filter, format, Some(asked.frame.language.tag()), Some(&people)).await;
     }
     let visit = &asked.visit;
     let cursor = visit.cursor(&asked.query, |text| Cursor::decode(text, &filter)).await?;
@@ -295,6 +299,7 @@ fn body(asked: &Asked<'_>, list: &List<'_>) -> Markup {
             @if let Some(next) = list.next {
                 a.button href=(filters.clone().with("cursor", next).at(path)) rel="next" { (w.next_page) }
             }
+            @if !is_empty { span.quiet { (w.on_this_page(list.rows.len())) } }
             span.push {}
             @if !is_search && !is_empty {
                 span.quiet { (w.download_list) }
@@ -436,7 +441,7 @@ fn table(frame: &Frame<'_>, rows: &[Row], filters: &Filters) -> Markup {
     html! {
         div.wide {
             table.calls {
-                caption.hidden { (w.calls) (w.colon) (grouped(rows.len() as u64)) }
+                caption.hidden { (w.on_this_page(rows.len())) }
                 thead {
                     tr {
                         th scope="col" { (w.call_time) }

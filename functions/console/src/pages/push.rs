@@ -40,7 +40,7 @@ pub(crate) async fn answer(
         data: json!(null),
         body: html! {
             nav.crumbs { a href=(path) { (w.call) } }
-            h1 { (w.push) " " code { (function) } }
+            h1 { (w.push) " " (asked.frame.function(function)) }
             pre.code { (visible(&text[..end])) @if end < text.len() { "…" } }
         },
         media: None,

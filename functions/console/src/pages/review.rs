@@ -49,7 +49,13 @@ pub(crate) async fn next(asked: &Asked<'_>) -> Result<Answer, Problem> {
         title: w.next_unheard.to_owned(),
         place: Place::Calls,
         data: Value::Null,
-        body: html! { section.notice { h1 { (w.no_unheard) } p { a.button href=(filters.at("/calls")) { (w.calls) } } } },
+        body: html! {
+            section.notice {
+                h1 { (w.no_unheard) }
+                @if !asked.may(Permission::SeeNumbers) { p.quiet { (w.passed_over) } }
+                p { a.button href=(filters.at("/calls")) { (w.calls) } }
+            }
+        },
         media: None,
     };
     Ok(asked.page(&page))

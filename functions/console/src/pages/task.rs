@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use readers::filter::problem;
 use readers::format::{Format, table};
 use readers::parameter as of;
@@ -40,8 +41,8 @@ pub(crate) async fn answer(asked: &Asked<'_>, provider: Provider, task: &str) ->
     shown.insert("as_of".to_owned(), json!(counted.as_of));
     let data = Value::Object(shown);
     match asked.found.form {
-        Form::Csv => file(asked.frame, &data, Format::Csv),
-        Form::Xlsx => file(asked.frame, &data, Format::Xlsx),
+        Form::Csv => file(asked.frame, task, &data, Format::Csv),
+        Form::Xlsx => file(asked.frame, task, &data, Format::Xlsx),
         Form::Html | Form::Json => {
             let calls = Calls::of(provider, task, tells_a_number);
             // An id that tells a number is shown without it.
@@ -161,6 +162,15 @@ pub(crate) fn name_shares(
     .collect()
 }
 
+/// How many stars a name has at least where what may be a number was blacked out of it.
+const STARS: usize = 4;
+
+/// Whether the calls that have a name can be listed by it: names are counted without what may be a number, and for whoever may see numbers lists
+/// go by names as they came.
+pub(crate) fn can_be_listed(frame: &Frame<'_>, name: &str) -> bool {
+    !frame.may(Permission::SeeNumbers) || name.matches('*').count() < STARS
+}
+
 /// Intents as shares: each code with what it is called.
 pub(crate) fn intent_shares(data: &Value, others: &str, href: impl Fn(&str) -> Option<String>) -> Vec<Share> {
     name_shares(&data["intents"], &data["intent_names"], others, href)
@@ -172,6 +182,7 @@ fn body(frame: &Frame<'_>, provider: Provider, path: &str, calls: &Calls, data: 
     let (all, answered, connected) = (figure("calls"), figure("answered"), figure("connected"));
     let (id, name) = (text(data, "task_id").unwrap_or_default(), text(data, "name"));
     let href = |part: Option<(&str, &str)>| calls.at("/calls", part);
+    let listed = |part: (&str, &str)| can_be_listed(frame, part.1).then(|| href(Some(part)))?;
     let unheard = calls.at("/calls/next", Some(("has_recording", "true")));
     let mut funnel = vec![
         Share { name: w.called.to_owned(), title: None, count: all, href: href(None) },
@@ -183,14 +194,12 @@ fn body(frame: &Frame<'_>, provider: Provider, path: &str, calls: &Calls, data: 
             href: href(Some(("outcome", "answered"))),
         },
     ];
-    funnel.extend(
-        intent_shares(data, w.other_intents, |intent| href(Some(("intent", intent)))).into_iter().map(
-            |share| match share.name == w.other_intents {
-                true => share,
-                false => Share { name: format!("{} {}", w.intent, share.name), ..share },
-            },
-        ),
-    );
+    funnel.extend(intent_shares(data, w.other_intents, |intent| listed(("intent", intent))).into_iter().map(
+        |share| match share.name == w.other_intents {
+            true => share,
+            false => Share { name: format!("{} {}", w.intent, share.name), ..share },
+        },
+    ));
     let seconds = |value: &Value| value.as_u64().map_or_else(|| "–".to_owned(), lasted);
     html! {
         nav.crumbs { a href="/tasks" { (w.tasks) } }
@@ -210,6 +219,7 @@ fn body(frame: &Frame<'_>, provider: Provider, path: &str, calls: &Calls, data: 
                     input id="name" name="name" maxlength=(MAX_NAME_CHARACTERS) value=(name.unwrap_or_default()) placeholder=(w.name_task);
                     button { (w.rename) }
                 }
+                @if name.is_some_and(|name| name.contains('*')) { p.quiet { (w.name_hides) } }
             }
         }
         @if data["complete"] != true { p.told { (w.partial_counts) } }
@@ -237,7 +247,7 @@ fn body(frame: &Frame<'_>, provider: Provider, path: &str, calls: &Calls, data: 
             }
             section.card {
                 h2 { (w.tags) }
-                @let tags: Vec<_> = name_shares(&data["tags"], &Value::Null, w.other_tags, |tag| href(Some(("tag", tag))));
+                @let tags: Vec<_> = name_shares(&data["tags"], &Value::Null, w.other_tags, |tag| listed(("tag", tag)));
                 (shares(frame, w.tags, w.tags, &tags, all))
             }
         }
@@ -260,7 +270,7 @@ pub(crate) fn figure_card(name: &str, figure: String) -> Markup {
 }
 
 /// The tables of the page's charts, one below the other.
-fn file(frame: &Frame<'_>, data: &Value, format: Format) -> Result<Answer, Problem> {
+fn file(frame: &Frame<'_>, task: &str, data: &Value, format: Format) -> Result<Answer, Problem> {
     let w = frame.words;
     let figure = |name: &str| number(data, name).unwrap_or(0);
     let mut rows = vec![
@@ -289,8 +299,25 @@ fn file(frame: &Frame<'_>, data: &Value, format: Format) -> Result<Answer, Probl
     let headings = [w.file_table, w.file_name, w.count];
     let rows = rows.into_iter().map(|(table, name, count)| (table.to_owned(), name, count));
     let body = table(format, headings, rows).map_err(readers::file::sheet_problem)?;
-    let name = format!("attachment; filename=\"task.{}\"", format.extension());
-    Ok(Answer::of(200, format.content_type(), body).with("content-disposition", name))
+    let disposition = attachment(text(data, "name"), task, text(data, "task_id"), format.extension());
+    Ok(Answer::of(200, format.content_type(), body).with("content-disposition", disposition))
+}
+
+/// The header by which a task's file has the task's name, else its id; neither where its id, as it is shown, hides a number.
+fn attachment(name: Option<&str>, task: &str, shown: Option<&str>, extension: &str) -> String {
+    let id = (shown == Some(task)).then_some(task);
+    let called = name.or(id).map(|called| brief(called, MAX_NAME_CHARACTERS));
+    let called = called.map_or_else(|| "task".to_owned(), |called| format!("task {called}"));
+    // What a system of files, or a header, takes for something else.
+    let of_file = |character: char| match character {
+        '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '%' => '_',
+        control if control.is_control() => '_',
+        other => other,
+    };
+    let file: String = format!("{called}.{extension}").chars().map(of_file).collect();
+    let plain: String = file.chars().map(|it| if it.is_ascii() { it } else { '_' }).collect();
+    let encoded = utf8_percent_encode(&file, NON_ALPHANUMERIC);
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 
 #[cfg(test)]
@@ -304,6 +331,20 @@ mod tests {
             name_shares(&counts, &Value::Null, "Other intents", |name| Some(format!("/calls?intent={name}")));
         let shares: Vec<_> = shares.iter().map(|it| (&*it.name, it.count, it.href.as_deref())).collect();
         assert_eq!(shares, [("Other intents", 5, None), ("A", 3, Some("/calls?intent=A"))]);
+    }
+
+    #[test]
+    fn a_task_s_file_has_its_name_or_its_id_and_never_a_hidden_number() {
+        let named = |name, task, shown| attachment(name, task, Some(shown), "csv");
+        assert_eq!(
+            named(Some("双11"), "7", "7"),
+            "attachment; filename=\"task _11.csv\"; filename*=UTF-8''task%20%E5%8F%8C11%2Ecsv"
+        );
+        assert!(named(None, "a/b", "a/b").starts_with("attachment; filename=\"task a_b.csv\";"));
+        assert!(
+            named(None, "x-13912345678", "x-***********").starts_with("attachment; filename=\"task.csv\";")
+        );
+        assert!(named(Some("\"\r\nx"), "7", "7").starts_with("attachment; filename=\"task _"));
     }
 
     #[test]

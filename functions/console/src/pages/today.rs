@@ -16,7 +16,7 @@ use crate::Asked;
 use crate::chart::{hours, shares};
 use crate::frame::{Frame, Page, Place, grouped, instant, lasted, number, percent, text};
 use crate::link::Filters;
-use crate::pages::task::{figure_card, intent_shares, outcome_shares};
+use crate::pages::task::{can_be_listed, figure_card, intent_shares, outcome_shares};
 use crate::pages::tasks::{day, day_nav};
 
 /// Among so many of the newest calls the last push of each function is looked for.
@@ -183,7 +183,7 @@ fn body(frame: &Frame<'_>, day: DayRange, data: &Value, is_operator: bool) -> Ma
                 }
                 section.card {
                     h2 { (w.by_intent) }
-                    (shares(frame, w.by_intent, w.intent, &intent_shares(data, w.other_intents, |it| Some(href("intent", it))), all))
+                    (shares(frame, w.by_intent, w.intent, &intent_shares(data, w.other_intents, |it| can_be_listed(frame, it).then(|| href("intent", it))), all))
                 }
             }
             section.card { h2 { (w.last_pushes) } (pushes(frame, &data["last_pushes"])) }
@@ -199,7 +199,7 @@ fn pushes(frame: &Frame<'_>, last: &Value) -> Markup {
         @if last.is_none_or(serde_json::Map::is_empty) { p.blank { (frame.words.none_lately) } } @else {
             dl.facts {
                 @for (function, at) in last.into_iter().flatten() {
-                    dt { code { (function) } } dd { @if let Some(at) = instant(Some(at)) { (frame.when(at)) } }
+                    dt { (frame.function(function)) } dd { @if let Some(at) = instant(Some(at)) { (frame.when(at)) } }
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Words for values of the model, and sentences with numbers in them.
 
 use readers::names::{self, Name};
+use shared::access::Permission;
 use shared::model::{HangupBy, Outcome, Provider, RecordingState};
 
 use super::Words;
@@ -104,10 +105,35 @@ impl Words {
         if self.is_chinese() { chinese } else { english }
     }
 
+    /// What a permission allows.
+    pub(crate) fn permission(&self, permission: Permission) -> &'static str {
+        let (english, chinese) = match permission {
+            Permission::ReadCalls => ("to see calls", "查看通话"),
+            Permission::SeeNumbers => ("to see phone numbers", "查看完整号码"),
+            Permission::ListenToRecordings => ("to listen to recordings", "收听录音"),
+            Permission::ReviewCalls => ("to review calls", "质检"),
+            Permission::ReadOperations => ("to see how callvault fares", "运维"),
+        };
+        self.pick(english, chinese)
+    }
+
+    /// What a function catches, as its platform calls it; `None` of one that is known by its name alone.
+    pub(crate) fn function(&self, function: &str) -> Option<&'static str> {
+        let (english, chinese) = match function {
+            "alicom-call-report" => ("Alibaba: call report", "阿里云·呼叫记录"),
+            "alicom-call-record" => ("Alibaba: recording", "阿里云·录音记录"),
+            "alicom-call-note" => ("Alibaba: call note", "阿里云·通话小记"),
+            "ai-voice-call-record" => ("AI-voice: call record", "AI-voice·通话记录"),
+            "laaffic-status-report" => ("LAAFFIC: status report", "LAAFFIC·状态报告"),
+            _ => return None,
+        };
+        Some(self.pick(english, chinese))
+    }
+
     /// Which zone the times of a page are of; `offset` is how far it is from UTC.
     pub(crate) fn times_are(&self, zone: &str, offset: &str) -> String {
         match self.is_chinese() {
-            true => format!("显示时区：{zone} ({offset})"),
+            true => format!("显示时区：{zone}（{offset}）"),
             false => format!("Times are in {zone} ({offset})"),
         }
     }
@@ -119,6 +145,15 @@ impl Words {
             true => format!("{calls} 条通话记录无法读取，未显示。"),
             false if count == 1 => format!("{calls} call can't be read and is not shown."),
             false => format!("{calls} calls can't be read and are not shown."),
+        }
+    }
+
+    /// So many calls are on a page of a list, which may have more of them.
+    pub(crate) fn on_this_page(&self, count: usize) -> String {
+        match self.is_chinese() {
+            true => format!("本页 {count} 条"),
+            false if count == 1 => "1 call on this page".to_owned(),
+            false => format!("{count} calls on this page"),
         }
     }
 
@@ -174,9 +209,14 @@ mod tests {
         assert_eq!(chinese.unreadable(1_203), "1,203 条通话记录无法读取，未显示。");
         assert_eq!(english.unreadable(1), "1 call can't be read and is not shown.");
         assert_eq!(english.unreadable(1_203), "1,203 calls can't be read and are not shown.");
+        assert_eq!(
+            [english.on_this_page(1), english.on_this_page(50)],
+            ["1 call on this page", "50 calls on this page"]
+        );
+        assert_eq!(chinese.on_this_page(50), "本页 50 条");
         assert_eq!(chinese.expiring(2), "2 条录音的链接将在 24 小时内失效");
         assert_eq!(chinese.rejects(3), "近 3 天被拒收的推送");
-        assert_eq!(chinese.times_are("Asia/Shanghai", "UTC+8:00"), "显示时区：Asia/Shanghai (UTC+8:00)");
+        assert_eq!(chinese.times_are("Asia/Shanghai", "UTC+8:00"), "显示时区：Asia/Shanghai（UTC+8:00）");
         assert_eq!(chinese.seen("call with numbers"), "通话详情（含完整号码）");
     }
 

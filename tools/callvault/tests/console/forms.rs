@@ -53,7 +53,7 @@ async fn a_form_that_no_page_of_ours_has_sent_does_nothing() {
             (401, ""),
             "{form}: a browser follows no redirect to elsewhere from a form"
         );
-        shown.has("what you sent is not saved").has("href=\"/login?to=%2F").lacks(NUMBER);
+        shown.has("what you sent was not saved").has("href=\"/login?to=%2F").lacks(NUMBER);
     }
     // One comes back to the page on which the form stands, with its filters; and to no other console.
     for (here, back) in [
@@ -193,7 +193,7 @@ async fn the_next_call_is_the_next_that_nobody_has_heard() {
     let page = browser.get(&at).await.text;
     let skip = page.split("href=\"").find(|part| part.starts_with("/calls/next")).unwrap();
     let skip = skip.split('"').next().unwrap().replace("&amp;", "&");
-    browser.get(&skip).await.has("No call of this filter is left to hear");
+    browser.get(&skip).await.has("No unheard call matches this filter");
     browser.get("/calls?task=task-1&reviewed=false").await.has("/calls/alicom/a?").lacks("/calls/alicom/b?");
 }
 

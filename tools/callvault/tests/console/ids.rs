@@ -116,8 +116,13 @@ async fn whoever_may_not_see_numbers_is_told_why_such_a_call_has_no_link() {
     let rig = rig().await;
     let mut reviewer = Browser::of(&rig, MASKED).await;
     let list = reviewer.get("/calls?day=2025-06-01").await;
-    list.has("Its ID tells the number").lacks("~~").lacks(NUMBER);
-    reviewer.get("/tasks?day=2025-06-01").await.has("Its ID tells the number").lacks("~~").lacks(NUMBER);
+    list.has("Its ID contains the phone number").lacks("~~").lacks(NUMBER);
+    reviewer
+        .get("/tasks?day=2025-06-01")
+        .await
+        .has("Its ID contains the phone number")
+        .lacks("~~")
+        .lacks(NUMBER);
     // A lead's address is none of theirs.
     let mut lead = Browser::of(&rig, ALL).await;
     let links = lead.get("/calls?day=2025-06-01").await.links();

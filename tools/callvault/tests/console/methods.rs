@@ -34,7 +34,7 @@ async fn a_page_without_its_body_and_methods_that_there_are_not() {
         assert_eq!((shown.status, shown.header("allow")), (405, "GET"), "{method}");
         assert_eq!(shown.header("content-type"), "application/problem+json", "{method}");
     }
-    browser.ask("PUT", "/calls").await.has("can't be asked for like that");
+    browser.ask("PUT", "/calls").await.has("does not take this kind of request");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +49,7 @@ async fn what_is_wrong_with_a_filter_is_named() {
         ("%00=1", "a filter without a name"),
         ("reviewed=maybe", "<strong>Reviewed</strong><"),
         ("hangup_by=me", "<strong>Ended by</strong> <code>hangup_by</code>"),
-        ("limit=1&limit=1", "This filter stands there twice:"),
+        ("limit=1&limit=1", "This filter is given twice:"),
         ("task=%ff", "The address of this page can't be read"),
     ] {
         let shown = browser.get(&format!("/calls?{query}")).await;

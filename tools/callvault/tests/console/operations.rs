@@ -42,9 +42,10 @@ async fn what_is_wrong_is_told_in_the_readers_language_and_zone() {
     browser.headers = vec![("accept-language", "zh-CN".to_owned())];
     let chinese = browser.get("/operations").await;
     chinese
-        .has("<strong>a.example：2 条录音归档失败，将继续重试：主机不在 RecordingHosts 允许范围内")
+        .has("<strong>a.example：2 条录音暂未归档成功，将继续重试：主机不在 RecordingHosts 允许范围内")
         .has("请在 RecordingHosts 中加入 <code>a.example</code> 并重新部署")
-        .has(&format!("1 条录音的链接将在 24 小时内失效，最早的一条是 {}：alicom/", local(soon)))
+        .has("1 条录音的链接将在 24 小时内失效，最先失效的是 alicom/")
+        .has(&format!("（{}）", local(soon)))
         .lacks("tried again")
         .lacks("the host")
         .lacks("`");

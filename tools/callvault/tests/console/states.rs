@@ -40,7 +40,7 @@ async fn what_is_not_there_is_told_in_words() {
         ("/operations", "Nothing is wrong with archiving"),
         ("/operations", "No recording waits"),
         ("/operations", "Nothing was rejected"),
-        ("/calls/next?day=2020-01-01", "No call of this filter is left to hear"),
+        ("/calls/next?day=2020-01-01", "No unheard call matches this filter"),
     ] {
         browser.get(page).await.has(words);
     }
@@ -84,15 +84,15 @@ async fn a_recording_tells_in_each_state_what_became_of_it() {
             RecordingState::Pending,
             STATUS,
             "It could not be fetched so far, and is tried again",
-            "来源返回状态码 404",
+            "录音服务器返回状态码 404",
             "将继续重试",
         ),
         (
             RecordingState::Pending,
             HOST,
-            "its host is not allowed. If the host is the platform's, whoever runs callvault adds it to RecordingHosts",
+            "its host is not allowed. If the host belongs to the platform, ask your callvault administrator to add it to RecordingHosts",
             "主机 a.example 不在 RecordingHosts 允许范围内",
-            "请管理员将其加入 RecordingHosts",
+            "请联系 callvault 管理员将其加入 RecordingHosts",
         ),
         (
             RecordingState::Pending,
@@ -105,7 +105,7 @@ async fn a_recording_tells_in_each_state_what_became_of_it() {
             RecordingState::Expired,
             STATUS,
             "link expired before it could be fetched",
-            "来源返回状态码 404",
+            "录音服务器返回状态码 404",
             "平台链接在获取前已失效",
         ),
         (
@@ -194,7 +194,7 @@ async fn a_page_is_also_json_and_a_table_also_a_file() {
     browser.headers = vec![("accept-language", "zh-CN".to_owned())];
     let table = browser.get("/tasks/alicom/task-1.csv").await;
     table
-        .has("统计项,分类,呼叫量")
+        .has("统计维度,项目,呼叫量")
         .has("呼叫转化漏斗,已呼叫,1")
         .has("呼叫结果分布,已接通,1")
         .has("意向分布,A,1")
@@ -225,7 +225,15 @@ async fn files_have_the_verdict_and_the_note_for_whoever_reviews() {
     let call = "/calls/alicom/1000~5E7";
     let fields = [("verdict", "bad"), ("note", "=1+1 call 13700009182")];
     assert_eq!(reviewer.submit(call, &format!("{call}/review"), &fields).await.status, 303);
-    for (language, heading, verdict) in [("en", "Verdict", "bad"), ("zh-CN", "质检结论", "不合格")] {
+    let task = "/tasks/alicom/task-1";
+    reviewer.submit(task, &format!("{task}/name"), &[("name", "Autumn, of 13700009182")]).await;
+    reviewer
+        .get(task)
+        .await
+        .has("<h1>Autumn, of ***********</h1>")
+        .has("Seven and more digits in a name are hidden");
+    for (language, heading, verdict) in [("en", "Verdict", "Problem"), ("zh-CN", "质检结论", "不合格")]
+    {
         reviewer.headers = vec![("accept-language", language.to_owned())];
         let shown = reviewer.get("/calls.csv?day=2025-06-01").await;
         let file = crate::rig::follow(shown.location()).await.text();
@@ -234,6 +242,10 @@ async fn files_have_the_verdict_and_the_note_for_whoever_reviews() {
         let row = rows.records().next().unwrap().unwrap();
         assert_eq!((&row[place], &row[place + 1]), (verdict, "'=1+1 call ***********"), "{file}");
         assert!(row.iter().any(|cell| cell == "somebody"), "{file}");
+        // The task by its name, and the call's page, not where the API has it.
+        assert!(row.iter().any(|cell| cell == "Autumn, of ***********"), "{file}");
+        let link = row.iter().find(|cell| cell.contains("://")).unwrap_or_else(|| panic!("{file}"));
+        assert!(link.ends_with("/calls/alicom/1000~5E7") && !link.contains("/api/"), "{link}");
     }
     let mut reader = Browser::of(&rig, "calls.read").await;
     let shown = reader.get("/calls.csv?day=2025-06-01").await;
