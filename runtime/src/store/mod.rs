@@ -76,6 +76,9 @@ const RECEIVED_AT: &str = "received_at";
 
 /// How long a push waits for what it could as well do without.
 const GLANCE_LIMIT: Duration = Duration::from_millis(150);
+/// How long several verbatim pushes wait to be told which of them are there, where that glance told nothing. The rest of what the push says is
+/// written meanwhile, which takes as long where the table is slow.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 /// Something could not be stored.
 #[derive(Debug, thiserror::Error)]
@@ -226,6 +229,7 @@ impl Store {
         }
         let objects_put = !objects.is_empty();
         let (mut known, ()) = tokio::join!(self.known(&calls), settle(&mut results, objects));
+        let is_nothing_known = known.is_none();
 
         let mut erased: BTreeMap<CallKey, Vec<usize>> = BTreeMap::new();
         let mut pushes = Vec::new();
@@ -255,17 +259,23 @@ impl Store {
         }
 
         let earlier_puts = Mutex::new(BTreeMap::new());
-        let puts: Writes<'_> = FuturesUnordered::new();
-        let mut pushes = pushes.into_iter().peekable();
-        while pushes.peek().is_some() {
-            let batch: Vec<_> = pushes.by_ref().take(MAX_BATCH).collect();
-            puts.push(Box::pin(self.put_pushes(batch, &earlier_puts)));
-        }
+        let puts = async {
+            if is_nothing_known && pushes.len() > 1 {
+                pushes = self.not_there_yet(pushes, &earlier_puts).await;
+            }
+            let puts: Writes<'_> = FuturesUnordered::new();
+            let mut pushes = pushes.into_iter().peekable();
+            while pushes.peek().is_some() {
+                let batch: Vec<_> = pushes.by_ref().take(MAX_BATCH).collect();
+                puts.push(Box::pin(self.put_pushes(batch, &earlier_puts)));
+            }
+            settle(&mut results, puts).await;
+        };
         let merges = join_all(writes.into_iter().map(|(key, call, known, is_known)| async move {
             let met = self.write_call(&key, &call, known, is_known).await;
             (key, call, met)
         }));
-        let (merges, ()) = tokio::join!(merges, settle(&mut results, puts));
+        let (merges, ()) = tokio::join!(merges, puts);
 
         // The rest is done only where a push met an erasure, or another receipt of itself.
         let earlier_puts = earlier_puts.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -344,6 +354,28 @@ impl Store {
         Ok(keys::recording_sk(&source.slot))
     }
 
+    /// Several verbatim pushes without those that are there already, which are entered among the `earlier`: a batch takes no condition, and would
+    /// put a later receipt over the first one. Where that can't be read either, all are put: that they are durable comes first.
+    async fn not_there_yet(
+        &self,
+        mut pushes: Vec<(Vec<usize>, NewItem)>,
+        earlier: &Mutex<EarlierPuts>,
+    ) -> Vec<(Vec<usize>, NewItem)> {
+        let keys: Vec<_> = pushes.iter().filter_map(|(_, push)| item_key(|name| push.get(name))).collect();
+        let look = self.table.read(&keys, &[keys::PK, keys::SK, RECEIVED_AT], true);
+        let Ok(Ok(there)) = timeout(LOOK_LIMIT, look).await else { return pushes };
+        let there =
+            there.iter().filter_map(|push| Some((item_key(|name| push.get(name))?, received_at(push)?)));
+        let there: EarlierPuts = there.collect();
+        pushes.retain(|(_, push)| {
+            let there = item_key(|name| push.get(name)).and_then(|key| there.get(&key));
+            let now = push.get(RECEIVED_AT).and_then(Value::as_str).and_then(|now| now.parse().ok());
+            there.is_none() || there > now.as_ref()
+        });
+        earlier.lock().unwrap_or_else(PoisonError::into_inner).extend(there);
+        pushes
+    }
+
     /// Puts verbatim pushes. A single item that DynamoDB refuses makes it refuse its batch: then each goes alone.
     ///
     /// What is there already of one that is put alone is entered among the `earlier`: an attempt that could store nothing else has left it, and
@@ -361,7 +393,7 @@ impl Store {
         {
             let put = self.table.put_unless_less(std::mem::take(item), RECEIVED_AT, &first).await;
             if let Ok(Some(there)) = &put
-                && let (Some(key), Some(first)) = (item_key(there), received_at(there))
+                && let (Some(key), Some(first)) = (item_key(|name| there.get(name)), received_at(there))
             {
                 earlier.lock().unwrap_or_else(PoisonError::into_inner).insert(key, first);
             }
@@ -639,9 +671,9 @@ impl<'a> Receipts<'a> {
     }
 }
 
-/// The partition and the sort key of an item.
-fn item_key(item: &Item) -> Option<(String, String)> {
-    let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+/// The partition and the sort key of an item, by its attributes.
+fn item_key<'a>(attribute: impl Fn(&str) -> Option<&'a Value>) -> Option<(String, String)> {
+    let text = |name: &str| attribute(name).and_then(Value::as_str).map(str::to_owned);
     Some((text(keys::PK)?, text(keys::SK)?))
 }
 

@@ -475,23 +475,39 @@ async fn no_item_names_an_object_that_is_not_there_whichever_write_fails() {
 }
 
 /// An attempt that could store the verbatim push and no more, a correction, and the first one again while the table is slow: that one's place
-/// is before the correction all the same.
+/// is before the correction all the same, be it alone in its body or one of several.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sent_again_after_a_correction_does_not_undo_it_where_the_table_is_slow_to_read() {
     let stack = stack().await;
     let [dynamodb, s3] = [&stack.stores().dynamodb_endpoint, &stack.stores().s3_endpoint]
         .map(|endpoint| endpoint.clone().unwrap());
-    let lasted = |seconds: u64| json!([{"callId": "again", "duration": seconds}]).to_string();
     let quick = receiver(&stack, &dynamodb, &s3);
-    assert_eq!(push(&quick, REPORT, &lasted(10)).await, 200);
-    let key = call(Provider::Alicom, "again");
-    let table = stack.store().table();
-    table.delete(&keys::call_pk(&key), keys::CALL).await.unwrap();
-    assert_eq!(push(&quick, REPORT, &lasted(20)).await, 200);
     let slow = FaultyDynamoDb::slow_to_read(&dynamodb).await;
-    assert_eq!(push(&receiver(&stack, &slow.endpoint, &s3), REPORT, &lasted(10)).await, 200);
-    let known = async || table.get(&keys::call_pk(&key), keys::CALL).await.unwrap().unwrap();
-    assert_eq!(known().await["duration_s"], 20);
+    let slow = receiver(&stack, &slow.endpoint, &s3);
+    let table = stack.store().table();
+    for elements in [1, 2, 30] {
+        let id = format!("again-{elements}");
+        let key = call(Provider::Alicom, &id);
+        let lasted = |seconds: u64| {
+            let others = (1..elements).map(|at| json!({"callId": format!("{id}-{at}"), "duration": seconds}));
+            let all: Vec<_> =
+                std::iter::once(json!({"callId": id, "duration": seconds})).chain(others).collect();
+            Value::from(all).to_string()
+        };
+        let push_of = async |duration: u64| {
+            let text = json!({"callId": id, "duration": duration}).to_string();
+            let push = keys::push_sk(REPORT, &keys::element_digest(&text));
+            table.get(&keys::call_pk(&key), &push).await.unwrap().unwrap()
+        };
+        assert_eq!(push(&quick, REPORT, &lasted(10)).await, 200);
+        let first = push_of(10).await;
+        table.delete(&keys::call_pk(&key), keys::CALL).await.unwrap();
+        assert_eq!(push(&quick, REPORT, &lasted(20)).await, 200);
+        assert_eq!(push(&slow, REPORT, &lasted(10)).await, 200);
+        let known = table.get(&keys::call_pk(&key), keys::CALL).await.unwrap().unwrap();
+        assert_eq!(known["duration_s"], 20, "of {elements}");
+        assert_eq!(push_of(10).await, first, "of {elements}: it stays as it is");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
