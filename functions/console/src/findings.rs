@@ -1,37 +1,68 @@
 //! What is wrong with archiving and what to do, in the words of a page. English is that of the operator's commands; the Chinese stands here,
 //! one row for each kind and each cause, so that none can be without.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
-use runtime::health::{Cause, Expiries, FailurePlace, Failures, Finding, OfS3, RefusedHost, free_by_hand};
-use shared::masking::Hidden;
+use readers::Problem;
+use runtime::health::{
+    Cause, Expiries, FailurePlace, Failures, Finding, OfS3, RefusedHost, call_of, free_by_hand,
+};
+use shared::masking;
 use shared::model::Instant;
+use shared::view::Mask;
 
 use crate::frame::{Frame, brief};
-use crate::reasons;
+use crate::{Asked, reasons};
 
 /// The longest text that tells what is wrong, in characters, and the longest that tells what to do.
 const MAX_WHAT_CHARACTERS: usize = 400;
 const MAX_TODO_CHARACTERS: usize = 600;
 
+/// What the calls that findings name are called where no number is to be told, by the names that they have there.
+pub(crate) type Hidden = BTreeMap<String, String>;
+
+/// What is hidden of the names of calls, by what is stored of these. Of one of which nothing is, each digit may be a number's.
+pub(crate) async fn hidden(asked: &Asked<'_>, findings: &[Finding]) -> Result<Hidden, Problem> {
+    let named: BTreeSet<&str> = findings.iter().flat_map(Finding::calls).collect();
+    let keys: BTreeMap<_, _> = named.iter().filter_map(|named| Some((*named, call_of(named)?))).collect();
+    let keys_read: Vec<_> = keys.values().cloned().collect();
+    let calls = asked.visit.reader.store.calls(&keys_read).await;
+    let calls = calls.map_err(|error| Problem::unavailable("The table", &error))?;
+    let hidden = named.into_iter().map(|named| {
+        let call = keys.get(named).and_then(|key| calls.get(key)).filter(|call| !call.erased);
+        let shown = match call {
+            Some(call) => Mask::of(call.callee_numbers()).id(named).into_owned(),
+            None => named.chars().map(|it| if it.is_numeric() { '*' } else { it }).collect(),
+        };
+        (named.to_owned(), shown)
+    });
+    Ok(hidden.filter(|(named, shown)| named != shown).collect())
+}
+
 /// A finding in the words of the page, its times in the page's zone.
-pub(crate) fn told(frame: &Frame<'_>, finding: &Finding) -> Markup {
+pub(crate) fn told(frame: &Frame<'_>, finding: &Finding, hidden: &Hidden) -> Markup {
     let time = |at| frame.time(at);
     let (what, todo) = match frame.words.is_chinese() {
         true => (what(finding, &time), todo(finding)),
         false => (finding.what(&time), sentence(&finding.todo())),
     };
-    let [what, todo] = without_numbers([what, todo]);
+    let [what, todo] = without_numbers([what, todo], hidden);
     html! {
         strong { (marked(&brief(&what, MAX_WHAT_CHARACTERS))) }
         p.quiet { (marked(&brief(&todo, MAX_TODO_CHARACTERS))) }
     }
 }
 
-/// What is told, which names calls, without what looks like a number.
-pub(crate) fn without_numbers(told: [String; 2]) -> [String; 2] {
-    told.map(|text| Hidden::default().in_id(&text).into_owned())
+/// What is told, which names calls, without their numbers and without what looks like one.
+pub(crate) fn without_numbers(told: [String; 2], hidden: &Hidden) -> [String; 2] {
+    // The longest first: one may be the beginning of another.
+    let mut hidden: Vec<_> = hidden.iter().collect();
+    hidden.sort_by_key(|(named, _)| std::cmp::Reverse(named.len()));
+    told.map(|text| {
+        let text = hidden.iter().fold(text, |text, (named, shown)| text.replace(*named, shown));
+        masking::Hidden::default().in_id(&text).into_owned()
+    })
 }
 
 /// A text whose commands and settings stand between backquotes.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::store::due::DueRecording;
 use crate::store::shards::ShardLease;
-use shared::model::{CallKey, Instant};
+use shared::model::{CallId, CallKey, Instant, Provider};
 use shared::path_id;
 use shared::record::keys;
 
@@ -309,6 +309,27 @@ fn of_deaths(tried: &[Tried]) -> Option<Finding> {
     suspects.sort_by_key(|one| std::cmp::Reverse(one.deaths));
     let worst = suspects.first()?;
     Some(Finding::Deaths { count: suspects.len(), worst: named(&worst.call), runs: worst.deaths })
+}
+
+impl Finding {
+    /// The calls that it names, each as [`named`] does.
+    pub fn calls(&self) -> Vec<&str> {
+        match self {
+            Self::Past(expiries) | Self::Soon(expiries) => vec![&expiries.first],
+            Self::Failures(failures) => failures.calls.iter().map(String::as_str).collect(),
+            Self::Deaths { worst, .. } => vec![worst],
+            // Behind the call stands which of its items it is.
+            Self::Unreadable { first, .. } => first.split(' ').take(1).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The call that is named so.
+pub fn call_of(named: &str) -> Option<CallKey> {
+    let (provider, id) = named.split_once('/')?;
+    let call_id = CallId::new(path_id::unescaped(id)?)?;
+    Some(CallKey { provider: Provider::named(provider)?, call_id })
 }
 
 /// A call, as commands take it and as paths name it.

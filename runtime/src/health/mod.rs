@@ -10,7 +10,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 pub use advice::{Cause, OfS3};
 pub use english::free_by_hand;
-pub use findings::{Expiries, FailurePlace, Failures, Finding, RefusedHost, Seen, findings, named};
+pub use findings::{Expiries, FailurePlace, Failures, Finding, RefusedHost, Seen, call_of, findings, named};
 pub use tried::Tried;
 
 use crate::store::due::DueRecording;

@@ -7,7 +7,7 @@ use super::tests::{at, item_of, note, record, recording_push, report, said, told
 use super::*;
 use crate::model::{CallId, CallKey, Provider};
 use crate::record::item::Item;
-use crate::record::merge::{CALL_WRITERS, Contribution, RECORD, REPORT, Record, merge};
+use crate::record::merge::{CALL_WRITERS, Contribution, NOTE, RECORD, REPORT, Record, merge};
 use crate::record::tombstone::{HiddenId, tombstone};
 use crate::view::Shown;
 
@@ -140,4 +140,31 @@ fn what_changed_no_fact_is_told_again_as_no_correction() {
     assert!(!types(call).contains(&EventType::CallCorrected));
     let changed = record(&[&all[..], &[of_day("2", 10, "06-01", json!({"duration_s": 9}))]].concat());
     assert!(types(changed).contains(&EventType::CallCorrected));
+}
+
+/// As an outsider saw it: the report that was told had no times, so that the call seemed to be of the day on which it was heard of.
+#[test]
+fn a_call_that_was_told_without_times_and_turns_out_to_be_old_is_corrected_at_each_change() {
+    let old = |body, second, outcome: &str, more: Value| {
+        of_day(body, second, "05-01", {
+            let mut more = more;
+            more["outcome"] = outcome.into();
+            more
+        })
+    };
+    let told = [
+        said(REPORT, "1", 1, json!({"outcome": "no_answer", "duration_s": 0})),
+        note(2),
+        old("2", 10, "answered", json!({"duration_s": 30, "answered_at": "2025-05-01T02:00:05.000Z"})),
+    ];
+    for last in [
+        old("3", 20, "answered", json!({"duration_s": 44, "answered_at": "2025-05-01T02:00:05.000Z"})),
+        old("3", 20, "no_answer", json!({"duration_s": 0})),
+        said(NOTE, "2", 20, json!({"intent_code": "B", "has": {"conversation": true}})),
+    ] {
+        let (was, is) = (record(&told), record(&[&told[..], std::slice::from_ref(&last)].concat()));
+        let events = live(&tests::key(), 20, item_of(&tests::key(), was, 3), &item_of(&tests::key(), is, 4));
+        let types: Vec<_> = events.iter().map(|event| event.event_type).collect();
+        assert_eq!(types, [EventType::CallCorrected], "{last:?}");
+    }
 }

@@ -199,7 +199,9 @@ fn tags(record: &Record) -> Option<Tags> {
 fn has_tag(record: &Record, tag: &str, mask: &Mask) -> bool {
     let is_name =
         || matches!(tags(record), Some(Tags::Named(tags)) if tags.keys().any(|name| mask.text(name) == tag));
-    is_name() || tags_of(record, mask).iter().any(|known| known == tag)
+    // A call shows name and value each by itself, counts show them as one text, in which digits of both may make a number.
+    let is_shown = |known: &String| known == tag || mask.text(known) == tag;
+    is_name() || tags_of(record, mask).iter().any(is_shown)
 }
 
 #[cfg(test)]
@@ -248,6 +250,22 @@ mod tests {
                 finds(CallFilter { tag: asked("tel:A"), ..of() })
                     && finds(CallFilter { tag: asked("tel"), ..of() })
             );
+        }
+    }
+
+    #[test]
+    fn a_tag_is_found_as_a_call_shows_it_and_as_counts_do() {
+        let call =
+            record(&json!({"callee": "8613712349876", "tags": {"-12.5": ["-12.5"], "15:30": ["15:30"]}}));
+        let mask = Mask::of(call.callee_numbers());
+        for tag in tags_of(&call, &mask) {
+            let counted = mask.text(&tag).into_owned();
+            assert_ne!(tag, counted, "digits of both may make a number");
+            for asked in [tag, counted] {
+                let filter =
+                    CallFilter { tag: Some(asked.clone()), hides_numbers: true, ..CallFilter::default() };
+                assert!(filter.matches(&key(Provider::Alicom), &call, &|_| None), "{asked}");
+            }
         }
     }
 

@@ -139,7 +139,12 @@ struct Sought {
 
 /// Leads to the calls of a number, which stands in no URL.
 pub(crate) fn search(asked: &Asked<'_>) -> Answer {
-    let number = asked.field("number").filter(|number| CalleeSearch::read(number).is_some());
+    // What comes along where a number is copied out of a text.
+    let is_beside =
+        |character: char| !character.is_alphanumeric() && !matches!(character, '+' | '*' | '＋' | '＊');
+    let number = asked.field("number").map(|number| number.trim().trim_start_matches("tel:"));
+    let number = number.map(|number| number.trim_matches(is_beside));
+    let number = number.filter(|number| CalleeSearch::read(number).is_some());
     match number {
         Some(number) => {
             asked.hand_on("/calls/found".to_owned(), &SOUGHT, &Sought { number: number.to_owned() })
@@ -290,7 +295,7 @@ fn body(asked: &Asked<'_>, list: &List<'_>) -> Markup {
                 ul.plain { @for (name, way) in list.named { li { a href=(way) { (brief(name, 60)) } } } }
             }
         } @else if is_empty {
-            div.blank { p { (w.no_calls) } @if !is_search { p.quiet { (w.no_calls_hint) } } }
+            div.blank { p { (w.no_calls) } p.quiet { (if is_search { w.number_hint } else { w.no_calls_hint }) } }
         } @else {
             (table(frame, list.rows, &through))
         }

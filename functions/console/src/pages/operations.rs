@@ -13,9 +13,10 @@ use shared::model::RecordingState;
 
 use crate::Asked;
 use crate::dead_letters::DeadLetterCounts;
+use crate::findings::{self, Hidden};
 use crate::frame::{Frame, Page, Place, brief, grouped, instant, text};
 use crate::pages::player::{badge, details};
-use crate::{findings, reasons};
+use crate::reasons;
 
 /// How many recordings of a state are shown.
 const SHOWN: usize = 20;
@@ -29,15 +30,15 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
     asked.query.check(&[&of::ZONE.described], Some(asked.visit.actor))?;
     // Queues are asked while the stores are read: they hold up nothing.
     let (dead_letters, stored) = tokio::join!(asked.dead_letters.count(asked.frame.now), stored(asked));
-    let (mut data, findings) = stored?;
+    let (mut data, findings, hidden) = stored?;
     data["dead_letters"] = dead_letters.json();
-    let body = body(asked.frame, &data, &findings, dead_letters);
+    let body = body(asked.frame, &data, (&findings, &hidden), dead_letters);
     let title = asked.frame.words.operations.to_owned();
     Ok(asked.page(&Page { title, place: Place::Operations, data, body, media: None }))
 }
 
 /// What the stores tell, and what is wrong by that.
-async fn stored(asked: &Asked<'_>) -> Result<(Value, Vec<Finding>), Problem> {
+async fn stored(asked: &Asked<'_>) -> Result<(Value, Vec<Finding>, Hidden), Problem> {
     let visit = &asked.visit;
     let store = &visit.reader.store;
     let now = asked.frame.now;
@@ -50,6 +51,7 @@ async fn stored(asked: &Asked<'_>) -> Result<(Value, Vec<Finding>), Problem> {
     };
     let seen = health::see(store.table(), now, health::Depth::PAGE).await.map_err(table)?;
     let findings = health::findings(&seen, now);
+    let hidden = findings::hidden(asked, &findings).await?;
     let rejects = store.recent_rejects(now, REJECT_DAYS, REJECTS).await;
     let rejects = rejects.map_err(|error| Problem::unavailable("The bucket", &error))?;
     let runs = store.table().last_leases(&SCHEDULED).await.map_err(table)?;
@@ -63,7 +65,7 @@ async fn stored(asked: &Asked<'_>) -> Result<(Value, Vec<Finding>), Problem> {
     let data = json!({
         "runs": runs,
         "as_of": now,
-        "findings": findings.iter().map(finding).collect::<Vec<_>>(),
+        "findings": findings.iter().map(|one| finding(one, &hidden)).collect::<Vec<_>>(),
         "pending": recordings_of(RecordingState::Pending).await?,
         "expired": recordings_of(RecordingState::Expired).await?,
         "failed": recordings_of(RecordingState::Failed).await?,
@@ -72,13 +74,13 @@ async fn stored(asked: &Asked<'_>) -> Result<(Value, Vec<Finding>), Problem> {
         "rejects": rejects.iter().map(reject).collect::<Vec<_>>(),
         "shards": seen.leases.iter().map(|lease| shard(lease, now)).collect::<Vec<_>>(),
     });
-    Ok((data, findings))
+    Ok((data, findings, hidden))
 }
 
 /// A finding as programs read it: its kind, and the words of the operator's commands.
-fn finding(finding: &Finding) -> Value {
+fn finding(finding: &Finding, hidden: &Hidden) -> Value {
     let told = [finding.what(&|at| at.to_string()), finding.todo()];
-    let [what, todo] = findings::without_numbers(told);
+    let [what, todo] = findings::without_numbers(told, hidden);
     json!({"code": finding.code(), "mendable": finding.is_mendable(), "what": what, "todo": todo})
 }
 
@@ -97,7 +99,12 @@ fn shard(lease: &ShardLease, now: shared::model::Instant) -> Value {
     })
 }
 
-fn body(frame: &Frame<'_>, data: &Value, findings: &[Finding], dead_letters: DeadLetterCounts) -> Markup {
+fn body(
+    frame: &Frame<'_>,
+    data: &Value,
+    (findings, hidden): (&[Finding], &Hidden),
+    dead_letters: DeadLetterCounts,
+) -> Markup {
     let w = frame.words;
     let none = Vec::new();
     let list = |name: &str| data[name]["recordings"].as_array().unwrap_or(&none);
@@ -115,7 +122,7 @@ fn body(frame: &Frame<'_>, data: &Value, findings: &[Finding], dead_letters: Dea
         section.card {
             h2 { (w.findings) }
             @if findings.is_empty() { p.blank { (w.findings_none) } } @else {
-                ul.findings { @for finding in findings { li { (findings::told(frame, finding)) } } }
+                ul.findings { @for finding in findings { li { (findings::told(frame, finding, hidden)) } } }
             }
         }
         div.grid {

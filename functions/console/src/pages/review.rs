@@ -30,7 +30,11 @@ const MAX_PAGES: usize = 8;
 pub(crate) async fn next(asked: &Asked<'_>) -> Result<Answer, Problem> {
     let filter = CallFilter { reviewed: Some(false), ..filter_of(asked)? };
     record_search(asked, &filter).await?;
-    let after = asked.filters.get("after").and_then(|after| position(asked.frame, after));
+    let after = match asked.filters.get("after").and_then(|after| position(asked.frame, after)) {
+        // Where an id would stand that somebody made up would tell where a hidden one stands.
+        Some(after) if knows(asked, &after).await? => Some(after),
+        _ => None,
+    };
     let own = after.as_ref().and_then(|after| keys::call_of_pk(&after.pk));
     let filters = asked.filters.clone().without(&["after", "cursor", "limit", "numbers", "reviewed"]);
     // Calls that can be heard come first, those without a recording last.
@@ -59,6 +63,16 @@ pub(crate) async fn next(asked: &Asked<'_>) -> Result<Answer, Problem> {
         media: None,
     };
     Ok(asked.page(&page))
+}
+
+/// Whether whoever asks may know of the call that stands at a place.
+async fn knows(asked: &Asked<'_>, place: &Position) -> Result<bool, Problem> {
+    let Some(key) = keys::call_of_pk(&place.pk) else { return Ok(false) };
+    match asked.visit.check_call(&key).await {
+        Ok(()) => Ok(true),
+        Err(Problem::NoSuchCall) => Ok(false),
+        Err(problem) => Err(problem),
+    }
 }
 
 /// The path of the first call that nobody has heard.

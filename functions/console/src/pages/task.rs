@@ -87,13 +87,14 @@ async fn counted(
     }
 }
 
-/// The lists of a task's calls, which are filtered by its id. Of one that tells a number there is none: it would stand in the URL.
+/// The lists of a task's calls, which are filtered by its id. Of one that tells a number there is none: it would stand in the URL; nor of one that
+/// no query takes.
 struct Calls(Option<Filters>);
 
 impl Calls {
     fn of(provider: Provider, task: &str, tells_a_number: bool) -> Self {
         let filters = Filters::default().with("provider", provider.as_str()).with("task", task);
-        Self((!tells_a_number).then_some(filters))
+        Self((!tells_a_number && !task.contains(char::is_control)).then_some(filters))
     }
 
     /// The path of all of them, or of those of one part.
@@ -166,9 +167,10 @@ pub(crate) fn name_shares(
 const STARS: usize = 4;
 
 /// Whether the calls that have a name can be listed by it: names are counted without what may be a number, and for whoever may see numbers lists
-/// go by names as they came.
+/// go by names as they came. Control characters have no place in a query.
 pub(crate) fn can_be_listed(frame: &Frame<'_>, name: &str) -> bool {
-    !frame.may(Permission::SeeNumbers) || name.matches('*').count() < STARS
+    let is_known = !frame.may(Permission::SeeNumbers) || name.matches('*').count() < STARS;
+    is_known && !name.contains(char::is_control)
 }
 
 /// Intents as shares: each code with what it is called.

@@ -51,6 +51,9 @@ async fn a_number_is_found_in_whichever_digits_and_signs_it_is_typed() {
         format!("（{}）－{}", &wide[..9], &wide[9..]),
         format!("\u{202d}{NUMBER}\u{202c}"),
         wide.clone(),
+        format!("\"{NUMBER}\","),
+        format!("{NUMBER}。"),
+        format!("tel:{NUMBER}"),
     ] {
         let found = lead.submit_and_see("/calls", "/calls", &[("number", &typed)]).await;
         assert!(found.text.contains("/calls/alicom/1000~5E7"), "{typed:?}: {}", found.text);

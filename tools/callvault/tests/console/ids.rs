@@ -164,3 +164,33 @@ async fn to_name_a_task_tells_nobody_whether_there_is_one_with_a_number_for_its_
         assert_eq!(lead.get(shown.location()).await.status, 200);
     }
 }
+
+/// Where a walk through calls stands is told by an id: one that somebody made up must not tell where it would stand, since a hidden call's
+/// could be found out by that.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_call_behind_an_id_that_is_not_known_is_the_first() {
+    let rig = Rig::empty().await;
+    let at = "2025-06-01 10:00:00";
+    for id in ["a", "b", "c", "d"] {
+        rig.push("alicom-call-report", &report(id, at)).await;
+    }
+    let hidden = format!("c-{NUMBER}");
+    rig.push("alicom-call-report", &report(&hidden, at)).await;
+    let mut reviewer = Browser::of(&rig, MASKED).await;
+    let first = reviewer.get("/calls/next?day=2025-06-01").await.location().to_owned();
+    let made_up = (0..20_u64).map(|number| format!("c-{}", 13_700_009_000 + number));
+    for id in made_up.chain([hidden, "nobody".to_owned()]) {
+        let after = format!("/calls/next?day=2025-06-01&after=2025-06-01T02:00:00.000Z,alicom,{id}");
+        assert_eq!(reviewer.get(&after).await.location(), first, "{id}");
+    }
+    // Behind one that is known the walk goes on.
+    let behind: BTreeSet<_> = {
+        let mut seen = BTreeSet::new();
+        for id in ["a", "b", "c", "d"] {
+            let after = format!("/calls/next?day=2025-06-01&after=2025-06-01T02:00:00.000Z,alicom,{id}");
+            seen.insert(reviewer.get(&after).await.location().to_owned());
+        }
+        seen
+    };
+    assert_eq!(behind.len(), 4, "each has another behind it: {behind:?}");
+}

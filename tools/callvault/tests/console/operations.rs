@@ -61,3 +61,36 @@ async fn what_is_wrong_is_told_in_the_readers_language_and_zone() {
     let what = found[2]["what"].as_str().unwrap();
     assert!(what.starts_with("a.example: 2 failed and are tried again"), "{what}");
 }
+
+/// By its pattern alone nobody knows a foreign number: what hides it is what is known of the call.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_names_no_call_by_its_callees_number() {
+    const FOREIGN: &str = "6281255554444";
+    let rig = Rig::empty().await;
+    let now = clock::now();
+    let id = format!("x{FOREIGN}");
+    let mut one = report(&id, "2025-06-01 10:00:00");
+    one[0]["callee"] = json!(FOREIGN);
+    rig.push("alicom-call-report", &one).await;
+    // One of which nothing but its recording is stored.
+    for id in [id.as_str(), "y6281255554445"] {
+        let source = RecordingSource {
+            slot: "main".to_owned(),
+            url: Some("https://a.example/1.wav".to_owned()),
+            id: None,
+            expires_at: Some(now.plus_seconds(3_600)),
+            call_at: now,
+        };
+        let reason = "the host a.example is not allowed".to_owned();
+        let waits =
+            Recording { attempts: 1, last_error: Some(reason), deaths: 1, ..Recording::new(source, now) };
+        rig.stack.store().table().put(item::recording_item(&key(Provider::Alicom, id), waits)).await.unwrap();
+    }
+    for permissions in ["operations.read", ALL] {
+        let mut browser = Browser::of(&rig, permissions).await;
+        for page in ["/operations", "/operations.json"] {
+            let shown = browser.get(page).await;
+            shown.has("x*************").lacks(&FOREIGN[..8]);
+        }
+    }
+}

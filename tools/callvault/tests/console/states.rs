@@ -97,9 +97,9 @@ async fn a_recording_tells_in_each_state_what_became_of_it() {
         (
             RecordingState::Pending,
             "a.example has an address that is refused (loopback)",
-            "its host is at an address that is not public",
-            "主机 a.example 的地址不允许访问",
-            "准确的 host:port",
+            "the address of its host is not public",
+            "主机 a.example 的地址不允许访问（本机回环地址）",
+            "准确的主机和端口（host:port）",
         ),
         (
             RecordingState::Expired,
@@ -108,13 +108,7 @@ async fn a_recording_tells_in_each_state_what_became_of_it() {
             "录音服务器返回状态码 404",
             "平台链接在获取前已失效",
         ),
-        (
-            RecordingState::Failed,
-            OWN,
-            "It could not be had from the platform",
-            "（平台原文）",
-            "未能从平台获取",
-        ),
+        (RecordingState::Failed, OWN, "The platform could not provide it", "（平台原文）", "未能从平台获取"),
     ] {
         let other = Recording {
             state,
