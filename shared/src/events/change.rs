@@ -200,25 +200,37 @@ pub fn events_again(
     settings: &EventSettings,
     shown: &Shown<'_>,
 ) -> Result<Vec<Event>, UnreadableItem> {
-    let settings = EventSettings { max_age_s: None, ..settings.clone() };
-    let correction = match kind {
-        ItemKind::Call => {
-            let state = CallState::read(item.clone())?;
-            let teller = Teller { key: &key, at, settings: &settings, shown };
-            let image = teller.image(&state);
-            let completed_at = completed_at(&key, &state.record, &settings);
-            let is_corrected = completed_at.is_some_and(|at| has_changed_since(&state.record, at));
-            (is_corrected && !state.is_erased()).then(|| {
-                let names = image.facts.keys().cloned().collect();
-                teller.event(EventType::CallCorrected, &facts_digest(&image), &image, names)
-            })
+    // However old it is by now: what counts is how old it was when it was told.
+    let of_any_age = EventSettings { max_age_s: None, ..settings.clone() };
+    let mut of_the_call = Vec::new();
+    let mut is_told_otherwise = false;
+    if kind == ItemKind::Call {
+        let state = CallState::read(item.clone())?;
+        if !state.is_erased() {
+            is_told_otherwise = true;
+            if let Some(completed_at) = completed_at(&key, &state.record, settings) {
+                let teller = Teller { key: &key, at, settings, shown };
+                let image = teller.image(&state);
+                let names: Vec<_> = image.facts.keys().cloned().collect();
+                of_the_call.push(teller.event(EventType::CallCompleted, "", &image, names.clone()));
+                if has_changed_since(&state.record, completed_at) {
+                    of_the_call.push(teller.event(
+                        EventType::CallCorrected,
+                        &facts_digest(&image),
+                        &image,
+                        names,
+                    ));
+                }
+            }
         }
-        ItemKind::Conversation | ItemKind::Recording => None,
-    };
+    }
     let change = Change { key, kind, at, old: None, new: Some(item) };
-    let mut events = events_of(change, call, &settings, shown)?;
-    events.extend(correction.filter(|event| settings.types.contains(event.event_type)));
-    Ok(events)
+    let rest = events_of(change, call, &of_any_age, shown)?.into_iter();
+    let is_of_the_call =
+        |event: &Event| matches!(event.event_type, EventType::CallCompleted | EventType::CallCorrected);
+    let rest = rest.filter(|event| !(is_told_otherwise && is_of_the_call(event)));
+    let of_the_call = of_the_call.into_iter().filter(|event| settings.types.contains(event.event_type));
+    Ok(of_the_call.chain(rest).collect())
 }
 
 /// What events are made by.
@@ -321,7 +333,7 @@ impl Teller<'_> {
             return Vec::new();
         }
         let (old, new) = (old.map(|old| self.image(old)), self.image(new));
-        let changed = changed(old.as_ref(), &new);
+        let changed = changed(old.as_ref(), &new, was_completed);
         let was_done = old.as_ref().is_some_and(Image::is_done);
         let mut events = Vec::new();
         let mut tell = |event_type: EventType, more: &str, changed: &[String]| {
@@ -440,14 +452,14 @@ fn facts_digest(image: &Image<'_>) -> String {
 }
 
 /// The names of the facts that are not as they were, as they are shown. That all became known is one only where a call was given up waiting
-/// for: else it is told by the event itself.
-fn changed(old: Option<&Image<'_>>, new: &Image<'_>) -> Vec<String> {
+/// for, or was told as completed before: else it is told by the event itself.
+fn changed(old: Option<&Image<'_>>, new: &Image<'_>, was_completed: bool) -> Vec<String> {
     let nothing = Object::new();
     let before = old.map_or(&nothing, |old| &old.facts);
     let names: BTreeSet<_> = before.keys().chain(new.facts.keys()).collect();
     let differs = |name: &&String| before.get(*name) != new.facts.get(*name);
     let mut changed: Vec<_> = names.into_iter().filter(differs).cloned().collect();
-    if old.is_some_and(|old| old.is_done() && old.complete != new.complete) {
+    if old.is_some_and(|old| (old.is_done() || was_completed) && old.complete != new.complete) {
         changed.push(COMPLETE.to_owned());
     }
     changed

@@ -6,7 +6,7 @@ use super::EventSettings;
 use crate::model::{CallKey, Instant};
 use crate::reading::is_complete;
 use crate::record::history::first_of;
-use crate::record::merge::{CALL_WRITERS, Record, Source};
+use crate::record::merge::{CALL_WRITERS, RECORD, Record, Source};
 use crate::view;
 use crate::view::field::field_named;
 
@@ -20,8 +20,11 @@ pub(super) fn completed_at(key: &CallKey, call: &Record, settings: &EventSetting
     let settled_at = call.inquiry.settled_at;
     let is_complete = |call: &Record| is_complete(key.provider, call);
     let told = first_of(CALL_WRITERS, call, |then, at, next| {
-        let is_then = |settled: &Instant| at <= *settled && next.is_none_or(|next| *settled < next);
-        let done = is_complete(then).then_some(at).or(settled_at.filter(is_then));
+        // Once nothing more is waited for, each body finds it done.
+        let settled = settled_at
+            .map(|settled| settled.max(at))
+            .filter(|settled| next.is_none_or(|next| *settled < next));
+        let done = is_complete(then).then_some(at).or(settled);
         done.filter(|done| is_recent(then, *done, settings))
     });
     // What its bodies do not tell by themselves any more became known by the last one at the latest.
@@ -36,19 +39,52 @@ pub(super) fn completed_at(key: &CallKey, call: &Record, settings: &EventSetting
 
 /// Whether what was received after a time may have changed a fact of a call: a function told of it then for the first time, or otherwise than before.
 pub(super) fn has_changed_since(call: &Record, time: Instant) -> bool {
-    call.sources.values().any(|source| {
+    call.sources.iter().any(|(function, source)| {
         let receipts = source.receipts();
         let before = source.bodies.iter().zip(receipts).filter(|(_, at)| *at <= time).count();
-        let last_before = before.checked_sub(1).and_then(|last| source.bodies.get(last));
-        before < source.bodies.len() && last_before.is_none_or(|body| differs(call, source, body))
+        before < source.bodies.len()
+            && match before {
+                0 => tells_a_fact(call, function, source),
+                _ => differs(call, function, source, &source.bodies[..before]),
+            }
     })
 }
 
-/// Whether a body says otherwise than its function does altogether, of what is a fact.
-fn differs(call: &Record, source: &Source, body: &str) -> bool {
-    let Some(apart) = source.apart.get(body) else { return false };
-    let says = apart.get("says").and_then(Value::as_object).into_iter().flat_map(|says| says.keys());
-    let lacks = apart.get("lacks").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+/// Whether a function tells a fact of a call that no stronger one tells. What it tells alone is not told apart from what others do: all but
+/// those of recordings tell such.
+fn tells_a_fact(call: &Record, function: &str, source: &Source) -> bool {
+    let told = CALL_WRITERS.iter().filter(|(attribute, ranking)| {
+        ranking.iter().any(|(writer, _)| *writer == function)
+            && !source.lacks.iter().any(|lacking| lacking == attribute)
+    });
+    let mut believed = told.filter(|(attribute, _)| is_believed(call, function, attribute));
+    function != RECORD || believed.next().is_some()
+}
+
+/// Whether the first bodies of a function say together otherwise than it does altogether, of what is a fact.
+fn differs(call: &Record, function: &str, source: &Source, first: &[String]) -> bool {
+    let says = |body: &String| source.apart.get(body)?.get("says")?.as_object();
+    let lacks = |body: &String| {
+        let lacks = source.apart.get(body).and_then(|apart| apart.get("lacks")?.as_array());
+        lacks.into_iter().flatten().filter_map(Value::as_str)
+    };
+    let Some((last, earlier)) = first.split_last() else { return false };
+    // What the last of them does not say, one before it may have said: as it is now, otherwise, or not either.
+    let was_otherwise = |name: &str| {
+        let said = earlier.iter().rev().find(|body| !lacks(body).any(|lacking| lacking == name));
+        said.is_none_or(|body| says(body).is_some_and(|says| says.contains_key(name)))
+    };
+    let otherwise = says(last).into_iter().flat_map(|says| says.keys()).map(String::as_str);
+    let mut changed = otherwise.chain(lacks(last).filter(|name| was_otherwise(name)));
     let is_fact = |name: &str| call.facts.contains_key(name) || field_named(name).is_some();
-    says.map(String::as_str).chain(lacks).any(is_fact)
+    changed.any(|name| is_fact(name) && is_believed(call, function, name))
+}
+
+/// Whether no stronger function tells an attribute: else what a weaker one says is no fact.
+fn is_believed(call: &Record, function: &str, attribute: &str) -> bool {
+    let ranking = CALL_WRITERS.iter().find(|(known, _)| *known == attribute).map(|(_, ranking)| *ranking);
+    let stronger =
+        ranking.into_iter().flatten().map(|(writer, _)| *writer).take_while(|writer| *writer != function);
+    let mut telling = stronger.filter_map(|writer| call.sources.get(writer));
+    !telling.any(|source| !source.lacks.iter().any(|lacking| lacking == attribute))
 }

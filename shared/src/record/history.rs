@@ -4,15 +4,32 @@ use serde_json::Value;
 
 use crate::model::Instant;
 use crate::record::inquiry::{HAS, HAS_CONVERSATION, HAS_RECORDING};
-use crate::record::merge::{NOTE, QUERY, RECORD, Record, Source, Writers};
+use crate::record::merge::{NOTE, QUERY, RECORD, REPORT, Record, Source, Writer, Writers};
 
 /// What decides whether a call is complete, and how old it is, beside what only grows.
-const DECISIVE: [&str; 6] =
+pub const DECISIVE: [&str; 6] =
     ["outcome", "answered_at", "originated_at", "submitted_at", "ringing_at", "ended_at"];
 
+/// The fields that tell those of them that no other function tells: function, field of its document, attribute. A platform that is not here has
+/// one function, whose fields are not known.
+pub const OWN_FIELDS: [(&str, &str, &str); 13] = [
+    (REPORT, "ringTime", "ringing_at"),
+    ("ai-voice-call-record", "resultStatus", "outcome"),
+    ("ai-voice-call-record", "startTime", "originated_at"),
+    ("ai-voice-call-record", "endTime", "ended_at"),
+    ("laaffic-status-report", "callDescription", "outcome"),
+    ("laaffic-status-report", "callStatusNew", "outcome"),
+    ("laaffic-status-report", "callStatus", "outcome"),
+    ("laaffic-status-report", "terminationCode", "outcome"),
+    ("laaffic-status-report", "submitTime", "submitted_at"),
+    ("laaffic-status-report", "callTime", "originated_at"),
+    ("laaffic-status-report", "ringingTime", "ringing_at"),
+    ("laaffic-status-report", "answerTime", "answered_at"),
+    ("laaffic-status-report", "hangupTime", "ended_at"),
+];
+
 /// The first of what `what` finds in a call's record as it was after each of its bodies, in the order of their first receipts. It is asked with
-/// when that body was received, and the next one, if there was any. What was taken back by a null is taken as it was before: that suffices
-/// to know whether a call was ever complete.
+/// when that body was received, and the next one, if there was any.
 pub fn first_of<Found>(
     writers: Writers,
     record: &Record,
@@ -40,12 +57,14 @@ pub fn first_of<Found>(
             then.facts.insert(HAS, has);
         }
         for attribute in DECISIVE {
-            if let Some(value) = says(writers, record, function, source, body, attribute) {
+            let value = says(writers, record, function, source, body, attribute);
+            if value.is_some() || takes_back(writers, source, function, body, attribute) {
                 said.retain(|(by, of, _)| (*by, *of) != (function, attribute));
-                said.push((function, attribute, value));
             }
-            if let Some(value) = strongest(writers, attribute, &said) {
-                then.facts.insert(attribute, value.clone());
+            said.extend(value.map(|value| (function, attribute, value)));
+            match strongest(writers, attribute, &said) {
+                Some(value) => then.facts.insert(attribute, value.clone()),
+                None => drop(then.facts.remove(attribute)),
             }
         }
         what(&then, at, next)
@@ -90,15 +109,55 @@ fn says(
     if source.lacks.iter().any(|lacking| lacking == attribute) {
         return None;
     }
+    let said = record.facts.get(attribute);
+    match writes(writers, attribute, function) {
+        Writes::Shared(field) => {
+            record.extra.get(function).and_then(|extra| extra.get(field)).or(said).cloned()
+        }
+        Writes::Alone | Writes::Unknown => said.cloned(),
+        Writes::Nothing => None,
+    }
+}
+
+/// How a function tells an attribute.
+enum Writes {
+    /// By this field, and others tell it too.
+    Shared(&'static str),
+    /// No other function tells it: by [`OWN_FIELDS`].
+    Alone,
+    /// Not at all.
+    Nothing,
+    /// It is its platform's one function: by whichever field.
+    Unknown,
+}
+
+fn writes(writers: Writers, attribute: &str, function: &str) -> Writes {
+    let of_ranking = |ranking: &'static [Writer]| ranking.iter().find(|(writer, _)| *writer == function);
     let ranking = writers.iter().find(|(known, _)| *known == attribute).map(|(_, ranking)| *ranking);
-    let Some(ranking) = ranking.filter(|ranking| ranking.iter().any(|(writer, _)| *writer == function))
-    else {
-        let is_sole = ranking.is_none() || record.sources.len() == 1;
-        return record.facts.get(attribute).filter(|_| is_sole).cloned();
+    let is_known = || {
+        writers.iter().any(|(_, ranking)| of_ranking(ranking).is_some())
+            || OWN_FIELDS.iter().any(|(writer, ..)| *writer == function)
     };
-    let field = ranking.iter().find(|(writer, _)| *writer == function).map(|(_, field)| *field)?;
-    let outranked = record.extra.get(function).and_then(|extra| extra.get(field));
-    outranked.or_else(|| record.facts.get(attribute)).cloned()
+    match ranking.and_then(of_ranking) {
+        Some((_, field)) => Writes::Shared(field),
+        None if OWN_FIELDS.iter().any(|(writer, _, of)| (*writer, *of) == (function, attribute)) => {
+            Writes::Alone
+        }
+        None if is_known() => Writes::Nothing,
+        None => Writes::Unknown,
+    }
+}
+
+/// Whether a body takes back by a null what its function said of an attribute before.
+fn takes_back(writers: Writers, source: &Source, function: &str, body: &str, attribute: &str) -> bool {
+    let nulls = source.apart.get(body).and_then(|apart| apart.get("null")?.as_array());
+    let mut nulls = nulls.into_iter().flatten().filter_map(Value::as_str);
+    match writes(writers, attribute, function) {
+        Writes::Shared(field) => nulls.any(|null| null == field),
+        Writes::Alone => nulls.any(|null| OWN_FIELDS.contains(&(function, null, attribute))),
+        Writes::Nothing => false,
+        Writes::Unknown => nulls.next().is_some(),
+    }
 }
 
 /// The word of whoever is believed.
