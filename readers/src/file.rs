@@ -123,8 +123,11 @@ struct TaskNames {
 impl TaskNames {
     /// Reads the names of those tasks that were not asked for yet.
     async fn learn(&mut self, visit: &Visit<'_>, calls: &[ListedRecord]) -> Result<(), Problem> {
-        let tasks: Vec<_> =
-            calls.iter().filter_map(task_of).filter(|task| self.asked.insert(task.clone())).collect();
+        let tasks: Vec<_> = calls
+            .iter()
+            .filter_map(ListedRecord::task)
+            .filter(|task| self.asked.insert(task.clone()))
+            .collect();
         if !tasks.is_empty() {
             let names = visit.reader.store.task_names(tasks).await;
             self.names.extend(names.map_err(|error| Problem::unavailable("The table", &error))?);
@@ -133,14 +136,9 @@ impl TaskNames {
     }
 
     fn tell(&self, call: &ListedRecord, listed: &mut Object) {
-        let name = task_of(call).and_then(|task| self.names.get(&task));
+        let name = call.task().and_then(|task| self.names.get(&task));
         listed.extend(name.map(|name| (TASK_NAME.name.to_owned(), name.as_str().into())));
     }
-}
-
-/// The task of a call, by platform and id.
-fn task_of(call: &ListedRecord) -> Option<(Provider, String)> {
-    Some((call.key.provider, call.record.facts.get("task_id")?.as_str()?.to_owned()))
 }
 
 /// An answer as it is, or a redirect to an object that has its body, where it is too large.

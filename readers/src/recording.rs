@@ -75,7 +75,7 @@ fn file_name(key: &CallKey, slot: &str, object: &str, mask: &Mask) -> String {
 /// # Errors
 /// [`Problem::Unavailable`], where the table fails.
 pub async fn waiting(visit: &Visit<'_>, page: &WaitingPage) -> Result<Vec<Value>, Problem> {
-    let masks = masks(visit, &page.recordings).await?;
+    let masks = masks(visit, page.recordings.iter().map(|recording| recording.key.clone())).await?;
     let callee_id = |number: &str| visit.callee_ids.id_of(number);
     let shown = visit.shown(&callee_id);
     let recordings = page.recordings.iter().map(|WaitingRecording { key, recording, lost_at }| {
@@ -94,12 +94,14 @@ pub async fn waiting(visit: &Visit<'_>, page: &WaitingPage) -> Result<Vec<Value>
     Ok(recordings.flatten().collect())
 }
 
-/// What may be seen of each call's recordings.
-async fn masks(
+/// What may be seen of each of some calls; those that can't be read, or were erased, are left out.
+///
+/// # Errors
+/// [`Problem::Unavailable`], where the table fails.
+pub async fn masks(
     visit: &Visit<'_>,
-    recordings: &[WaitingRecording],
+    calls: impl Iterator<Item = CallKey>,
 ) -> Result<HashMap<CallKey, Mask>, Problem> {
-    let calls = recordings.iter().map(|recording| recording.key.clone());
     if visit.sees_numbers() {
         return Ok(calls.map(|key| (key, Mask::none())).collect());
     }

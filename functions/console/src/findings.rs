@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 use readers::Problem;
+use readers::recording::masks;
 use runtime::health::{
     Cause, Expiries, FailurePlace, Failures, Finding, OfS3, RefusedHost, call_of, free_by_hand,
 };
 use shared::masking;
 use shared::model::Instant;
-use shared::view::Mask;
 
 use crate::frame::{Frame, brief};
 use crate::{Asked, reasons};
@@ -26,13 +26,10 @@ pub(crate) type Hidden = BTreeMap<String, String>;
 pub(crate) async fn hidden(asked: &Asked<'_>, findings: &[Finding]) -> Result<Hidden, Problem> {
     let named: BTreeSet<&str> = findings.iter().flat_map(Finding::calls).collect();
     let keys: BTreeMap<_, _> = named.iter().filter_map(|named| Some((*named, call_of(named)?))).collect();
-    let keys_read: Vec<_> = keys.values().cloned().collect();
-    let calls = asked.visit.reader.store.calls(&keys_read).await;
-    let calls = calls.map_err(|error| Problem::unavailable("The table", &error))?;
+    let masks = masks(&asked.visit, keys.values().cloned()).await?;
     let hidden = named.into_iter().map(|named| {
-        let call = keys.get(named).and_then(|key| calls.get(key)).filter(|call| !call.erased);
-        let shown = match call {
-            Some(call) => Mask::of(call.callee_numbers()).id(named).into_owned(),
+        let shown = match keys.get(named).and_then(|key| masks.get(key)) {
+            Some(mask) => mask.id(named).into_owned(),
             None => named.chars().map(|it| if it.is_numeric() { '*' } else { it }).collect(),
         };
         (named.to_owned(), shown)

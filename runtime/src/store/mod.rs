@@ -59,7 +59,7 @@ use crate::clock;
 use crate::config::StoreConfig;
 use crate::store::analytics::AnalyticsBucket;
 use crate::store::bucket::{Bucket, BucketError};
-use crate::store::table::{MAX_BATCH, Table, TableError};
+use crate::store::table::{MAX_BATCH, Table, TableError, item_key};
 use shared::model::{CallKey, Instant, RecordingSource};
 use shared::record::item::{self, Item, NewItem, PushItem, is_tombstone};
 use shared::record::keys;
@@ -669,12 +669,6 @@ impl<'a> Receipts<'a> {
             self.records.get_or_init(|| items().filter_map(|item| item::record(item.clone()).ok()).collect());
         records.iter().filter_map(|record| record.receipt(said.function, &said.body)).min()
     }
-}
-
-/// The partition and the sort key of an item, by its attributes.
-fn item_key<'a>(attribute: impl Fn(&str) -> Option<&'a Value>) -> Option<(String, String)> {
-    let text = |name: &str| attribute(name).and_then(Value::as_str).map(str::to_owned);
-    Some((text(keys::PK)?, text(keys::SK)?))
 }
 
 fn received_at(push: &Item) -> Option<Instant> {

@@ -350,13 +350,13 @@ impl Table {
         is: &str,
     ) -> Result<Option<Item>, TableError> {
         let item = item.into();
-        let key = [keys::PK, keys::SK].map(|name| item.get(name).and_then(Value::as_str).map(str::to_owned));
+        let key = item_key(|name| item.get(name));
         let condition = "attribute_not_exists(#attribute) OR #attribute >= :is";
         match (self.put_if(item, condition, attribute, is).await?, key) {
-            (Put::Done, _) | (Put::Occupied(None), [None, _] | [_, None]) => Ok(None),
+            (Put::Done, _) | (Put::Occupied(None), None) => Ok(None),
             (Put::Occupied(Some(there)), _) => Ok(Some(there)),
             // DynamoDB hands it back with the refusal; not every store that stands for it does.
-            (Put::Occupied(None), [Some(pk), Some(sk)]) => self.get(&pk, &sk).await,
+            (Put::Occupied(None), Some((pk, sk))) => self.get(&pk, &sk).await,
         }
     }
 
@@ -479,6 +479,12 @@ impl Table {
         };
         put_by(self.in_turn(|| put.send_with(&self.client)).await)
     }
+}
+
+/// The partition and the sort key of an item, by its attributes.
+pub(super) fn item_key<'a>(attribute: impl Fn(&str) -> Option<&'a Value>) -> Option<(String, String)> {
+    let text = |name: &str| attribute(name).and_then(Value::as_str).map(str::to_owned);
+    Some((text(keys::PK)?, text(keys::SK)?))
 }
 
 /// What came of a put on condition.

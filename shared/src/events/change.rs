@@ -200,37 +200,25 @@ pub fn events_again(
     settings: &EventSettings,
     shown: &Shown<'_>,
 ) -> Result<Vec<Event>, UnreadableItem> {
+    let of_the_call = match kind {
+        ItemKind::Call => {
+            let state = CallState::read(item.clone())?;
+            let teller = Teller { key: &key, at, settings, shown };
+            (!state.is_erased()).then(|| teller.again(&state))
+        }
+        ItemKind::Conversation | ItemKind::Recording => None,
+    };
     // However old it is by now: what counts is how old it was when it was told.
     let of_any_age = EventSettings { max_age_s: None, ..settings.clone() };
-    let mut of_the_call = Vec::new();
-    let mut is_told_otherwise = false;
-    if kind == ItemKind::Call {
-        let state = CallState::read(item.clone())?;
-        if !state.is_erased() {
-            is_told_otherwise = true;
-            if let Some(completed_at) = completed_at(&key, &state.record, settings) {
-                let teller = Teller { key: &key, at, settings, shown };
-                let image = teller.image(&state);
-                let names: Vec<_> = image.facts.keys().cloned().collect();
-                of_the_call.push(teller.event(EventType::CallCompleted, "", &image, names.clone()));
-                if has_changed_since(&state.record, completed_at) {
-                    of_the_call.push(teller.event(
-                        EventType::CallCorrected,
-                        &facts_digest(&image),
-                        &image,
-                        names,
-                    ));
-                }
-            }
-        }
-    }
     let change = Change { key, kind, at, old: None, new: Some(item) };
-    let rest = events_of(change, call, &of_any_age, shown)?.into_iter();
-    let is_of_the_call =
-        |event: &Event| matches!(event.event_type, EventType::CallCompleted | EventType::CallCorrected);
-    let rest = rest.filter(|event| !(is_told_otherwise && is_of_the_call(event)));
-    let of_the_call = of_the_call.into_iter().filter(|event| settings.types.contains(event.event_type));
-    Ok(of_the_call.chain(rest).collect())
+    let mut events = events_of(change, call, &of_any_age, shown)?;
+    if let Some(of_the_call) = of_the_call {
+        events
+            .retain(|event| !matches!(event.event_type, EventType::CallCompleted | EventType::CallCorrected));
+        let wanted = of_the_call.into_iter().filter(|event| settings.types.contains(event.event_type));
+        events.splice(0..0, wanted);
+    }
+    Ok(events)
 }
 
 /// What events are made by.
@@ -371,6 +359,20 @@ impl Teller<'_> {
         // What is no old call now was none before.
         self.is_done(state) && self.is_recent(state)
             || completed_at(self.key, &state.record, self.settings).is_some()
+    }
+
+    /// That a call was completed, and what it changed into since, if receivers know it as completed.
+    fn again(&self, state: &CallState) -> Vec<Event> {
+        let Some(completed_at) = completed_at(self.key, &state.record, self.settings) else {
+            return Vec::new();
+        };
+        let image = self.image(state);
+        let names: Vec<_> = image.facts.keys().cloned().collect();
+        let mut events = vec![self.event(EventType::CallCompleted, "", &image, names.clone())];
+        if has_changed_since(&state.record, completed_at) {
+            events.push(self.event(EventType::CallCorrected, &facts_digest(&image), &image, names));
+        }
+        events
     }
 
     fn event(&self, event_type: EventType, more: &str, image: &Image<'_>, changed: Vec<String>) -> Event {

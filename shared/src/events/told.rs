@@ -1,12 +1,10 @@
 //! What receivers know of a call: whether it was told as completed, and whether anything changed since.
 
-use serde_json::Value;
-
 use super::EventSettings;
 use crate::model::{CallKey, Instant};
 use crate::reading::is_complete;
 use crate::record::history::first_of;
-use crate::record::merge::{CALL_WRITERS, RECORD, Record, Source};
+use crate::record::merge::{CALL_WRITERS, RECORD, Record, Source, written_by};
 use crate::view;
 use crate::view::field::field_named;
 
@@ -53,29 +51,21 @@ pub(super) fn has_changed_since(call: &Record, time: Instant) -> bool {
 /// Whether a function tells a fact of a call that no stronger one tells. What it tells alone is not told apart from what others do: all but
 /// those of recordings tell such.
 fn tells_a_fact(call: &Record, function: &str, source: &Source) -> bool {
-    let told = CALL_WRITERS.iter().filter(|(attribute, ranking)| {
-        ranking.iter().any(|(writer, _)| *writer == function)
-            && !source.lacks.iter().any(|lacking| lacking == attribute)
-    });
-    let mut believed = told.filter(|(attribute, _)| is_believed(call, function, attribute));
-    function != RECORD || believed.next().is_some()
+    let mut told = written_by(CALL_WRITERS, function)
+        .filter(|(attribute, _)| !source.lacks.iter().any(|lacking| lacking == attribute));
+    function != RECORD || told.any(|(attribute, _)| is_believed(call, function, attribute))
 }
 
 /// Whether the first bodies of a function say together otherwise than it does altogether, of what is a fact.
 fn differs(call: &Record, function: &str, source: &Source, first: &[String]) -> bool {
-    let says = |body: &String| source.apart.get(body)?.get("says")?.as_object();
-    let lacks = |body: &String| {
-        let lacks = source.apart.get(body).and_then(|apart| apart.get("lacks")?.as_array());
-        lacks.into_iter().flatten().filter_map(Value::as_str)
-    };
     let Some((last, earlier)) = first.split_last() else { return false };
     // What the last of them does not say, one before it may have said: as it is now, otherwise, or not either.
     let was_otherwise = |name: &str| {
-        let said = earlier.iter().rev().find(|body| !lacks(body).any(|lacking| lacking == name));
-        said.is_none_or(|body| says(body).is_some_and(|says| says.contains_key(name)))
+        let said = earlier.iter().rev().find(|body| !source.lacked_by(body).any(|lacking| lacking == name));
+        said.is_none_or(|body| source.says_apart(body).is_some_and(|says| says.contains_key(name)))
     };
-    let otherwise = says(last).into_iter().flat_map(|says| says.keys()).map(String::as_str);
-    let mut changed = otherwise.chain(lacks(last).filter(|name| was_otherwise(name)));
+    let otherwise = source.says_apart(last).into_iter().flat_map(|says| says.keys()).map(String::as_str);
+    let mut changed = otherwise.chain(source.lacked_by(last).filter(|name| was_otherwise(name)));
     let is_fact = |name: &str| call.facts.contains_key(name) || field_named(name).is_some();
     changed.any(|name| is_fact(name) && is_believed(call, function, name))
 }

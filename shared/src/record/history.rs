@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::model::Instant;
 use crate::record::inquiry::{HAS, HAS_CONVERSATION, HAS_RECORDING};
-use crate::record::merge::{NOTE, QUERY, RECORD, REPORT, Record, Source, Writer, Writers};
+use crate::record::merge::{NOTE, QUERY, RECORD, REPORT, Record, Source, Writers, writer, written_by};
 
 /// What decides whether a call is complete, and how old it is, beside what only grows.
 pub const DECISIVE: [&str; 6] =
@@ -96,14 +96,11 @@ fn says(
     body: &str,
     attribute: &str,
 ) -> Option<Value> {
-    if let Some(apart) = source.apart.get(body) {
-        if let Some(value) = apart.get("says").and_then(|says| says.get(attribute)) {
-            return Some(value.clone());
-        }
-        let lacks = apart.get("lacks").and_then(Value::as_array).into_iter().flatten();
-        if lacks.filter_map(Value::as_str).any(|lacking| lacking == attribute) {
-            return None;
-        }
+    if let Some(value) = source.says_apart(body).and_then(|says| says.get(attribute)) {
+        return Some(value.clone());
+    }
+    if source.lacked_by(body).any(|lacking| lacking == attribute) {
+        return None;
     }
     // What the function says altogether.
     if source.lacks.iter().any(|lacking| lacking == attribute) {
@@ -132,14 +129,12 @@ enum Writes {
 }
 
 fn writes(writers: Writers, attribute: &str, function: &str) -> Writes {
-    let of_ranking = |ranking: &'static [Writer]| ranking.iter().find(|(writer, _)| *writer == function);
-    let ranking = writers.iter().find(|(known, _)| *known == attribute).map(|(_, ranking)| *ranking);
     let is_known = || {
-        writers.iter().any(|(_, ranking)| of_ranking(ranking).is_some())
+        written_by(writers, function).next().is_some()
             || OWN_FIELDS.iter().any(|(writer, ..)| *writer == function)
     };
-    match ranking.and_then(of_ranking) {
-        Some((_, field)) => Writes::Shared(field),
+    match writer(writers, attribute, function) {
+        Some(field) => Writes::Shared(field),
         None if OWN_FIELDS.iter().any(|(writer, _, of)| (*writer, *of) == (function, attribute)) => {
             Writes::Alone
         }
@@ -150,8 +145,7 @@ fn writes(writers: Writers, attribute: &str, function: &str) -> Writes {
 
 /// Whether a body takes back by a null what its function said of an attribute before.
 fn takes_back(writers: Writers, source: &Source, function: &str, body: &str, attribute: &str) -> bool {
-    let nulls = source.apart.get(body).and_then(|apart| apart.get("null")?.as_array());
-    let mut nulls = nulls.into_iter().flatten().filter_map(Value::as_str);
+    let mut nulls = source.nulls_of(body);
     match writes(writers, attribute, function) {
         Writes::Shared(field) => nulls.any(|null| null == field),
         Writes::Alone => nulls.any(|null| OWN_FIELDS.contains(&(function, null, attribute))),

@@ -237,6 +237,26 @@ impl Source {
         self.apart.get(body)?.get(AT)?.as_str()?.parse().ok()
     }
 
+    /// What a body says otherwise than the function does altogether, or alone, as far as it is told apart.
+    pub(crate) fn says_apart(&self, body: &str) -> Option<&Map<String, Value>> {
+        self.apart.get(body)?.get(SAYS)?.as_object()
+    }
+
+    /// What the function says and a body does not.
+    pub(crate) fn lacked_by(&self, body: &str) -> impl Iterator<Item = &str> {
+        self.names_apart(body, LACKS)
+    }
+
+    /// The fields that a body says as null.
+    pub(crate) fn nulls_of(&self, body: &str) -> impl Iterator<Item = &str> {
+        self.names_apart(body, NULL)
+    }
+
+    fn names_apart(&self, body: &str, kind: &str) -> impl Iterator<Item = &str> {
+        let names = self.apart.get(body).and_then(|apart| apart.get(kind)?.as_array());
+        names.into_iter().flatten().filter_map(Value::as_str)
+    }
+
     /// Whether it is told of each body what it says. Of several bodies that an earlier release merged it is not.
     fn told(&self) -> bool {
         let Some((last, others)) = self.bodies.split_last() else { return true };
@@ -483,20 +503,16 @@ fn bodies_of(
     let last = source.bodies.last();
     let receipts = source.receipts();
     let body = |(digest, received_at): (&String, Instant)| {
-        let apart = source.apart.get(digest).filter(|_| told);
-        let names = |kind: &str| -> BTreeSet<String> {
-            let names = apart.and_then(|apart| apart.get(kind)?.as_array());
-            names.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-        };
         let mut says = Registers::new();
         if told || last == Some(digest) {
-            let lacks = names(LACKS);
-            let own = together.iter().filter(|(register, _)| !lacks.contains(*register));
+            let lacks: BTreeSet<_> = source.lacked_by(digest).filter(|_| told).collect();
+            let own = together.iter().filter(|(register, _)| !lacks.contains(register.as_str()));
             says.extend(own.map(|(register, value)| (register.clone(), value.clone())));
         }
-        let otherwise = apart.and_then(|apart| apart.get(SAYS)?.as_object());
+        let otherwise = source.says_apart(digest).filter(|_| told);
         says.extend(otherwise.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
-        Body { received_at, digest: digest.clone(), says, nulls: names(NULL) }
+        let nulls = source.nulls_of(digest).filter(|_| told).map(str::to_owned).collect();
+        Body { received_at, digest: digest.clone(), says, nulls }
     };
     source.bodies.iter().zip(receipts).map(body).collect()
 }
@@ -706,13 +722,16 @@ impl Claims {
 }
 
 /// The name of the field by which a function writes an attribute, if it does and is not the only one.
-fn writer(writers: Writers, attribute: &str, function: &str) -> Option<&'static str> {
+pub(crate) fn writer(writers: Writers, attribute: &str, function: &str) -> Option<&'static str> {
     let (_, ranking) = writers.iter().find(|(name, _)| *name == attribute)?;
     ranking.iter().find(|(name, _)| *name == function).map(|(_, field)| *field)
 }
 
 /// The attributes that a function writes and others write too, and the names of the fields by which it does.
-fn written_by(writers: Writers, function: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(crate) fn written_by(
+    writers: Writers,
+    function: &str,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
     writers.iter().filter_map(move |(attribute, ranking)| {
         ranking.iter().find(|(name, _)| *name == function).map(|(_, field)| (*attribute, *field))
     })

@@ -219,8 +219,7 @@ async fn shown(
     let shown = visit.shown(&callee_id);
     let keys: Vec<CallKey> = page.calls.iter().map(|call| call.key.clone()).collect();
     let reviews = store.reviews(&keys).await.map_err(problem)?;
-    let task_of = |call: &ListedRecord| call.record.facts.get("task_id")?.as_str().map(str::to_owned);
-    let tasks = page.calls.iter().filter_map(|call| Some((call.key.provider, task_of(call)?)));
+    let tasks = page.calls.iter().filter_map(ListedRecord::task);
     let names = pages::task_names(asked, tasks.collect::<Vec<_>>()).await?;
     let rows = page.calls.iter().map(|listed| {
         let ListedRecord { key, record, .. } = listed;
@@ -229,16 +228,15 @@ async fn shown(
         call.insert("reviewed".to_owned(), review.is_some().into());
         call.extend(review.and_then(|review| Some(("verdict".to_owned(), review.verdict.clone()?.into()))));
         let mask = Mask::of(record.callee_numbers());
-        let task = task_of(listed).map(|task| {
+        let task = listed.task().map(|task_of| {
+            let name = names.get(&task_of).cloned();
+            let task = task_of.1;
             let shown = mask.shared_id(&task);
             let is_hidden = *shown != *task;
             Task {
                 id: (!is_hidden).then(|| task.clone()),
                 path: frame.task_path(key.provider, &task, is_hidden),
-                name: match names.get(&(key.provider, task.clone())) {
-                    Some(name) => name.clone(),
-                    None => shown.into_owned(),
-                },
+                name: name.unwrap_or_else(|| shown.into_owned()),
             }
         });
         let path = frame.call_path(key, &mask);

@@ -11,7 +11,7 @@ use super::walk::Walk;
 use crate::clock;
 use crate::store::Store;
 use crate::store::table::TableError;
-use shared::model::{CallFacts, CallKey, Instant};
+use shared::model::{CallFacts, CallKey, Instant, Provider};
 use shared::reading::{CallFilter, CalleeIdOf, Cursor, Plan, Position, Ties};
 use shared::record::inquiry::HAS;
 use shared::record::item::{self, BODIES, ERASED_AT, Item, VERSION, is_tombstone};
@@ -48,6 +48,13 @@ pub struct ListedRecord {
     pub version: u64,
     /// What is known of it.
     pub record: Record,
+}
+
+impl ListedRecord {
+    /// Its task, by platform and id.
+    pub fn task(&self) -> Option<(Provider, String)> {
+        Some((self.key.provider, self.record.facts.get("task_id")?.as_str()?.to_owned()))
+    }
 }
 
 /// Some calls of a list, in its order.
