@@ -178,10 +178,18 @@ impl Frame<'_> {
         Some(format!("{path}.json{mark}{query}"))
     }
 
+    /// How far the zone is from UTC: a page may show times of both halves of a year.
     fn offset(&self) -> String {
-        let minutes = self.zone.offset_s(self.now) / 60;
-        let sign = if minutes < 0 { '−' } else { '+' };
-        format!("UTC{sign}{}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+        const HALF_YEAR_MS: i64 = 26 * 7 * 24 * 60 * 60 * 1_000;
+        let later = Instant::from_epoch_millis(self.now.epoch_millis() + HALF_YEAR_MS).unwrap_or(self.now);
+        let mut offsets = [self.now, later].map(|at| self.zone.offset_s(at) / 60).to_vec();
+        offsets.sort_unstable();
+        offsets.dedup();
+        let named = |minutes: i32| {
+            let sign = if minutes < 0 { '−' } else { '+' };
+            format!("{sign}{}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+        };
+        format!("UTC{}", offsets.into_iter().map(named).collect::<Vec<_>>().join("/"))
     }
 
     /// What a function catches, with its name; what has no name of people's is told by that alone.

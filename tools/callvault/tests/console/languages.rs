@@ -124,6 +124,8 @@ async fn the_language_and_the_zone_that_somebody_chose_are_kept() {
         .has("<option value=\"Asia/Jakarta\" selected>雅加达</option>");
     // A page's own zone goes before it; what is none, nowhere.
     browser.get("/calls?day=2025-06-01&zone=UTC").await.has("06-01 02:00<span");
+    // A page may show times of summer and of winter.
+    browser.get("/calls?day=2025-06-01&zone=Europe/London").await.has("伦敦（UTC+0:00/+1:00）");
     browser.submit("/calls", "/choices", &[("zone", "Mars/Olympus"), ("here", "//evil.example")]).await;
     browser.get(call).await.has("Asia/Jakarta");
 }
