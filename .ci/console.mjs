@@ -127,6 +127,9 @@ const busy = new Date(Date.now() + (8 - 10) * 3_600_000).toISOString().slice(0, 
   check((await heardAt()) < beforeArrow, "an arrow goes back in the recording");
   await page.keyboard.press("ArrowRight");
   check((await verdict()) === "bad", "and leaves the verdict");
+  await page.keyboard.press("4");
+  check((await verdict()) === "", "4 takes back a verdict that is not saved");
+  await page.keyboard.press("2");
   await page.reload();
   check((await verdict()) === "", "what is not saved is not kept");
   // The picture of docs/console.md, once the mark has its colour.

@@ -196,9 +196,12 @@ document.addEventListener("keydown", (event) => {
     if (key === "k") return player.step(-1);
   }
   if (review) {
-    const verdict = all("[name=verdict]", review)[Number(key) - 1];
+    const verdicts = all("[name=verdict]", review);
+    const verdict = verdicts[Number(key) - 1];
     // Where it is not in the focus, arrows and space are the player's.
     if (verdict) { verdict.checked = true; return document.activeElement.blur(); }
+    // What says that there is none stands there only where one is saved.
+    if (key === "4") { verdicts.forEach((each) => { each.checked = false; }); return; }
     if (key === "n") { done(); return one("textarea", review).focus(); }
     if (key === "s") { done(); return one("[value=next]", review).click(); }
   }

@@ -30,6 +30,10 @@ fn told(w: &Words, problem: &Problem) -> Markup {
     match problem {
         Problem::UnknownParameter { name, .. } => html! { (w.unknown_filter) (w.colon) (unknown(w, name)) },
         Problem::RepeatedParameter(name) => html! { (w.repeated_filter) (w.colon) (named(w, name)) },
+        // By itself it would do: it is below the least.
+        Problem::BadValue { name: name @ "max_duration_s", came, .. } if came.parse::<u64>().is_ok() => {
+            told(w, &Problem::Together { name: "min_duration_s", other: name })
+        }
         Problem::BadValue { name, .. } => html! { (w.bad_value) (w.colon) (named(w, name)) },
         Problem::Together { name, other } => {
             html! { (w.filters_together) (w.colon) (named(w, name)) (w.and) (named(w, other)) }
@@ -104,6 +108,14 @@ mod tests {
                 (
                     Problem::BadValue { name: "limit", came: String::new(), expected: String::new() },
                     vec!["limit", words.per_page],
+                ),
+                (
+                    Problem::BadValue {
+                        name: "max_duration_s",
+                        came: "9".to_owned(),
+                        expected: String::new(),
+                    },
+                    vec![words.filters_together, words.at_least, words.at_most],
                 ),
                 (Problem::Together { name: "task", other: "callee_id" }, vec!["task", "callee_id"]),
                 (
