@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::detail::{Event, Parts};
 use super::id::{Name, basis, digest, id};
-use super::told::{completed_at, has_changed_since, is_recent};
+use super::told::{completed_at, has_changed_since, is_intent_told, is_recent, was_complete_at};
 use super::{EventSettings, EventType};
 use crate::model::{CallKey, Instant, Recording, RecordingState, cause};
 use crate::normalize::fields::MAX_VALUE_BYTES;
@@ -31,7 +31,7 @@ const OF_INQUIRIES: [&str; 6] = [VERSION, "asked", "next_ask_at", "settled_at", 
 /// Why an attempt failed: the provider's id of a request in it is another one each time.
 const LAST_ERROR: &str = "last_error";
 /// What tells the callee's intent.
-const INTENT: [&str; 2] = ["intent_code", "intent_name"];
+pub(super) const INTENT: [&str; 2] = ["intent_code", "intent_name"];
 /// The attribute whose values may be larger than an attribute is.
 const TAGS: &str = "tags";
 /// The documents' fields that feed it.
@@ -208,13 +208,15 @@ pub fn events_again(
         }
         ItemKind::Conversation | ItemKind::Recording => None,
     };
+    // Whether these were told is known by what was known when.
+    const OF_HISTORY: [EventType; 3] =
+        [EventType::CallCompleted, EventType::CallCorrected, EventType::CallIntent];
     // However old it is by now: what counts is how old it was when it was told.
     let of_any_age = EventSettings { max_age_s: None, ..settings.clone() };
     let change = Change { key, kind, at, old: None, new: Some(item) };
     let mut events = events_of(change, call, &of_any_age, shown)?;
     if let Some(of_the_call) = of_the_call {
-        events
-            .retain(|event| !matches!(event.event_type, EventType::CallCompleted | EventType::CallCorrected));
+        events.retain(|event| !OF_HISTORY.contains(&event.event_type));
         let wanted = of_the_call.into_iter().filter(|event| settings.types.contains(event.event_type));
         events.splice(0..0, wanted);
     }
@@ -361,16 +363,23 @@ impl Teller<'_> {
             || completed_at(self.key, &state.record, self.settings).is_some()
     }
 
-    /// That a call was completed, and what it changed into since, if receivers know it as completed.
+    /// That a call was completed, what it changed into since, and what the callee wants: as far as receivers were told.
     fn again(&self, state: &CallState) -> Vec<Event> {
-        let Some(completed_at) = completed_at(self.key, &state.record, self.settings) else {
-            return Vec::new();
-        };
+        let Self { key, settings, .. } = self;
         let image = self.image(state);
-        let names: Vec<_> = image.facts.keys().cloned().collect();
-        let mut events = vec![self.event(EventType::CallCompleted, "", &image, names.clone())];
-        if has_changed_since(&state.record, completed_at) {
-            events.push(self.event(EventType::CallCorrected, &facts_digest(&image), &image, names));
+        let tell = |event_type: EventType, more: &str| {
+            self.event(event_type, more, &image, image.facts.keys().cloned().collect())
+        };
+        let mut events = Vec::new();
+        if let Some(completed_at) = completed_at(key, &state.record, settings) {
+            events.push(tell(EventType::CallCompleted, ""));
+            let was_complete = was_complete_at(key, &state.record, completed_at);
+            if was_complete != image.complete || has_changed_since(&state.record, completed_at) {
+                events.push(tell(EventType::CallCorrected, &facts_digest(&image)));
+            }
+        }
+        if let Some(intent) = intent(&image.facts).filter(|_| is_intent_told(key, &state.record, settings)) {
+            events.push(tell(EventType::CallIntent, &digest(&intent)));
         }
         events
     }

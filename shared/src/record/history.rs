@@ -6,17 +6,27 @@ use crate::model::Instant;
 use crate::record::inquiry::{HAS, HAS_CONVERSATION, HAS_RECORDING};
 use crate::record::merge::{NOTE, QUERY, RECORD, REPORT, Record, Source, Writers, writer, written_by};
 
-/// What decides whether a call is complete, and how old it is, beside what only grows.
-pub const DECISIVE: [&str; 6] =
-    ["outcome", "answered_at", "originated_at", "submitted_at", "ringing_at", "ended_at"];
+/// What decides whether a call is complete, and how old it is, beside what only grows; and what the callee wants.
+pub const DECISIVE: [&str; 8] = [
+    "outcome",
+    "answered_at",
+    "originated_at",
+    "submitted_at",
+    "ringing_at",
+    "ended_at",
+    "intent_code",
+    "intent_name",
+];
 
 /// The fields that tell those of them that no other function tells: function, field of its document, attribute. A platform that is not here has
 /// one function, whose fields are not known.
-pub const OWN_FIELDS: [(&str, &str, &str); 13] = [
+pub const OWN_FIELDS: [(&str, &str, &str); 17] = [
     (REPORT, "ringTime", "ringing_at"),
     ("ai-voice-call-record", "resultStatus", "outcome"),
     ("ai-voice-call-record", "startTime", "originated_at"),
     ("ai-voice-call-record", "endTime", "ended_at"),
+    ("ai-voice-call-record", "intentLevel", "intent_code"),
+    ("ai-voice-call-record", "intentLevelDetailName", "intent_name"),
     ("laaffic-status-report", "callDescription", "outcome"),
     ("laaffic-status-report", "callStatusNew", "outcome"),
     ("laaffic-status-report", "callStatus", "outcome"),
@@ -26,10 +36,13 @@ pub const OWN_FIELDS: [(&str, &str, &str); 13] = [
     ("laaffic-status-report", "ringingTime", "ringing_at"),
     ("laaffic-status-report", "answerTime", "answered_at"),
     ("laaffic-status-report", "hangupTime", "ended_at"),
+    ("laaffic-status-report", "intentCode", "intent_code"),
+    ("laaffic-status-report", "intent", "intent_name"),
 ];
 
 /// The first of what `what` finds in a call's record as it was after each of its bodies, in the order of their first receipts. It is asked with
-/// when that body was received, and the next one, if there was any.
+/// when that body was received, and the next one, if there was any. Bodies of one function that were received at once came in one push, and were
+/// merged before anybody saw what was between them.
 pub fn first_of<Found>(
     writers: Writers,
     record: &Record,
@@ -49,7 +62,7 @@ pub fn first_of<Found>(
     DECISIVE.iter().for_each(|attribute| drop(then.facts.remove(attribute)));
     // The last word of each function on each attribute, so far.
     let mut said: Vec<(&str, &str, Value)> = Vec::new();
-    let next: Vec<_> = bodies.iter().skip(1).map(|(at, _, _)| Some(*at)).chain([None]).collect();
+    let next: Vec<_> = bodies.iter().skip(1).map(|(at, by, _)| Some((*at, *by))).chain([None]).collect();
     bodies.into_iter().zip(next).find_map(|((at, function, body), next)| {
         let source = record.sources.get(function)?;
         then.sources.insert(function.to_owned(), source.clone());
@@ -67,7 +80,10 @@ pub fn first_of<Found>(
                 None => drop(then.facts.remove(attribute)),
             }
         }
-        what(&then, at, next)
+        if next == Some((at, function)) {
+            return None;
+        }
+        what(&then, at, next.map(|(at, _)| at))
     })
 }
 
@@ -143,8 +159,14 @@ fn writes(writers: Writers, attribute: &str, function: &str) -> Writes {
     }
 }
 
-/// Whether a body takes back by a null what its function said of an attribute before.
-fn takes_back(writers: Writers, source: &Source, function: &str, body: &str, attribute: &str) -> bool {
+/// Whether a body takes back by a null what its function said of an attribute before, as far as its fields are known.
+pub(crate) fn takes_back(
+    writers: Writers,
+    source: &Source,
+    function: &str,
+    body: &str,
+    attribute: &str,
+) -> bool {
     let mut nulls = source.nulls_of(body);
     match writes(writers, attribute, function) {
         Writes::Shared(field) => nulls.any(|null| null == field),
