@@ -279,6 +279,16 @@ impl Hidden {
         matches!(self.in_id(id), Cow::Owned(_))
     }
 
+    /// Whether an amount of money tells a number: a known one by whichever of its digits, or any by what stands before its point. What follows the
+    /// point comes of reckoning, `1.3666666667`.
+    pub fn is_told_by_amount(&self, amount: &str) -> bool {
+        let whole = amount.split('.').next().unwrap_or_default();
+        self.is_told_by(whole)
+            || runs_apart(amount)
+                .map(Run::without_hidden)
+                .any(|run| self.told_in(&run, Sharing::None).next().is_some())
+    }
+
     /// The places of the digits that are to be hidden, in order.
     fn hidden_in<'a>(&self, run: &'a Run, sharing: Sharing) -> impl Iterator<Item = Range<usize>> + 'a {
         let mut hides = self.tells(run, sharing);

@@ -214,7 +214,9 @@ impl TaskCounts {
         self.billed_s = self.billed_s.saturating_add(number("billed_s").unwrap_or_default());
         match record.facts.get("cost").map(Money::deserialize) {
             Some(Ok(Money { amount, currency })) => match Decimal::from_str_exact(amount.as_str()) {
-                Ok(exact) if mask.may_show(amount.as_str()) => self.add_cost(exact, &mask.text(&currency)),
+                Ok(exact) if mask.may_show_amount(amount.as_str()) => {
+                    self.add_cost(exact, &mask.text(&currency))
+                }
                 // It is hidden in the call, or has more digits than a sum has.
                 Ok(_) | Err(_) => self.costs_left_out += 1,
             },
@@ -392,6 +394,13 @@ mod tests {
         }
         assert_eq!((counts.calls, counts.billed_s, counts.durations.count()), (2, 0, 0));
         assert_eq!((counts.cost.len(), counts.costs_left_out), (0, 2));
+        // 61 to 420 seconds at 0.28 a minute: what follows the point looks like a number here and there.
+        let mut counts = TaskCounts::new(Zone::default());
+        for amount in ["1.5166666667", "0.3733333333", "1.3333333333", "0.15166666667"] {
+            let cost = json!({"amount": amount.parse::<serde_json::Number>().unwrap(), "currency": "CNY"});
+            add(&mut counts, "2025-06-01T02:00:00Z", json!({"callee": "13922224444", "cost": cost}));
+        }
+        assert_eq!((counts.cost["CNY"].to_string(), counts.costs_left_out), ("3.37499999997".to_owned(), 0));
     }
 
     /// What would be rounded is left out, and that is told.

@@ -39,6 +39,11 @@ impl Mask {
         self.hidden.as_ref().is_none_or(|hidden| !hidden.is_told_by(id))
     }
 
+    /// Whether an amount of money may be seen.
+    pub fn may_show_amount(&self, amount: &str) -> bool {
+        self.hidden.as_ref().is_none_or(|hidden| !hidden.is_told_by_amount(amount))
+    }
+
     /// Whether an id that many calls share may be seen as it is.
     pub fn may_show_shared(&self, id: &str) -> bool {
         matches!(self.shared_id(id), Cow::Borrowed(_))
@@ -75,7 +80,13 @@ impl Mask {
         let kind = field_named(name).map(|field| field.kind);
         let value = match (kind, value) {
             (Some(Kind::Number), Value::String(number)) => Value::String(masked(number)),
-            (Some(Kind::Id | Kind::Time | Kind::Word | Kind::Seconds | Kind::Count | Kind::Money), value) => {
+            (Some(Kind::Money), value) => {
+                without_known(value, &|text| match hidden.is_told_by_amount(text) {
+                    true => hidden.in_id(text),
+                    false => Cow::Borrowed(text),
+                })?
+            }
+            (Some(Kind::Id | Kind::Time | Kind::Word | Kind::Seconds | Kind::Count), value) => {
                 without_known(value, &|text| hidden.in_id(text))?
             }
             (Some(Kind::SharedId), value) => without_known(value, &|text| hidden.in_shared_id(text))?,

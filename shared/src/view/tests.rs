@@ -150,6 +150,17 @@ fn an_amount_is_shown_that_has_the_digits_in_which_the_callee_ends() {
     let shown = alone(&call, None, &MASKED);
     assert_eq!(shown["call"]["cost"], json!({"amount": "0.0035", "currency": "USD"}));
     assert_eq!(shown["call"]["duration_s"], json!(40_035));
+    // What follows the point comes of reckoning, and is nobody's number but by chance; unless it is the callee's.
+    let cost = |amount: &str| {
+        let facts = json!({"callee": "8613912340035", "cost": {"amount": amount, "currency": "CNY"}});
+        alone(&self::call("c", facts, ""), None, &MASKED)["call"]["cost"]["amount"].clone()
+    };
+    for amount in ["1.5166666667", "15.166666667", "0.13666666667", "151.66666667", "1.3912999999"] {
+        assert_eq!(cost(amount), amount);
+    }
+    for amount in ["1.3912340035", "0.13912340035", "13777777777", "13777777777.5"] {
+        assert_ne!(cost(amount), amount);
+    }
     let facts = json!({"callee": "8613912340035", "cost": {"amount": "12340035", "currency": "USD"}});
     let shown = alone(&self::call("c", facts, ""), None, &MASKED);
     assert_eq!(shown["call"]["cost"], json!({"amount": "********", "currency": "USD"}));
