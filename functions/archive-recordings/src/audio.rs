@@ -292,6 +292,8 @@ pub(crate) fn claimed_bytes(head: &[u8]) -> Option<u64> {
     if !(head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WAVE")) {
         return None;
     }
+    /// Who writes a header before the sound can't know its length, and writes about as much as there can be: `0x7ffff000`, `0xffffffff`.
+    const UNKNOWN_BYTES: u64 = 0x7fff_0000;
     let size_at = |offset: usize| -> Option<u64> {
         let bytes = head.get(offset..offset.checked_add(4)?)?;
         Some(u64::from(u32::from_le_bytes(bytes.try_into().ok()?)))
@@ -300,7 +302,7 @@ pub(crate) fn claimed_bytes(head: &[u8]) -> Option<u64> {
     while let Some(name) = head.get(chunk..chunk.checked_add(4)?) {
         let size = size_at(chunk + 4)?;
         if name == b"data" {
-            let known = size != 0 && size < u64::from(u32::MAX);
+            let known = size != 0 && size < UNKNOWN_BYTES;
             return known.then_some(chunk as u64 + 8 + size);
         }
         // Chunks are padded to an even length.
@@ -512,7 +514,15 @@ mod tests {
         let mut with_list = wav(0)[..36].to_vec();
         with_list.extend(b"LIST\x03\0\0\0abc\0data\x0a\0\0\0");
         assert_eq!(claimed_bytes(&with_list), Some(36 + 12 + 8 + 10));
-        for unknown in [wav(0), wav(u32::MAX), wav(7)[..40].to_vec(), b"ID3".to_vec(), Vec::new()] {
+        for unknown in [
+            wav(0),
+            wav(u32::MAX),
+            wav(0x7fff_f000),
+            wav(0x8000_0000),
+            wav(7)[..40].to_vec(),
+            b"ID3".to_vec(),
+            Vec::new(),
+        ] {
             assert_eq!(claimed_bytes(&unknown), None);
         }
     }

@@ -19,8 +19,10 @@ const LONGEST_PAUSE_WHILE_YOUNG_S: i64 = 300;
 const RUN_S: i64 = 360;
 /// For this long after the expiry a failure that may pass is given the chance to: the expiry may be a mere document's word.
 const GRACE_S: i64 = 3_600;
-/// From this long before the expiry on, a doubtful recording is better than none.
-const LAST_CHANCE_S: i64 = 3_600;
+/// From this long before the expiry on, a doubtful recording is better than none: no more than one run may come by.
+const LAST_CHANCE_S: i64 = 2 * RUN_S;
+/// The same where it was tried but once: the next attempt comes soon.
+const FIRST_LAST_CHANCE_S: i64 = 2 * FIRST_PAUSE_S;
 /// After so many attempts the recording is as good as it gets.
 const MANY_ATTEMPTS: u64 = 8;
 
@@ -94,7 +96,8 @@ impl Circumstances {
 
     /// Whether a doubtful recording is to be taken, since a better one is not to be expected.
     pub(crate) fn is_last_chance(&self) -> bool {
-        let soon = self.now.plus_seconds(LAST_CHANCE_S);
+        let left_s = if self.attempts > 1 { LAST_CHANCE_S } else { FIRST_LAST_CHANCE_S };
+        let soon = self.now.plus_seconds(left_s);
         self.attempts >= MANY_ATTEMPTS || self.expires_at.is_some_and(|expires_at| expires_at <= soon)
     }
 
@@ -238,7 +241,11 @@ mod tests {
     fn a_doubtful_recording_is_taken_late_only() {
         assert!(!after(0, 1).is_last_chance());
         assert!(after(0, 8).is_last_chance());
-        assert!(after(7 * DAY_S - 3_600, 1).is_last_chance());
+        // Minutes before the expiry; but whoever asked once asks once more, as long as there is time for it.
+        assert!(!after(7 * DAY_S - 3_600, 2).is_last_chance());
+        assert!(after(7 * DAY_S - 720, 2).is_last_chance());
+        assert!(!after(7 * DAY_S - 300, 1).is_last_chance());
+        assert!(after(7 * DAY_S - 120, 1).is_last_chance());
     }
 
     #[test]

@@ -167,19 +167,26 @@ fn text(value: &Value) -> String {
 }
 
 /// A text as a table of text has it, which a spreadsheet does not run: what would begin a formula has `'` before it, also behind what divides
-/// cells in other countries. A decimal number may begin with a sign.
+/// cells in other countries, where a quotation mark in the middle of a cell is none, so that a line break ends the row. A decimal number may
+/// begin with a sign.
 ///
 /// <https://owasp.org/www-community/attacks/CSV_Injection>
 pub fn neutralized(text: &str) -> Cow<'_, str> {
-    let parts = || text.split_inclusive(DIVIDERS);
-    match parts().any(|part| matches!(of_a_cell(part), Cow::Owned(_))) {
-        true => Cow::Owned(parts().map(of_a_cell).collect()),
+    let parts = || {
+        text.split_inclusive(DIVIDERS).enumerate().map(|(position, part)| match part.chars().next() {
+            // Nothing is between two of them.
+            Some(first) if position > 0 && DIVIDERS.contains(&first) => Cow::Borrowed(part),
+            _ => of_a_cell(part),
+        })
+    };
+    match parts().any(|part| matches!(part, Cow::Owned(_))) {
+        true => Cow::Owned(parts().collect()),
         false => Cow::Borrowed(text),
     }
 }
 
-/// What divides cells where the comma is part of numbers.
-const DIVIDERS: [char; 2] = [';', '\t'];
+/// What divides cells where the comma is part of numbers, and rows.
+const DIVIDERS: [char; 4] = [';', '\t', '\n', '\r'];
 
 /// What has no width.
 const UNSEEN: [char; 6] = ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{ad}'];
@@ -232,6 +239,9 @@ mod tests {
             ("-1e5", "'-1e5"),
             ("a;=cmd|'/C calc'!A0;b", "a;'=cmd|'/C calc'!A0;b"),
             ("a;b; c", "a;b; c"),
+            ("x\n=1", "x\n'=1"),
+            ("x\r\n\r\n =1\r-5\n", "x\r\n\r\n' =1\r-5\n"),
+            ("one line\n\nand another", "one line\n\nand another"),
             ("1;-2;+3", "1;-2;+3"),
             ("\u{feff}=1", "'\u{feff}=1"),
             ("\0\u{200b} =1", "'\0\u{200b} =1"),
