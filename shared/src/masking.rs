@@ -75,12 +75,18 @@ pub fn masked(number: &str) -> String {
 }
 
 /// Whether a character may stand between the digits of a number, or before them.
-pub(crate) fn is_between(character: char) -> bool {
+pub fn is_between(character: char) -> bool {
     matches!(
         character,
         ' ' | '-' | '(' | ')' | '.' | '+' | '\u{a0}' | '\u{2010}'
             ..='\u{2015}' | '\u{3000}' | '（' | '）' | '＋' | '－'
     )
+}
+
+/// Whether a character is a mark that nobody sees: of no width, or which direction a text runs in. Such come along where a number is copied from a
+/// list of contacts.
+pub fn is_unseen_mark(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Whether a character may stand between digits that were spelled: anything but letters. What Unicode counts as letters and is not read as
@@ -94,16 +100,23 @@ fn is_apart(character: char) -> bool {
     !(character.is_alphanumeric() && is_read)
 }
 
+/// The digit that a character is, of ASCII or another script.
+pub fn digit_of_a_script(character: char) -> Option<u32> {
+    /// The zeros of scripts.
+    const ZEROS: [char; 13] = ['0', '０', '٠', '۰', '०', '০', '๐', '₀', '𝟎', '𝟘', '𝟢', '𝟬', '𝟶'];
+    ZEROS.into_iter().find_map(|zero| among(character, zero, 10))
+}
+
+/// Which of so many characters it is, counted from the first.
+fn among(character: char, first: char, count: u32) -> Option<u32> {
+    u32::from(character).checked_sub(u32::from(first)).filter(|value| *value < count)
+}
+
 /// A character as a digit: of ASCII, of the scripts whose digits phones and speech recognition write, or a Chinese numeral. Of digits of
 /// other scripts only that they are some.
 fn digit(character: char) -> Option<Digit> {
-    /// The zeros of scripts.
-    const ZEROS: [char; 13] = ['0', '０', '٠', '۰', '०', '০', '๐', '₀', '𝟎', '𝟘', '𝟢', '𝟬', '𝟶'];
     /// The ones of digits that are drawn, from 1 to 9.
     const ONES: [char; 6] = ['①', '⑴', '⒈', '❶', '➀', '➊'];
-    let of = |first: char, count: u32| {
-        u32::from(character).checked_sub(u32::from(first)).filter(|value| *value < count)
-    };
     let value = match character {
         '〇' | '零' | '⓪' | '⓿' | '⁰' => Some(0),
         '一' | '幺' | '么' | '壹' | '壱' | '弌' | '¹' => Some(1),
@@ -117,10 +130,10 @@ fn digit(character: char) -> Option<Digit> {
         '九' | '玖' => Some(9),
         // Most of what is said is letters, and no digit is among these.
         'a'..='z' | 'A'..='Z' | '\u{4e00}'..='\u{9fff}' => return None,
-        '⁴'..='⁹' => of('⁴', 6).map(|value| value + 4),
+        '⁴'..='⁹' => among(character, '⁴', 6).map(|value| value + 4),
         _ => {
-            let drawn = ONES.into_iter().find_map(|one| Some(of(one, 9)? + 1));
-            ZEROS.into_iter().find_map(|zero| of(zero, 10)).or(drawn)
+            let drawn = || ONES.into_iter().find_map(|one| Some(among(character, one, 9)? + 1));
+            digit_of_a_script(character).or_else(drawn)
         }
     };
     match value {

@@ -1,7 +1,6 @@
 //! Looking for the calls of a number, in whichever form platforms write it.
 
-use std::ops::RangeInclusive;
-
+use crate::masking::{digit_of_a_script, is_unseen_mark};
 use crate::model::PhoneNumber;
 
 /// How China's country code is written before a number of its own.
@@ -64,16 +63,11 @@ impl std::fmt::Debug for CalleeSearch {
 /// A number in ASCII's digits and stars, which an input method may write in full width; and without the marks that nobody sees and that come
 /// along where it is copied from a list of contacts.
 fn in_usual_digits(number: &str) -> String {
-    /// Of no width, or which direction a text runs in.
-    const UNSEEN: [RangeInclusive<char>; 4] =
-        ['\u{200b}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2060}'..='\u{2069}', '\u{feff}'..='\u{feff}'];
-    let is_seen = |character: &char| !UNSEEN.iter().any(|unseen| unseen.contains(character));
     let usual = |character: char| match character {
-        '０'..='９' => char::from_digit(u32::from(character) - u32::from('０'), 10).unwrap_or(character),
         '＊' => '*',
-        _ => character,
+        _ => digit_of_a_script(character).and_then(|digit| char::from_digit(digit, 10)).unwrap_or(character),
     };
-    number.chars().filter(is_seen).map(usual).collect()
+    number.chars().filter(|character| !is_unseen_mark(*character)).map(usual).collect()
 }
 
 /// Whether it is a mobile number of China's, without the country code.

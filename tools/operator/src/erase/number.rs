@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use shared::masking::{digit_of_a_script, is_between, is_unseen_mark};
+
 use super::prefix::{MAX_PREFIX, Prefixes};
 
 /// The fewest digits that are taken for a person's number. Shorter ones are codes, prices, years.
@@ -11,9 +13,16 @@ const MIN_MANTISSA: usize = 3;
 /// The most: LAAFFIC's sample has 22.
 const MAX_DIGITS: usize = 32;
 
-/// Stand between a number's digits, or around them, and mean nothing. NUL is what UTF-16 has between them.
-fn is_separator(byte: u8) -> bool {
-    matches!(byte, b' ' | b'-' | b'(' | b')' | b'.' | b'+')
+/// What a character is to a number. What UTF-16 has between ASCII's letters is nothing, and so are the marks that nobody sees.
+fn unit_of(character: char) -> Unit {
+    match character {
+        '\0' => Unit::Nothing,
+        mark if is_unseen_mark(mark) => Unit::Nothing,
+        between if is_between(between) => Unit::Separator,
+        _ => digit_of_a_script(character)
+            .and_then(|digit| u8::try_from(digit).ok())
+            .map_or(Unit::Other, |digit| Unit::Digit(b'0' + digit)),
+    }
 }
 
 /// The numbers of whom to erase, as digits alone.
@@ -46,7 +55,7 @@ impl Numbers {
             if text.contains('*') {
                 return Err("a number with `*` is masked: many people have it, and nobody can be told by it");
             }
-            match digits(text.as_bytes()) {
+            match digits(text) {
                 None => Err("a number consists of digits, ` -().` between them, and `+` before them"),
                 Some(digits) if digits.len() < MIN_DIGITS => {
                     Err("a number of fewer than 6 digits could be anything")
@@ -67,7 +76,7 @@ impl Numbers {
     pub(crate) fn is(&self, text: &str) -> bool {
         // Most texts are not worth a copy.
         let may_be = text.len() >= MIN_DIGITS && text.len() <= 4 * MAX_DIGITS;
-        may_be && digits(text.as_bytes()).is_some_and(|digits| self.0.contains(&digits))
+        may_be && digits(text).is_some_and(|digits| self.0.contains(&digits))
     }
 
     /// Whether a number of JSON, as it is written there, is one of the numbers: `13912345678`, `1.3912345678E10`.
@@ -78,7 +87,7 @@ impl Numbers {
     /// By which prefixes a text that is a number, and nothing else, differs from one of the numbers: `+86 139 1234 5678`.
     pub(crate) fn prefixes_of(&self, text: &str) -> Option<Prefixes> {
         let may_be = text.len() >= MIN_DIGITS && text.len() <= 4 * MAX_DIGITS;
-        let digits = may_be.then(|| digits(text.as_bytes())).flatten()?;
+        let digits = may_be.then(|| digits(text)).flatten()?;
         self.0.iter().find_map(|number| Prefixes::between(number, &digits, MIN_DIGITS))
     }
 
@@ -149,19 +158,28 @@ enum Unit {
 
 fn unit(text: &[u8]) -> (usize, Unit) {
     match text[0] {
-        digit @ b'0'..=b'9' => (1, Unit::Digit(digit)),
-        0 => (1, Unit::Nothing),
-        // However often it is escaped: JSON in JSON has `\\u0031`.
+        // However often it is escaped: JSON in JSON has `\\\\u0031`.
         b'\\' => {
             let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
-            match text.get(slashes..slashes + 5) {
-                Some([b'u', b'0', b'0', b'3', digit @ b'0'..=b'9']) => (slashes + 5, Unit::Digit(*digit)),
-                _ => (slashes, Unit::Other),
-            }
+            let escaped = text.get(slashes..slashes + 5).and_then(|escape| match unit_of(escaped(escape)?) {
+                Unit::Other => None,
+                unit => Some(unit),
+            });
+            escaped.map_or((slashes, Unit::Other), |unit| (slashes + 5, unit))
         }
-        byte if is_separator(byte) => (1, Unit::Separator),
-        _ => (1, Unit::Other),
+        byte if byte.is_ascii() => (1, unit_of(char::from(byte))),
+        _ => {
+            // Of what is no text each byte is something else.
+            let begins = text.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+            begins.map_or((1, Unit::Other), |character| (character.len_utf8(), unit_of(character)))
+        }
     }
+}
+
+/// The character of an escape, `u0031`; one of half a character is none.
+fn escaped(escape: &[u8]) -> Option<char> {
+    let digits = std::str::from_utf8(escape.strip_prefix(b"u")?).ok()?;
+    char::from_u32(u32::from_str_radix(digits, 16).ok()?)
 }
 
 /// A digit of a run: digits with nothing but separators between them.
@@ -225,16 +243,14 @@ impl Occurrence {
 }
 
 /// The digits of a text that holds nothing but digits, separators, and space around them.
-fn digits(text: &[u8]) -> Option<String> {
-    let text = text.trim_ascii();
+fn digits(text: &str) -> Option<String> {
     let (mut digits, mut has_plus) = (String::new(), false);
-    for byte in text {
-        match byte {
-            b'0'..=b'9' => digits.push(char::from(*byte)),
-            b'+' if digits.is_empty() && !has_plus => has_plus = true,
-            b'+' => return None,
-            separator if is_separator(*separator) => {}
-            _ => return None,
+    for character in text.trim().chars() {
+        match (character, unit_of(character)) {
+            ('+' | '＋', _) if digits.is_empty() && !has_plus => has_plus = true,
+            ('+' | '＋', _) | ('\0', _) | (_, Unit::Other) => return None,
+            (_, Unit::Digit(digit)) => digits.push(char::from(digit)),
+            (_, Unit::Separator | Unit::Nothing) => {}
         }
     }
     (!digits.is_empty()).then_some(digits)
@@ -278,7 +294,15 @@ mod tests {
     #[test]
     fn a_number_may_be_written_in_many_ways_and_is_the_same() {
         let number = numbers("+86 139-1234 (5678)");
-        for text in ["8613912345678", " +8613912345678\n", "86 (139) 1234.5678"] {
+        for text in [
+            "8613912345678",
+            " +8613912345678\n",
+            "86 (139) 1234.5678",
+            "＋８６１３９１２３４５６７８",
+            "86\u{a0}139\u{2011}1234\u{3000}5678",
+            "\u{202a}+8613912345678\u{202c}",
+            "٨٦١٣٩١٢٣٤٥٦٧٨",
+        ] {
             assert!(number.is(text), "{text}");
         }
         for text in ["13912345678", "8613912345678x", "86139123456789", "8613912345678+", ""] {
@@ -319,6 +343,9 @@ mod tests {
             "139-1234-5678",
             "+86 139 1234 5678",
             "a=1&callee=13912345678",
+            "call １３９１２３４５６７８!",
+            r"\uff11\uFF13９12345678",
+            "\u{200b}139\u{2011}1234\u{2011}5678\u{200e}",
             "1\x003\x009\x001\x002\x003\x004\x005\x006\x007\x008\x00",
         ] {
             assert!(number.are_in(text.as_bytes()), "{text}");
@@ -369,6 +396,8 @@ mod tests {
         ) {
             // A backslash before it makes no escape of it.
             prop_assume!(!before.ends_with('\\') && !before.contains("\\u"));
+            // Beside a digit of another script it would be a longer number.
+            prop_assume!(before.chars().chain(after.chars()).all(|other| other.is_ascii() || digit_of_a_script(other).is_none()));
             let text = format!("{before}{number}{after}");
             let found = numbers(&number).occurrences(text.as_bytes());
             prop_assert!(found.iter().any(|found| text[found.range()] == number), "{text}");
