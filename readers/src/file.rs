@@ -15,7 +15,7 @@ use shared::view::{self, Mask, Object};
 
 use crate::event::Answer;
 use crate::filter::{filtered_by, is_by_number, problem};
-use crate::format::{Format, Readers, Sheet, SheetError, Told};
+use crate::format::{Format, Readers, Sheet, SheetError, Told, UNREADABLE};
 use crate::parameter::{DEFAULT_EXPIRY_S, MAX_LIMIT};
 use crate::problem::Problem;
 use crate::visit::Visit;
@@ -110,7 +110,7 @@ pub async fn whole_list(
     if visit.sees_numbers() || is_by_number(filter) {
         visit.record(What::download(&noted), None).await?;
     }
-    Ok(Answer::found(location))
+    Ok(told.beside(Answer::found(location)))
 }
 
 /// What people call the tasks of a list.
@@ -157,7 +157,9 @@ pub async fn unless_small(visit: &Visit<'_>, answer: Answer, name: &str) -> Resu
     };
     let mut found = Answer::found(stored(visit, &media_type, body, name).await?);
     // Where a list goes on is told all the same.
-    found.headers.extend(headers.into_iter().filter(|(name, _)| matches!(*name, "link" | "etag")));
+    found
+        .headers
+        .extend(headers.into_iter().filter(|(name, _)| matches!(*name, "link" | "etag" | UNREADABLE)));
     Ok(found)
 }
 

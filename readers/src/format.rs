@@ -4,7 +4,7 @@ mod cell;
 mod sheet;
 
 pub use cell::{LANGUAGES, Readers, neutralized};
-pub use sheet::{Sheet, SheetError, Told, table};
+pub use sheet::{Sheet, SheetError, Told, UNREADABLE, table};
 
 /// The form of a list of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -229,8 +229,8 @@ words! {
     state_failed: "Failed", "归档失败";
     told_pending: "It is being fetched from the platform.", "正在从平台获取。";
     told_retried: "It could not be fetched so far, and is tried again.", "暂未获取成功，将继续重试。";
-    told_host: "Not fetched: its host is not allowed. If the host belongs to the platform, ask your callvault administrator to add it to RecordingHosts and deploy again. callvault tries again every hour.",
-        "录音未获取：所在主机不在允许范围内。若该主机属于平台，请联系 callvault 管理员将其加入 RecordingHosts 并重新部署；系统每小时重试一次。";
+    told_host: "Not fetched: its host is not allowed. If the host belongs to the platform, ask your callvault administrator to add it to RecordingHosts and deploy again. callvault tries again at least every hour.",
+        "录音未获取：所在主机不在允许范围内。若该主机属于平台，请联系 callvault 管理员将其加入 RecordingHosts 并重新部署；系统至少每小时重试一次。";
     told_address: "Not fetched: the address of its host is not public. If that is meant, ask your callvault administrator to allow it in RecordingHosts by its exact host and port (host:port).",
         "录音未获取：所在主机的地址不是公网地址。若确需获取，请联系 callvault 管理员在 RecordingHosts 中填写准确的主机和端口（host:port）。";
     told_expired: "The platform's link expired before it could be fetched.", "平台链接在获取前已失效。";

@@ -338,10 +338,16 @@ pub(crate) const TURNS: DataSet = DataSet {
         ),
         part("start_ms", Kind::Number, "milliseconds", "Where the utterance begins in the recording."),
         part("end_ms", Kind::Number, "milliseconds", "Where it ends."),
-        made("interrupted", Kind::Flag, "", "Whether the callee interrupted the agent with it.", |row| {
-            let told = row.part.and_then(|turn| turn.get("interrupted")).and_then(Value::as_bool);
-            Cell::Flag(told.unwrap_or_default())
-        }),
+        made(
+            "interrupted",
+            Kind::Flag,
+            "",
+            "Whether the callee interrupted the agent with it; false also where the platform does not tell.",
+            |row| {
+                let told = row.part.and_then(|turn| turn.get("interrupted")).and_then(Value::as_bool);
+                Cell::Flag(told.unwrap_or_default())
+            },
+        ),
         part("extra", Kind::Json, "", "What else the platform says of it; only with `EXPORT_NUMBERS=full`."),
     ],
 };

@@ -45,7 +45,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Problem> {
         let first = page.calls.first().map(|call| &call.record);
         visit.record(What::list(&filtered_by(visit, &filter, first)), None).await?;
     }
-    let answer = Answer::of(200, format.content_type(), body);
+    let answer = told.beside(Answer::of(200, format.content_type(), body));
     let answer = match next {
         Some(next) => {
             let query = asked.query.going_on(&next);

@@ -151,7 +151,11 @@ fn response(route: &Route, status: u16) -> Value {
             let mut answer = json!({"description": route.summary, "content": content.collect::<Map<_, _>>()});
             if route.name == Name::Calls {
                 let about = "`<…>; rel=\"next\"`: the next page, where there is one.";
-                answer["headers"] = json!({"Link": {"description": about, "schema": {"type": "string"}}});
+                let unreadable = "How many calls can't be read, and are missing: where there are any.";
+                answer["headers"] = json!({
+                    "Link": {"description": about, "schema": {"type": "string"}},
+                    "Callvault-Unreadable": {"description": unreadable, "schema": {"type": "integer"}},
+                });
             }
             if route.statuses.contains(&304) {
                 answer["headers"] = json!({"ETag": etag});

@@ -8,6 +8,7 @@ use shared::view::Object;
 
 use super::Format;
 use super::cell::{CHINESE, Cell, Column, Readers, columns, neutralized};
+use crate::event::Answer;
 
 /// Marks a table of text as UTF-8, which Excel takes it for only then.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -38,6 +39,9 @@ pub enum SheetError {
     Table(#[from] csv::Error),
 }
 
+/// The header that tells how many calls of a list can't be read, where there are any: most forms have no place for it.
+pub const UNREADABLE: &str = "callvault-unreadable";
+
 /// What is told of a list beside its calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Told<'a> {
@@ -47,6 +51,17 @@ pub struct Told<'a> {
     pub scanned: u64,
     /// How many of them can't be read, and are not among it.
     pub unreadable: u64,
+}
+
+impl Told<'_> {
+    /// The answer, which tells of calls that can't be read.
+    #[must_use]
+    pub fn beside(&self, answer: Answer) -> Answer {
+        match self.unreadable {
+            0 => answer,
+            unreadable => answer.with(UNREADABLE, unreadable.to_string()),
+        }
+    }
 }
 
 /// A list of calls that is being written.

@@ -73,7 +73,7 @@ pub async fn smoke(options: SmokeOptions) -> anyhow::Result<()> {
     if options.answers_alone {
         writeln!(
             out,
-            "the made-up calls stay, {} of them: in the table `call` and `push#…` of each, in the bucket one object under large/. They hold \
+            "the made-up calls stay, {} of them: in the table `call` and `push#…` of each, in the bucket two objects of each under large/. They hold \
              no number; without --answers-alone they are removed",
             acknowledged.len()
         )?;

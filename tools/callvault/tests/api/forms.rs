@@ -220,3 +220,26 @@ async fn a_download_is_the_whole_filter_in_one_file_that_expires() {
     }
     rig.stack.stop().await.unwrap();
 }
+
+/// As a version that was rolled back would meet it.
+#[tokio::test]
+async fn a_call_that_cannot_be_read_is_told_of_in_every_form() {
+    let rig = awkward().await;
+    let token = rig.machine(ALL).await;
+    let path = "/api/calls?day=2025-06-01";
+    let headers =
+        ["application/json", "text/csv", "application/x-ndjson", XLSX].map(|form| [("accept", form)]);
+    for form in &headers {
+        assert_eq!(rig.get_with(path, &token, form).await.headers.get("callvault-unreadable"), None);
+    }
+    let store = rig.stack.store();
+    let mut call = store.table().get("call#alicom#plain", "call").await.unwrap().unwrap();
+    call.insert("sources".to_owned(), "of another version".into());
+    store.table().put(call).await.unwrap();
+    for form in &headers {
+        for path in [path.to_owned(), format!("{path}&download=true")] {
+            let answer = rig.get_with(&path, &token, form).await;
+            assert_eq!(answer.header("callvault-unreadable"), "1", "{path} {form:?}");
+        }
+    }
+}
