@@ -4,6 +4,7 @@
 //! unit, the item holds it as `body_gzip` instead of `body`. Nobody but this module sees that. By hand:
 //! `aws dynamodb get-item … --query Item.body_gzip.B --output text | base64 -d | gunzip`.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -16,6 +17,7 @@ use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 use serde_json::{Map, Number, Value};
 
 use shared::record::item::{Item, NewItem};
+use shared::record::storable::plain_digits;
 
 /// The attribute of a verbatim push that holds its text.
 const BODY: &str = "body";
@@ -135,8 +137,7 @@ fn from_attribute(value: AttributeValue) -> Value {
     let texts = |list: Vec<String>| Value::Array(list.into_iter().map(Value::String).collect());
     match value {
         AttributeValue::Bool(truth) => Value::Bool(truth),
-        // DynamoDB's number is always a JSON number.
-        AttributeValue::N(number) => number.parse::<Number>().map_or(Value::String(number), Value::Number),
+        AttributeValue::N(number) => from_number(number),
         AttributeValue::S(text) => Value::String(text),
         AttributeValue::L(list) => Value::Array(list.into_iter().map(from_attribute).collect()),
         AttributeValue::M(map) => Value::Object(
@@ -148,6 +149,17 @@ fn from_attribute(value: AttributeValue) -> Value {
         AttributeValue::Bs(list) => texts(list.into_iter().map(Blob::into_inner).map(hex::encode).collect()),
         _ => Value::Null,
     }
+}
+
+/// DynamoDB's number is always a JSON number. What stands in for it may hand out a small one by its exponent, `1E-7`: then it is in plain digits here
+/// all the same, as it was written.
+fn from_number(number: String) -> Value {
+    let digits = match number.contains(['e', 'E']) {
+        true => plain_digits(&number).map(Cow::into_owned),
+        false => None,
+    };
+    let digits = digits.unwrap_or(number);
+    digits.parse::<Number>().map_or(Value::String(digits), Value::Number)
 }
 
 #[cfg(test)]
@@ -178,6 +190,16 @@ mod tests {
         // Nothing is gained by it.
         let noise: String = (0..1_500).map(|_| fastrand::char('!'..'\u{7f}')).collect();
         assert!(to_attributes(item(&noise)).contains_key(BODY));
+    }
+
+    #[test]
+    fn a_number_is_read_as_it_was_written() {
+        for (handed_out, digits) in
+            [("1E-7", "0.0000001"), ("1.2e-7", "0.00000012"), ("0.5", "0.5"), ("1E+3", "1000")]
+        {
+            let number = from_attribute(AttributeValue::N(handed_out.to_owned()));
+            assert_eq!(number.to_string(), digits);
+        }
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl io::Write for Room {
 fn replace_misfits(value: &mut Value) {
     match value {
         Value::Number(number) => {
-            let number_in_digits = match plain(number.as_str()) {
+            let number_in_digits = match plain_digits(number.as_str()) {
                 Some(digits) if digits == number.as_str() => return,
                 // Digits are a number.
                 Some(digits) => digits.parse().map(Value::Number).ok(),
@@ -140,7 +140,7 @@ fn depth_exceeds(value: &Value, limit: usize) -> bool {
 }
 
 /// A JSON number in plain digits, as DynamoDB hands it out; `None` where it, boto3, the AWS CLI or JavaScript's client can't take it.
-fn plain(text: &str) -> Option<Cow<'_, str>> {
+pub fn plain_digits(text: &str) -> Option<Cow<'_, str>> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     // Most numbers.
     if digits.len() <= MAX_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()) && digits != "0" {
@@ -217,7 +217,7 @@ mod tests {
                 "0.00000000000000000000000000000000000000000000001",
             ),
         ] {
-            assert_eq!(plain(number).as_deref(), Some(digits), "{number}");
+            assert_eq!(plain_digits(number).as_deref(), Some(digits), "{number}");
         }
         for misfit in [
             "123456789012345678901234567890123456789",
@@ -231,7 +231,7 @@ mod tests {
             "12345678901234567890.25",
             "0.1234567890123456789012345678901234567891",
         ] {
-            assert_eq!(plain(misfit), None, "{misfit}");
+            assert_eq!(plain_digits(misfit), None, "{misfit}");
         }
     }
 
@@ -261,7 +261,7 @@ mod tests {
 
         #[test]
         fn what_is_stored_as_a_number_is_no_more_than_boto3_and_javascript_take(number in numbers()) {
-            let Some(plain) = plain(&number) else { return Ok(()) };
+            let Some(plain) = plain_digits(&number) else { return Ok(()) };
             let digits = plain.trim_start_matches('-');
             let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
             prop_assert!(digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'), "{}", plain);
