@@ -41,7 +41,6 @@ pub(crate) enum Fault {
     /// It is handed on, and its answer too, when nobody waits for it any more.
     Late,
     /// Nothing: neither is it handed on, nor answered.
-    #[allow(dead_code, reason = "it is the readers' tests that make it")]
     Silent,
     /// The connection is cut in the middle of the answer, before anything was written.
     CutBefore,
