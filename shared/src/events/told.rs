@@ -4,8 +4,8 @@ use super::EventSettings;
 use super::change::INTENT;
 use crate::model::{CallKey, Instant};
 use crate::reading::is_complete;
-use crate::record::history::{first_of, takes_back};
-use crate::record::merge::{CALL_WRITERS, NOTE, REPORT, Record, Source, Writer, writer, written_by};
+use crate::record::history::{OWN_FIELDS, first_of, takes_back};
+use crate::record::merge::{CALL_WRITERS, Record, Source, Writer, writer, written_by};
 use crate::view;
 use crate::view::field::field_named;
 
@@ -79,9 +79,6 @@ pub(super) fn was_complete_at(key: &CallKey, call: &Record, time: Instant) -> bo
     was.unwrap_or_else(|| is_complete(key.provider, call))
 }
 
-/// What a function alone tells of a platform's calls, of which others tell as well.
-const ALONE: [(&str, &str); 2] = [(REPORT, "ringing_at"), (NOTE, "attempt")];
-
 /// Whether a function tells a fact of a call that was not told by another one at a time, and that no stronger one tells.
 fn tells_a_fact(call: &Record, function: &str, source: &Source, time: Instant) -> bool {
     let is_lacking =
@@ -98,7 +95,7 @@ fn tells_a_fact(call: &Record, function: &str, source: &Source, time: Instant) -
         .filter(|attribute| !is_lacking(source, attribute) && is_believed(call, function, attribute));
     let is_only_one = written_by(CALL_WRITERS, function).next().is_none();
     is_only_one
-        || ALONE.iter().any(|(writer, attribute)| *writer == function && call.facts.contains_key(attribute))
+        || OWN_FIELDS.iter().any(|(writer, _, alone)| *writer == function && call.facts.contains_key(alone))
         || told.any(|attribute| !ranking(attribute).any(|writer| says_the_same(writer, attribute)))
 }
 

@@ -18,10 +18,11 @@ pub const DECISIVE: [&str; 8] = [
     "intent_name",
 ];
 
-/// The fields that tell those of them that no other function tells: function, field of its document, attribute. A platform that is not here has
-/// one function, whose fields are not known.
-pub const OWN_FIELDS: [(&str, &str, &str); 17] = [
+/// The fields that tell those of them that no other function tells, and whatever else one of a platform's several functions tells alone: function,
+/// field of its document, attribute. A platform that is not here has one function, whose fields are not known.
+pub const OWN_FIELDS: [(&str, &str, &str); 18] = [
     (REPORT, "ringTime", "ringing_at"),
+    (NOTE, "call_times", "attempt"),
     ("ai-voice-call-record", "resultStatus", "outcome"),
     ("ai-voice-call-record", "startTime", "originated_at"),
     ("ai-voice-call-record", "endTime", "ended_at"),

@@ -308,6 +308,23 @@ fn the_fields_that_history_knows_feed_what_it_takes_them_for() {
         let feeds = stored_type(function).unwrap().feeds.call;
         assert!(feeds.contains(&(field, attribute)), "{function}: {field} feeds no {attribute}");
     }
+    // Of each of several functions of a platform, all that it tells alone is known.
+    for push in catalog::pushes() {
+        let is_ranked = |attribute: &str| CALL_WRITERS.iter().any(|(known, _)| *known == attribute);
+        let is_one_of_several = CALL_WRITERS
+            .iter()
+            .any(|(_, ranking)| ranking.iter().any(|(function, _)| *function == push.function));
+        for (field, attribute) in push.feeds.call.iter().filter(|_| is_one_of_several) {
+            let is_shown = !attribute.starts_with("extra.") && *attribute != "status";
+            assert!(
+                is_ranked(attribute)
+                    || !is_shown
+                    || OWN_FIELDS.contains(&(push.function, *field, *attribute)),
+                "{}: {field} tells {attribute} alone",
+                push.function
+            );
+        }
+    }
     // Of each function with a row, all that decides is known.
     for push in catalog::pushes() {
         let has_rows = OWN_FIELDS.iter().any(|(function, ..)| *function == push.function);

@@ -158,7 +158,7 @@ enum Unit {
 
 fn unit(text: &[u8]) -> (usize, Unit) {
     match text[0] {
-        // However often it is escaped: JSON in JSON has `\\\\u0031`.
+        // However often it is escaped: JSON in JSON has `\\u0031`.
         b'\\' => {
             let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
             let escaped = text.get(slashes..slashes + 5).and_then(|escape| match unit_of(escaped(escape)?) {
@@ -169,8 +169,9 @@ fn unit(text: &[u8]) -> (usize, Unit) {
         }
         byte if byte.is_ascii() => (1, unit_of(char::from(byte))),
         _ => {
-            // Of what is no text each byte is something else.
-            let begins = text.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+            // Of what is no text each byte is something else. No character is longer than four bytes, and no more is looked at: it is done for each.
+            let begins = &text[..text.len().min(4)];
+            let begins = begins.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
             begins.map_or((1, Unit::Other), |character| (character.len_utf8(), unit_of(character)))
         }
     }
