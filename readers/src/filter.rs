@@ -39,8 +39,7 @@ pub fn read(query: &Query, may_see_numbers: bool) -> Result<CallFilter, Problem>
         && least > most
     {
         let name = of::AT_MOST_S.described.name;
-        let expected = format!("a whole number that is no less than `{}`", of::AT_LEAST_S.described.name);
-        return Err(Problem::BadValue { name, came: most.to_string(), expected });
+        return Err(Problem::BelowLeast { name, came: most, least: of::AT_LEAST_S.described.name });
     }
     // Who may not see a number may not try one either, where texts and ids hold them.
     let is_hidden = |asked: &Option<String>| asked.as_ref().is_some_and(|asked| *in_text(asked) != **asked);

@@ -43,6 +43,15 @@ pub enum Problem {
         /// What a value of it is.
         expected: String,
     },
+    /// A parameter's greatest value is below the least that another one asks for.
+    BelowLeast {
+        /// The parameter.
+        name: &'static str,
+        /// The value that came.
+        came: u64,
+        /// The parameter of the least.
+        least: &'static str,
+    },
     /// Two parameters don't go together.
     Together {
         /// The one.
@@ -119,6 +128,7 @@ impl Problem {
             | Self::UnknownParameter { .. }
             | Self::RepeatedParameter(_)
             | Self::BadValue { .. }
+            | Self::BelowLeast { .. }
             | Self::Together { .. }
             | Self::BadId(_) => 400,
             Self::Unauthenticated(_) => 401,
@@ -144,7 +154,7 @@ impl Problem {
             Self::LongQuery(_) => "query-too-long",
             Self::UnknownParameter { .. } => "unknown-parameter",
             Self::RepeatedParameter(_) => "repeated-parameter",
-            Self::BadValue { .. } => "bad-value",
+            Self::BadValue { .. } | Self::BelowLeast { .. } => "bad-value",
             Self::Together { .. } => "parameters-exclude-each-other",
             Self::BadId(_) => "bad-id",
             Self::NoSuchPath => "no-such-path",
@@ -194,6 +204,7 @@ impl Problem {
                 ),
             },
             Self::RepeatedParameter(name) => format!("Give the parameter `{name}` once."),
+            Self::BelowLeast { name, came, least } => below_least(name, *came, least).title(),
             Self::BadValue { name, came, expected } => match came.trim().is_empty() {
                 true => format!("Give `{name}` a value. Expected: {expected}."),
                 false => {
@@ -263,6 +274,7 @@ impl Problem {
         let more = match self {
             Self::Query { name, .. } => json!({"parameter": shown(name)}),
             Self::UnknownParameter { name, known } => json!({"parameter": shown(name), "parameters": known}),
+            Self::BelowLeast { name, came, least } => return below_least(name, *came, least).more(),
             Self::BadValue { name, came, expected } => {
                 json!({"parameter": name, "value": shown_value(name, came), "expected": expected})
             }
@@ -300,6 +312,12 @@ impl Problem {
             _ => answer,
         }
     }
+}
+
+/// A greatest value that is below the least is told as one that is not expected.
+fn below_least(name: &'static str, came: u64, least: &str) -> Problem {
+    let expected = format!("a whole number that is no less than `{least}`");
+    Problem::BadValue { name, came: came.to_string(), expected }
 }
 
 /// A parameter's value, as whoever wrote it is told of it: of one that may hold a number no digits that may be some of one, of any other as

@@ -86,7 +86,7 @@ pub fn is_between(character: char) -> bool {
 /// Whether a character is a mark that nobody sees: of no width, or which direction a text runs in. Such come along where a number is copied from a
 /// list of contacts.
 pub fn is_unseen_mark(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Whether a character may stand between digits that were spelled: anything but letters. What Unicode counts as letters and is not read as

@@ -5,6 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 use runtime::auth::session::Sealer;
 use serde_json::Value;
 use shared::access::Permission;
+use shared::masking::is_unseen_mark;
 use shared::model::Instant;
 use shared::reading::Zone;
 
@@ -288,8 +289,7 @@ pub(crate) fn brief(text: &str, characters: usize) -> String {
 
 /// What turns the direction of what follows, or is seen by nobody: it would let one text look like another.
 fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-        || (character.is_control() && !matches!(character, '\n' | '\t'))
+    is_unseen_mark(character) || (character.is_control() && !matches!(character, '\n' | '\t'))
 }
 
 /// What joins two characters, or keeps them apart: Hindi and Persian are spelt with these, and families of emoji are made of them.

@@ -30,12 +30,8 @@ fn told(w: &Words, problem: &Problem) -> Markup {
     match problem {
         Problem::UnknownParameter { name, .. } => html! { (w.unknown_filter) (w.colon) (unknown(w, name)) },
         Problem::RepeatedParameter(name) => html! { (w.repeated_filter) (w.colon) (named(w, name)) },
-        // By itself it would do: it is below the least.
-        Problem::BadValue { name: name @ "max_duration_s", came, .. } if came.parse::<u64>().is_ok() => {
-            told(w, &Problem::Together { name: "min_duration_s", other: name })
-        }
         Problem::BadValue { name, .. } => html! { (w.bad_value) (w.colon) (named(w, name)) },
-        Problem::Together { name, other } => {
+        Problem::Together { name, other } | Problem::BelowLeast { name: other, least: name, .. } => {
             html! { (w.filters_together) (w.colon) (named(w, name)) (w.and) (named(w, other)) }
         }
         Problem::ForbiddenValue { name, .. } => html! { (w.looks_like_number) (w.colon) (named(w, name)) },
@@ -110,11 +106,7 @@ mod tests {
                     vec!["limit", words.per_page],
                 ),
                 (
-                    Problem::BadValue {
-                        name: "max_duration_s",
-                        came: "9".to_owned(),
-                        expected: String::new(),
-                    },
+                    Problem::BelowLeast { name: "max_duration_s", came: 9, least: "min_duration_s" },
                     vec![words.filters_together, words.at_least, words.at_most],
                 ),
                 (Problem::Together { name: "task", other: "callee_id" }, vec!["task", "callee_id"]),
