@@ -588,14 +588,16 @@ async fn who_learns_of_the_erasure_only_when_it_merges_has_the_call_swept() {
     let key = call(Provider::Alicom, "gone");
     let table = stack.store().table().clone();
     let tombstone = tombstone::tombstone(&key, at(0), [], None, 3);
-    // The erasure comes between reading and writing.
-    let erased = std::sync::atomic::AtomicBool::new(false);
+    // The erasure comes between reading and writing. The call and the verbatim push are put side by side: both wait until it is there, or
+    // the call may be stored before it.
+    let erased = std::sync::Once::new();
     let faulty = FaultyDynamoDb::start(&dynamodb, move |_, operation| {
-        if operation == "PutItem" && !erased.swap(true, Ordering::SeqCst) {
-            let (table, tombstone) = (table.clone(), tombstone.clone());
-            tokio::task::block_in_place(|| {
+        if operation == "PutItem" {
+            let erase = || {
+                let (table, tombstone) = (table.clone(), tombstone.clone());
                 tokio::runtime::Handle::current().block_on(async { table.put(tombstone).await.unwrap() });
-            });
+            };
+            tokio::task::block_in_place(|| erased.call_once(erase));
         }
         Fault::None
     });
