@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::{BodyWrites, Receipts, Store, StoreError};
+use super::said::{BodyWrites, Receipts};
+use super::{Store, StoreError};
 use crate::store::table::TableError;
 use shared::model::CallKey;
 use shared::record::attribute_list::AttributeList;
