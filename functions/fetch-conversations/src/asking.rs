@@ -121,7 +121,7 @@ impl Run<'_> {
         let element = Element {
             key: key.clone(),
             push: ANSWER,
-            received_at: self.now,
+            context,
             expires: expiry(self.now, self.config.retention_days),
             text: data.get().to_owned(),
             envelope: None,

@@ -325,7 +325,7 @@ impl Receiver {
                     to_store.push(Element {
                         key: CallKey { provider: push.provider, call_id: normalized.call_id.clone() },
                         push: *push,
-                        received_at,
+                        context,
                         expires: expiry(received_at, self.config.retention_days),
                         text: text.to_owned(),
                         envelope: envelope.clone(),

@@ -60,14 +60,14 @@ use crate::clock;
 use crate::config::StoreConfig;
 use crate::store::analytics::AnalyticsBucket;
 use crate::store::bucket::{Bucket, BucketError};
-use crate::store::said::{BodyWrites, CallWrites, RECEIVED_AT, Receipts, received_at};
+use crate::store::said::{BodyWrites, CallWrites, RECEIVED_AT, Receipts, ToMerge, received_at};
 use crate::store::table::{MAX_BATCH, Table, TableError, item_key};
 use shared::model::{CallKey, Instant, RecordingSource};
 use shared::record::item::{self, Item, NewItem, is_tombstone};
 use shared::record::keys;
 use shared::record::merge::{CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record};
 use shared::record::missing;
-use shared::record::parts::{Element, Merged, former_recording_sk, merged, parts, refreshed};
+use shared::record::parts::{Element, Merged, former_recording_sk, merged, refreshed};
 
 pub use replay::Replayed;
 
@@ -210,11 +210,12 @@ impl Store {
         let mut calls: BTreeMap<CallKey, CallWrites> = BTreeMap::new();
         let mut large: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
         for (position, element) in elements.into_iter().enumerate() {
-            let mut parts = parts(element);
-            for (key, bytes) in std::mem::take(&mut parts.large) {
+            let key = element.key.clone();
+            let (body, too_large) = BodyWrites::of(element);
+            for (key, bytes) in too_large {
                 large.entry(key).or_insert_with(|| (Vec::new(), bytes)).0.push(position);
             }
-            calls.entry(parts.push.key.clone()).or_default().add(position, parts);
+            calls.entry(key).or_default().add(position, body);
         }
 
         // First what lies in the bucket: no item ever names an object that isn't there. What is stored is read meanwhile.
@@ -268,8 +269,8 @@ impl Store {
             }
             settle(&mut results, puts).await;
         };
-        let merges = join_all(writes.into_iter().map(|(key, call, known, is_known)| async move {
-            let met = self.write_call(&key, &call, known, is_known).await;
+        let merges = join_all(writes.into_iter().map(|(key, mut call, known, is_known)| async move {
+            let met = self.write_call(&key, &mut call, known, is_known).await;
             (key, call, met)
         }));
         let (merges, ()) = tokio::join!(merges, puts);
@@ -414,39 +415,44 @@ impl Store {
     async fn write_call(
         &self,
         key: &CallKey,
-        call: &CallWrites,
+        call: &mut CallWrites,
         mut known: BTreeMap<String, Item>,
         is_known: bool,
     ) -> Result<Met, TableError> {
         let pk = keys::call_pk(key);
         let (known_call, known_conversation) = (known.remove(keys::CALL), known.remove(keys::CONVERSATION));
-        // What is said is needed once more where a put is refused.
-        let of_call: Vec<_> = call.bodies.iter().map(|body| &body.call).collect();
-        let of_conversation: Vec<_> =
-            call.bodies.iter().filter_map(|body| body.conversation.as_ref()).collect();
+        let (mut of_call, mut of_conversation, mut announced) = (Vec::new(), Vec::new(), Vec::new());
+        for body in &mut call.bodies {
+            let received_at = body.call.received_at;
+            let (call, conversation, recordings) = body.merges();
+            of_call.push(call);
+            of_conversation.extend(conversation);
+            announced.extend(recordings.iter().map(|source| (source, received_at)));
+        }
+        let says_of_conversation = !of_conversation.is_empty();
         let merge_call = |stored| {
+            let said = contributions(&mut of_call)?;
             let to_item = |record| self.call_item(key, record);
-            Met::of(merged(stored, CALL_WRITERS, of_call.iter().copied().cloned(), to_item)?)
+            Met::of(merged(stored, CALL_WRITERS, said, to_item)?)
         };
         let merge_conversation = |stored| {
+            let said = contributions(&mut of_conversation)?;
             let to_item = |record| Ok(item::conversation_item(key, record));
-            Met::of(merged(stored, CONVERSATION_WRITERS, of_conversation.iter().copied().cloned(), to_item)?)
+            Met::of(merged(stored, CONVERSATION_WRITERS, said, to_item)?)
         };
         let conversation = async {
-            if of_conversation.is_empty() {
+            if !says_of_conversation {
                 return Ok(Met::default());
             }
             self.table.upsert(&pk, keys::CONVERSATION, known_conversation, merge_conversation).await
         };
         let recordings = async {
             let there = is_known.then(|| known.keys().cloned().collect::<BTreeSet<_>>());
-            for body in &call.bodies {
-                for source in &body.recordings {
-                    let merge = |stored| Ok((refreshed(stored, key, source, body.call.received_at)?, ()));
-                    let sk = self.recording_sk(key, source, there.as_ref()).await?;
-                    let known = known.remove(&sk);
-                    self.table.upsert(&pk, &sk, known, merge).await?;
-                }
+            for (source, received_at) in announced {
+                let merge = |stored| Ok((refreshed(stored, key, source, received_at)?, ()));
+                let sk = self.recording_sk(key, source, there.as_ref()).await?;
+                let known = known.remove(&sk);
+                self.table.upsert(&pk, &sk, known, merge).await?;
             }
             Ok(())
         };
@@ -474,7 +480,7 @@ impl Store {
             first.is_some() || body.is_put_as_later
         });
         if !earlier.is_empty() {
-            self.write_call(key, &call, BTreeMap::new(), false).await?;
+            self.write_call(key, &mut call, BTreeMap::new(), false).await?;
         }
         let pk = keys::call_pk(key);
         for body in &call.bodies {
@@ -502,6 +508,11 @@ impl Store {
         };
         self.table.update(&pk, keys::CALL, due).await
     }
+}
+
+/// What is said of an item, for a merge.
+fn contributions(said: &mut [ToMerge<'_>]) -> Result<Vec<Contribution>, TableError> {
+    said.iter_mut().map(ToMerge::contribution).collect()
 }
 
 /// What a write of a call met.

@@ -12,7 +12,7 @@ use shared::record::attribute_list::AttributeList;
 use shared::record::item::{self, Item, NewItem, is_tombstone};
 use shared::record::keys;
 use shared::record::merge::{self, CALL_WRITERS, CONVERSATION_WRITERS, Contribution, Record, Writers};
-use shared::record::parts::{Element, parts, refreshed};
+use shared::record::parts::{Element, refreshed};
 
 /// What became of a call that was read anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,13 +63,12 @@ impl Store {
         let receipts = Receipts::of(&stored);
         let mut bodies = Vec::new();
         for element in elements {
-            let mut parts = parts(element);
-            for (name, bytes) in std::mem::take(&mut parts.large) {
+            let (mut body, large) = BodyWrites::of(element);
+            for (name, bytes) in large {
                 if !dry_run {
                     self.bucket().put_json_if_absent(&name, bytes).await?;
                 }
             }
-            let mut body = BodyWrites::from(parts);
             // The record tells when it was received first, or the push itself: of an attempt that got no further, where what came of the next did not
             // know of it.
             if let Some(first) = receipts.of_body(&body.call).filter(|first| *first < body.call.received_at) {

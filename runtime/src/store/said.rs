@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use super::envelope;
+use super::table::TableError;
 use shared::model::{CallKey, Instant, RecordingSource};
 use shared::record::item::{self, Item, NewItem, PushItem};
 use shared::record::keys;
 use shared::record::merge::{Contribution, Record};
-use shared::record::parts::{Parts, announced_at, former_recording_sk};
+use shared::record::parts::{Element, Origin, Parts, announced_at, former_recording_sk, parts};
 
 /// When a verbatim push was received first.
 pub(super) const RECEIVED_AT: &str = "received_at";
@@ -25,21 +26,27 @@ pub(super) struct BodyWrites {
     pub(super) positions: Vec<usize>,
     /// The verbatim push, until it is known whether it is to be put.
     pub(super) push: Option<PushItem>,
+    /// What it says of the call: nothing any more, once a merge has consumed it.
     pub(super) call: Contribution,
+    /// What it says of the conversation, likewise.
     pub(super) conversation: Option<Contribution>,
     pub(super) recordings: Vec<RecordingSource>,
+    /// What all this is made of.
+    origin: Origin,
+    is_call_consumed: bool,
+    is_conversation_consumed: bool,
     /// Whether the verbatim push is there and tells a later receipt.
     pub(super) is_put_as_later: bool,
 }
 
 impl CallWrites {
-    pub(super) fn add(&mut self, position: usize, parts: Parts) {
+    pub(super) fn add(&mut self, position: usize, new: BodyWrites) {
         let same = |body: &&mut BodyWrites| {
-            (body.call.function, &body.call.body) == (parts.call.function, &parts.call.body)
+            (body.call.function, &body.call.body) == (new.call.function, &new.call.body)
         };
         match self.bodies.iter_mut().find(same) {
             Some(body) => body.positions.push(position),
-            None => self.bodies.push(BodyWrites { positions: vec![position], ..BodyWrites::from(parts) }),
+            None => self.bodies.push(BodyWrites { positions: vec![position], ..new }),
         }
     }
 
@@ -63,21 +70,74 @@ impl CallWrites {
     }
 }
 
-impl From<Parts> for BodyWrites {
-    fn from(parts: Parts) -> Self {
-        let Parts { push, call, conversation, recordings, large: _ } = parts;
-        Self {
+/// What one body says of one item, for the merges of one write: the first consumes it, and each further one, after a put was refused, has it
+/// made anew.
+pub(super) struct ToMerge<'a> {
+    said: &'a mut Contribution,
+    is_consumed: &'a mut bool,
+    origin: &'a Origin,
+    of: fn(Parts) -> Option<Contribution>,
+}
+
+impl ToMerge<'_> {
+    /// What is said.
+    ///
+    /// # Errors
+    /// [`TableError::Again`], where it can't be made anew.
+    pub(super) fn contribution(&mut self) -> Result<Contribution, TableError> {
+        let received_at = self.said.received_at;
+        if *self.is_consumed {
+            let again = self.origin.parts().map_err(|why| TableError::Again(why.summary()))?;
+            let again = (self.of)(again).ok_or(TableError::Again("it says nothing any more".into()))?;
+            return Ok(Contribution { received_at, ..again });
+        }
+        *self.is_consumed = true;
+        let Contribution { function, ref body, feeds, .. } = *self.said;
+        Ok(Contribution {
+            function,
+            body: body.clone(),
+            received_at,
+            feeds,
+            facts: std::mem::take(&mut self.said.facts),
+            extra: std::mem::take(&mut self.said.extra),
+            nulls: std::mem::take(&mut self.said.nulls),
+        })
+    }
+}
+
+impl BodyWrites {
+    /// What an element comes to, and what of it is too large for the items, by its key in the bucket.
+    pub(super) fn of(element: Element) -> (Self, BTreeMap<String, Vec<u8>>) {
+        let origin = element.origin();
+        let Parts { push, call, conversation, recordings, large } = parts(element);
+        let body = Self {
             positions: Vec::new(),
             push: Some(push),
             call,
             conversation,
             recordings,
+            origin,
+            is_call_consumed: false,
+            is_conversation_consumed: false,
             is_put_as_later: false,
-        }
+        };
+        (body, large)
     }
-}
 
-impl BodyWrites {
+    /// What it says of the call and, if anything, of the conversation, each to be merged, and the recordings that it announces.
+    pub(super) fn merges(&mut self) -> (ToMerge<'_>, Option<ToMerge<'_>>, &[RecordingSource]) {
+        let Self { origin, call, is_call_consumed, conversation, is_conversation_consumed, .. } = self;
+        let of_call =
+            ToMerge { said: call, is_consumed: is_call_consumed, origin, of: |parts| Some(parts.call) };
+        let of_conversation = conversation.as_mut().map(|said| ToMerge {
+            said,
+            is_consumed: is_conversation_consumed,
+            origin,
+            of: |parts| parts.conversation,
+        });
+        (of_call, of_conversation, &self.recordings)
+    }
+
     /// Takes it as of its first receipt, as far as what is stored tells it, and gives back the verbatim push where it is to be put. Where
     /// it is there already, it stays: with when it was received, and until when it is kept. (Where it came in another envelope this time, it is put
     /// as it is with the name of that one too.)

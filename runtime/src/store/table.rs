@@ -1,5 +1,6 @@
 //! The table: writing verbatim pushes in batches, and records by version.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -92,6 +93,9 @@ pub enum TableError {
     /// The call has as many different bodies of a function as it takes: trying again is of no use.
     #[error("the call has {MAX_BODIES} different bodies of this function already")]
     Full,
+    /// What a push says could not be read once more, for another merge.
+    #[error("a push can't be read once more: {0}")]
+    Again(Cow<'static, str>),
     /// A stored item is not what this program writes.
     #[error(transparent)]
     Unreadable(#[from] UnreadableItem),

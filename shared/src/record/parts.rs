@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::model::{CallKey, Instant, Recording, RecordingSource};
 use crate::normalize::recording_url;
-use crate::normalize::{Normalized, PushType};
+use crate::normalize::{Context, Normalized, PushType, Rejection};
 use crate::record::inquiry;
 use crate::record::item::is_tombstone;
 use crate::record::item::{self, Asked, Item, NewItem, PushItem, TURNS, UnreadableItem, Verbatim};
@@ -27,8 +27,8 @@ pub struct Element {
     pub key: CallKey,
     /// What kind of push it is of, or answer.
     pub push: PushType,
-    /// When it was received.
-    pub received_at: Instant,
+    /// When it was received, and the zone of its times that carry none.
+    pub context: Context,
     /// When the verbatim push may be forgotten, in seconds since 1970.
     pub expires: Option<i64>,
     /// The element's text exactly as it came.
@@ -39,6 +39,45 @@ pub struct Element {
     pub asked: Option<Asked>,
     /// What it says.
     pub normalized: Normalized,
+}
+
+impl Element {
+    /// What its parts are made of.
+    pub fn origin(&self) -> Origin {
+        let Self { key, push, context, text, asked, .. } = self;
+        Origin { key: key.clone(), push: *push, context: *context, text: text.clone(), asked: asked.clone() }
+    }
+}
+
+/// What an element's contributions are made of. Merging consumes them; whoever needs them a second time, since a put was refused, has them
+/// made again: that is rare, and to copy all that a push says costs more than its text does.
+#[derive(Debug)]
+pub struct Origin {
+    key: CallKey,
+    push: PushType,
+    context: Context,
+    text: String,
+    asked: Option<Asked>,
+}
+
+impl Origin {
+    /// The element's parts once more, as they were: as of its own receipt, without its envelope.
+    ///
+    /// # Errors
+    /// A [`Rejection`], where the text is no sound element: of one whose parts were made before it is.
+    pub fn parts(&self) -> Result<Parts, Rejection> {
+        let Self { key, push, context, text, asked } = self;
+        Ok(parts(Element {
+            key: key.clone(),
+            push: *push,
+            context: *context,
+            expires: None,
+            text: text.clone(),
+            envelope: None,
+            asked: asked.clone(),
+            normalized: push.normalized(text, context)?,
+        }))
+    }
 }
 
 /// What one element comes to in the table and the bucket.
@@ -58,7 +97,8 @@ pub struct Parts {
 
 /// Divides an element into what goes to the table's items and what is too large for them.
 pub fn parts(element: Element) -> Parts {
-    let Element { key, push, received_at, expires, text, envelope, asked, normalized } = element;
+    let Element { key, push, context, expires, text, envelope, asked, normalized } = element;
+    let received_at = context.received_at;
     let Normalized { call_id: _, call, conversation, recordings, extra, unknown_values: _, nulls } =
         normalized;
     let PushType { function, feeds, .. } = push;

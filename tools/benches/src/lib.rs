@@ -2,6 +2,7 @@
 //! the floor, which is reading the same body's JSON and nothing more.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hint::black_box;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::tz::Offset;
@@ -144,21 +145,24 @@ impl Case {
         let mut items = Vec::with_capacity(4 * self.records);
         let texts = self.texts();
         for (text, normalized) in texts.iter().zip(self.normalized(&texts)) {
-            let parts = self.parts(text, normalized);
-            items.extend(self.call_item(&parts, None)?);
-            items.extend(match &parts.conversation {
+            let element = self.element(text, normalized);
+            // What the store keeps for the case that a put is refused.
+            let origin = element.origin();
+            let Parts { push, call, conversation, recordings, .. } = parts(element);
+            let to_item = |record| item::call_item(&push.key, record, Waiting::default());
+            items.extend(merged(None, CALL_WRITERS, [call], to_item)?.item);
+            items.extend(match conversation {
                 Some(said) => {
-                    merged(None, CONVERSATION_WRITERS, [said.clone()], |record| {
-                        Ok(item::conversation_item(&parts.push.key, record))
-                    })?
-                    .item
+                    let to_item = |record| Ok(item::conversation_item(&push.key, record));
+                    merged(None, CONVERSATION_WRITERS, [said], to_item)?.item
                 }
                 None => None,
             });
-            for source in &parts.recordings {
-                items.extend(refreshed(None, &parts.push.key, source, self.context.received_at)?);
+            for source in &recordings {
+                items.extend(refreshed(None, &push.key, source, self.context.received_at)?);
             }
-            items.push(item::push_item(parts.push));
+            items.push(item::push_item(push));
+            black_box(origin);
         }
         Ok(items)
     }
@@ -166,7 +170,7 @@ impl Case {
     /// What the body's first record comes to.
     pub fn first(&self) -> Parts {
         let texts = self.texts();
-        self.parts(texts[0], self.normalized(&texts[..1]).swap_remove(0))
+        parts(self.element(texts[0], self.normalized(&texts[..1]).swap_remove(0)))
     }
 
     /// A call's item with a record merged into what is stored of it.
@@ -178,18 +182,18 @@ impl Case {
         Ok(merged(stored, CALL_WRITERS, [said.call.clone()], to_item)?.item)
     }
 
-    fn parts(&self, text: &str, normalized: Normalized) -> Parts {
+    fn element(&self, text: &str, normalized: Normalized) -> Element {
         let key = CallKey { provider: self.push.provider, call_id: normalized.call_id.clone() };
-        parts(Element {
+        Element {
             key,
             push: *self.push,
-            received_at: self.context.received_at,
+            context: self.context,
             expires: None,
             text: text.to_owned(),
             envelope: None,
             asked: None,
             normalized,
-        })
+        }
     }
 }
 

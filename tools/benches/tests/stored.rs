@@ -327,25 +327,16 @@ fn element(
     let context = Context { received_at, utc_offset: Offset::constant(8) };
     let normalized = push.normalized(text, &context).ok()?;
     let Beside { expires, envelope, asked } = beside;
-    Some(Element {
-        key,
-        push: *push,
-        received_at,
-        expires,
-        text: text.to_owned(),
-        envelope,
-        asked,
-        normalized,
-    })
+    Some(Element { key, push: *push, context, expires, text: text.to_owned(), envelope, asked, normalized })
 }
 
 /// The same body, received at another time.
 fn received(mut element: Element, received_at: Instant) -> Element {
-    let was = element.received_at;
+    let was = element.context.received_at;
     for source in &mut element.normalized.recordings {
         announced_at(source, was, received_at);
     }
-    element.received_at = received_at;
+    element.context.received_at = received_at;
     element
 }
 
@@ -416,6 +407,28 @@ fn cases() -> BTreeMap<String, (usize, String)> {
         }
     }
     cases
+}
+
+/// What a merge has consumed is made anew where a put is refused.
+#[test]
+fn an_element_says_the_same_when_it_is_read_once_more() {
+    let odd = odd_values();
+    let (mut of_conversations, mut announced) = (0, 0);
+    for provider in Provider::ALL {
+        let bodies = Bodies::of(provider);
+        for number in 0..CALLS {
+            let mut dice = Dice(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            for element in bodies.any(&mut dice, &odd).into_iter() {
+                let (again, first) = (element.origin().parts().unwrap(), parts(element));
+                assert_eq!(again.call, first.call);
+                assert_eq!(again.conversation, first.conversation);
+                assert_eq!(again.recordings, first.recordings);
+                of_conversations += usize::from(first.conversation.is_some());
+                announced += first.recordings.len();
+            }
+        }
+    }
+    assert!(of_conversations > 100 && announced > 100, "{of_conversations}, {announced}");
 }
 
 #[test]

@@ -207,9 +207,9 @@ fn pushed(key: &CallKey, push: Push, second: i64, record: &mut Option<Record>) -
     let context = Context { received_at: at(second), utc_offset: jiff::tz::offset(8) };
     let text = document.to_string();
     let normalized = push.normalized(&text, &context).unwrap();
-    let (key, received_at) = (key.clone(), at(second));
+    let key = key.clone();
     let element =
-        Element { key, push, received_at, expires: None, text, envelope: None, asked: None, normalized };
+        Element { key, push, context, expires: None, text, envelope: None, asked: None, normalized };
     merge(CALL_WRITERS, record, parts(element).call)
 }
 

@@ -103,7 +103,7 @@ async fn element(receiver: &Receiver, key: &CallKey, item: &Item) -> anyhow::Res
     Ok(Element {
         key: key.clone(),
         push,
-        received_at,
+        context,
         expires: None,
         text: body,
         envelope: None,

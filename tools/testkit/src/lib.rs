@@ -232,12 +232,13 @@ fn without(element: &Value, pointer: &str) -> Option<Value> {
 /// What an element says of its call and its conversation.
 fn contributions(push: &PushType, element: &Value) -> Option<[Option<merge::Contribution>; 2]> {
     let text = element.to_string();
-    let normalized = push.normalized(&text, &context()).ok()?;
+    let context = context();
+    let normalized = push.normalized(&text, &context).ok()?;
     let key = CallKey { provider: push.provider, call_id: normalized.call_id.clone() };
     let parts = parts(Element {
         key,
         push: *push,
-        received_at: context().received_at,
+        context,
         expires: None,
         text,
         envelope: None,

@@ -52,16 +52,16 @@ pub fn check_golden_vcons(push: &PushType, folder: &str) {
 /// The vCons of a body's calls, as if nothing else had come of them.
 fn vcons(push: &PushType, body: &[u8]) -> Vec<Value> {
     let Ok(elements) = push.elements(body) else { return Vec::new() };
-    let received_at = context().received_at;
+    let context = context();
     let mut calls: BTreeMap<CallKey, Vec<Parts>> = BTreeMap::new();
     for text in elements.texts {
-        let Ok(normalized) = push.normalized(text, &context()) else { continue };
+        let Ok(normalized) = push.normalized(text, &context) else { continue };
         let key = CallKey { provider: push.provider, call_id: normalized.call_id.clone() };
         let (push, text) = (*push, text.to_owned());
         let element = Element {
             key: key.clone(),
             push,
-            received_at,
+            context,
             expires: None,
             text,
             envelope: None,

@@ -223,7 +223,7 @@ async fn store(receiver: &Receiver, said: &Said, received_at: Instant) -> bool {
     let element = Element {
         key: call(Provider::Alicom, normalized.call_id.as_str()),
         push,
-        received_at,
+        context,
         expires: Some(received_at.epoch_millis() / 1000 + 3_153_600_000),
         text: said.text.clone(),
         envelope: None,

@@ -112,16 +112,7 @@ fn parts_of(function: &str, call_id: &CallId, received_at: Instant) -> anyhow::R
     normalized.call_id = call_id.clone();
     let key = CallKey { provider: known.push.provider, call_id: call_id.clone() };
     let push = known.push;
-    Ok(parts(Element {
-        key,
-        push,
-        received_at,
-        expires: None,
-        text,
-        envelope: None,
-        asked: None,
-        normalized,
-    }))
+    Ok(parts(Element { key, push, context, expires: None, text, envelope: None, asked: None, normalized }))
 }
 
 fn call_item(key: &CallKey, record: Option<Record>, version: u64) -> anyhow::Result<Item> {
