@@ -48,8 +48,8 @@ const NEARLY_ALL: usize = 8;
 const TOLD_BY_ALL: usize = 10;
 /// A number of fewer digits is nobody's own, and hides nothing in an id.
 const LEAST_KNOWN: usize = 7;
-/// A number is written in so many groups at most: `+86 139 1234 5678`.
-const MAX_GROUPS: usize = 5;
+/// A number is written in so many groups at most: each of its digits by itself.
+const MAX_GROUPS: usize = *E164_DIGITS.end();
 /// No more characters than that stand between two digits of one number: `139 - 1234`.
 const MAX_BETWEEN: usize = 3;
 /// What stands in the place of a number of JSON.
@@ -83,10 +83,31 @@ pub fn is_between(character: char) -> bool {
     )
 }
 
+/// Whether a character may stand between the digits of a number in an id, of which nobody has to be known. No `^`, which platforms' own ids have, and
+/// no `:`, which times have.
+fn is_between_in_id(character: char) -> bool {
+    is_between(character)
+        || is_nothing_by_itself(character)
+        || matches!(character, '_' | '＿' | '/' | '／' | ',' | '，' | '、' | '·' | '•' | '|')
+}
+
 /// Whether a character is a mark that nobody sees: of no width, or which direction a text runs in. Such come along where a number is copied from a
 /// list of contacts.
 pub fn is_unseen_mark(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(
+        character,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
+}
+
+/// Whether a character is nothing by itself: a mark that nobody sees, one that gives the character before another form, as an emoji's, or a filler.
+pub fn is_nothing_by_itself(character: char) -> bool {
+    let is_form = matches!(
+        character,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}' | '\u{20e3}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}'
+            | '\u{e0000}'..='\u{e0fff}'
+    );
+    is_form || is_unseen_mark(character)
 }
 
 /// Whether a character may stand between digits that were spelled: anything but letters. What Unicode counts as letters and is not read as
@@ -102,9 +123,30 @@ fn is_apart(character: char) -> bool {
 
 /// The digit that a character is, of ASCII or another script.
 pub fn digit_of_a_script(character: char) -> Option<u32> {
-    /// The zeros of scripts.
-    const ZEROS: [char; 13] = ['0', '０', '٠', '۰', '०', '০', '๐', '₀', '𝟎', '𝟘', '𝟢', '𝟬', '𝟶'];
-    ZEROS.into_iter().find_map(|zero| among(character, zero, 10))
+    /// The zeros of scripts, each with its nine digits behind it, in order: what Unicode has as decimal digits (`Nd`,
+    /// <https://www.unicode.org/Public/17.0.0/ucd/extracted/DerivedNumericType.txt>), and subscripts.
+    const ZEROS: [u32; 76] = [
+        0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50,
+        0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40,
+        0x1c50, 0x2080, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10, 0x104a0, 0x10d30,
+        0x10d40, 0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0, 0x116d0,
+        0x116da, 0x11730, 0x118e0, 0x11950, 0x11bf0, 0x11c50, 0x11d50, 0x11da0, 0x11de0, 0x11f50, 0x16a60,
+        0x16ac0, 0x16b50, 0x16d70, 0x1ccf0, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1e140, 0x1e2f0,
+        0x1e4f0, 0x1e5f1, 0x1e950, 0x1fbf0,
+    ];
+    if character.is_ascii() {
+        return character.to_digit(10);
+    }
+    let at = ZEROS.partition_point(|zero| *zero <= u32::from(character));
+    u32::from(character).checked_sub(ZEROS[at.checked_sub(1)?]).filter(|value| *value < 10)
+}
+
+/// The digit that a character is: of ASCII or another script, one that is drawn (`①`, `¹`), or a Chinese numeral.
+pub fn digit_of_any(character: char) -> Option<u32> {
+    match digit(character)? {
+        Digit::Is(value) => Some(value),
+        Digit::Unknown => None,
+    }
 }
 
 /// Which of so many characters it is, counted from the first.
@@ -277,8 +319,9 @@ impl Hidden {
         if id.chars().all(|character| position(character).is_none()) {
             return Cow::Borrowed(id);
         }
-        let mut places: Vec<_> =
-            runs(id, is_between).flat_map(|run| self.hidden_in(&run, sharing).collect::<Vec<_>>()).collect();
+        let mut places: Vec<_> = runs(id, is_between_in_id)
+            .flat_map(|run| self.hidden_in(&run, sharing).collect::<Vec<_>>())
+            .collect();
         // Anything may stand between the digits of a number that is known: commas, strokes, what is not seen.
         if !self.known.is_empty() {
             let apart = runs_apart(id).map(Run::without_hidden);
@@ -571,16 +614,21 @@ fn time_bytes(text: &str) -> usize {
 fn begins_with_date(text: &str) -> bool {
     let Some((date, after)) = text.split_at_checked(DATE_BYTES) else { return false };
     let is_date = date.parse::<jiff::civil::Date>().is_ok() && is_of_these_centuries(date);
-    let mut rest = after.chars();
-    let ends = match rest.next() {
-        None => true,
-        Some(' ') => {
-            let time: Vec<_> = rest.take(3).collect();
-            matches!(time[..], [hour, minute, ':'] if hour.is_ascii_digit() && minute.is_ascii_digit())
+    // A number's next digits may follow.
+    let rest = after.trim_start_matches(is_between);
+    let ends = || match rest.chars().next() {
+        Some(next) if rest.len() < after.len() && position(next).is_some() => {
+            after.strip_prefix(' ').is_some_and(is_like_a_time) || begins_with_date(rest)
         }
-        Some(next) => position(next).is_none() && !is_between(next),
+        next => next.is_none_or(|next| position(next).is_none()),
     };
-    is_date && ends
+    is_date && ends()
+}
+
+/// Whether a text begins as a time does: `15:`.
+fn is_like_a_time(text: &str) -> bool {
+    let [hour @ .., colon] = text.as_bytes().first_chunk::<3>().unwrap_or(&[0; 3]);
+    hour.iter().all(u8::is_ascii_digit) && *colon == b':'
 }
 
 fn begins_with_time(text: &str, bytes: usize) -> bool {
@@ -668,6 +716,14 @@ mod tests {
             ("9125年", "****年"),
             ("139 2025-06-01", "*** ****-**-**"),
             ("2025-06-01 13912345678", "****-**-** ***********"),
+            ("2025-06-01.. 13912345678", "****-**-**.. ***********"),
+            ("2025-06-01 2025-06-02 139", "****-**-** ****-**-** ***"),
+            ("2025-06-01-02-03", "****-**-**-**-**"),
+            ("on 2025-06-01 at noon", "on 2025-06-01 at noon"),
+            ("on 2025-06-01.", "on 2025-06-01."),
+            ("(2025-06-01) 春季 3 组", "(2025-06-01) 春季 3 组"),
+            ("2025-06-01..2025-06-02", "2025-06-01..2025-06-02"),
+            ("2025-06-01 and 2025-06-02", "2025-06-01 and 2025-06-02"),
             ("2025-06-0113912345678", "****-**-*************"),
             ("9025-06-01", "****-**-**"),
             ("", ""),
@@ -810,6 +866,13 @@ mod tests {
             ("2025-06-01-13712345987", "2025-06-01-***********"),
             ("1_13712345987_2", "1_***********_2"),
             ("057112345678^1", "************^1"),
+            ("139_1234_5678", "***_****_****"),
+            ("mk|139,1234,5678|2", "mk|***,****,****|2"),
+            ("13/91/23/45/67/8", "**/**/**/**/**/*"),
+            ("1-3-9-1-2-3-4-5-6-7-8", "*-*-*-*-*-*-*-*-*-*-*"),
+            ("+49_151_12345678", "+**_***_********"),
+            ("139\u{200b}1234\u{2060}5678", "***\u{200b}****\u{2060}****"),
+            ("139\u{ad}1234\u{ad}5678", "***\u{ad}****\u{ad}****"),
             ("010 12345678", "*** ********"),
             ("+16502530000", "+***********"),
             ("to+1-650-253-0000", "to+*-***-***-****"),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use jiff::civil::DateTime;
 use serde_json::Value;
+use shared::masking::is_nothing_by_itself;
 use shared::model::Instant;
 use shared::reading::Zone;
 use shared::view::Object;
@@ -188,9 +189,6 @@ pub fn neutralized(text: &str) -> Cow<'_, str> {
 /// What divides cells where the comma is part of numbers, and rows.
 const DIVIDERS: [char; 4] = [';', '\t', '\n', '\r'];
 
-/// What has no width.
-const UNSEEN: [char; 6] = ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{ad}'];
-
 fn of_a_cell(text: &str) -> Cow<'_, str> {
     let begins = |character: char| {
         matches!(character, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '|' | '＝' | '＋' | '－' | '＠')
@@ -204,7 +202,7 @@ fn of_a_cell(text: &str) -> Cow<'_, str> {
     };
     // White space before it, and what is not seen, does not keep a spreadsheet from running it.
     let is_unseen = |character: char| {
-        (character.is_whitespace() || character.is_control() || UNSEEN.contains(&character))
+        (character.is_whitespace() || character.is_control() || is_nothing_by_itself(character))
             && !begins(character)
     };
     let first = text.trim_start_matches(is_unseen).chars().next();

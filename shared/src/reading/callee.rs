@@ -1,6 +1,6 @@
 //! Looking for the calls of a number, in whichever form platforms write it.
 
-use crate::masking::{digit_of_a_script, is_unseen_mark};
+use crate::masking::{digit_of_a_script, is_nothing_by_itself};
 use crate::model::PhoneNumber;
 
 /// How China's country code is written before a number of its own.
@@ -67,7 +67,7 @@ fn in_usual_digits(number: &str) -> String {
         '＊' => '*',
         _ => digit_of_a_script(character).and_then(|digit| char::from_digit(digit, 10)).unwrap_or(character),
     };
-    number.chars().filter(|character| !is_unseen_mark(*character)).map(usual).collect()
+    number.chars().filter(|character| !is_nothing_by_itself(*character)).map(usual).collect()
 }
 
 /// Whether it is a mobile number of China's, without the country code.
