@@ -181,7 +181,7 @@ words! {
     first_page: "First page", "第一页";
     no_calls: "No call matches.", "没有符合条件的通话。";
     no_calls_hint: "Try other days, or fewer filters.", "请更换日期，或减少筛选条件。";
-    page_short: "Many calls were looked at, and none on this page matches. There is more on the next page.", "已检索大量通话记录，本页没有符合条件的通话，请查看下一页。";
+    page_short: "No call of the days that were looked at so far matches. There is more on the next page.", "目前已检索的日期中没有符合条件的通话，请查看下一页。";
     next_unheard: "Next unheard call", "下一通未听通话";
     no_unheard: "No unheard call matches this filter.", "没有符合条件的未听通话。";
     passed_over: "Calls whose ID tells a number are passed over.", "ID 含有号码的通话除外。";

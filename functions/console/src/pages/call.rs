@@ -97,7 +97,14 @@ fn whole_pushes(call: &WholeCall, callee_id: &(dyn Fn(&str) -> Option<String> + 
         pushes: pushes.clone(),
     };
     let mut all = view::alone(&pushes_alone, None, &Shown { numbers: true, callee_id });
-    all.remove("pushes").unwrap_or_default()
+    let mut pushes = all.remove("pushes").unwrap_or_default();
+    // Their addresses have the call's id in them, which the page hides where it tells a number.
+    if !Mask::of(call.callee_numbers()).may_show(key.call_id.as_str()) {
+        for push in pushes.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            push.remove("href");
+        }
+    }
+    pushes
 }
 
 /// Where a call's parts have their pages. None of the addresses tells a number.

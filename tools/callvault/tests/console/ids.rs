@@ -38,6 +38,10 @@ async fn whoever_may_see_numbers_gets_to_such_a_call_by_an_address_that_tells_no
     assert_eq!(page.status, 200);
     page.lacks(NUMBER).has("c-***********").has("Reveal number").has("<audio");
     let path = call.split('?').next().unwrap().to_owned();
+    // As JSON, too: what the page hides until it is asked for is not in its pushes' addresses.
+    let json = lead.get(&format!("{path}.json")).await;
+    assert_eq!(json.status, 200);
+    json.lacks(NUMBER).has("\"pushes\":[{");
     // All that one does with a call: it is heard, judged, revealed, read, and left for the next.
     let recording = lead
         .get(&sealed(
