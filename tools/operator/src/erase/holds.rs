@@ -58,7 +58,7 @@ pub(crate) struct Held {
     pub(crate) as_other_side: bool,
     /// In longer text.
     pub(crate) in_text: bool,
-    /// As a whole value that may be a person's, with other prefixes: which.
+    /// As a whole value that may be a person's, or in longer text, with other prefixes: which.
     pub(crate) prefixes: BTreeSet<Prefixes>,
 }
 
@@ -116,7 +116,12 @@ impl Held {
                 {
                     self.look_into(&text, name, numbers, nesting + 1);
                 }
-                Leaf::Name(text) | Leaf::Text(text) => self.in_text |= numbers.are_in(text.as_bytes()),
+                Leaf::Name(text) | Leaf::Text(text) => {
+                    self.in_text |= numbers.are_in(text.as_bytes());
+                    if of_the_person {
+                        self.prefixes.extend(numbers.prefixes_in(text.as_bytes()));
+                    }
+                }
                 Leaf::Number(_) => {}
             }
         });
@@ -167,7 +172,9 @@ mod tests {
             (&nested.to_string(), &["86"]),
             (r#"[{"callee":"8613912345678", cut"#, &["86"]),
             (r#"{"realCaller":"8613912345678","callRecordTagIds":[8613912345678]}"#, &[]),
-            (r#"{"a":"call me: 8613912345678"}"#, &[]),
+            (r#"{"a":"call me: 8613912345678"}"#, &["86"]),
+            (r#"{"a":"+86 139-1234-5678, or +8613912345678 and 5"}"#, &["86"]),
+            (r#"{"a":"+86 139-1234-5679, 86139123456781"}"#, &[]),
             (r#"{"callee":"9913912345678"}"#, &[]),
         ] {
             let held = Held::of_json(text, &numbers);

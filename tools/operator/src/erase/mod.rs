@@ -68,6 +68,9 @@ pub struct EraseOptions {
     /// Only tell what would be removed.
     #[arg(long)]
     dry_run: bool,
+    /// Name everything that stays, not only 50 of each kind.
+    #[arg(long)]
+    all: bool,
 }
 
 /// Erases, and reports what is gone, what stays, and what this can't reach.
@@ -93,6 +96,7 @@ pub async fn erase_quietly(receiver: &Receiver, callee: String) -> anyhow::Resul
         indexed: false,
         bypass_governance: false,
         dry_run: false,
+        all: false,
     };
     erase_from(receiver, &options).await?.into_result()
 }
@@ -107,7 +111,12 @@ async fn erase_from(receiver: &Receiver, options: &EraseOptions) -> anyhow::Resu
         dry_run: options.dry_run,
         now: clock::now(),
     };
-    let mut report = Report { is_indexed: options.indexed, dry_run: options.dry_run, ..Report::default() };
+    let mut report = Report {
+        is_indexed: options.indexed,
+        dry_run: options.dry_run,
+        is_all_named: options.all,
+        ..Report::default()
+    };
     let found = match options.indexed {
         true => search::by_index(erasure.table, &options.callee, &numbers).await?,
         false => search::everywhere(erasure.table, erasure.bucket, &numbers).await?,

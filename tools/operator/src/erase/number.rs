@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use shared::masking::{digit_of_a_script, is_between, is_unseen_mark};
+use shared::masking::{digit_of_any, is_between, is_nothing_by_itself};
 
 use super::prefix::{MAX_PREFIX, Prefixes};
 
@@ -16,13 +16,45 @@ const MAX_DIGITS: usize = 32;
 /// What a character is to a number. What UTF-16 has between ASCII's letters is nothing, and so are the marks that nobody sees.
 fn unit_of(character: char) -> Unit {
     match character {
-        '\0' => Unit::Nothing,
-        mark if is_unseen_mark(mark) => Unit::Nothing,
-        between if is_between(between) => Unit::Separator,
-        _ => digit_of_a_script(character)
+        '0'..='9' => Unit::Digit { value: character as u8, is_ascii: true },
+        between if is_between(between) || between.is_whitespace() || is_dash(between) => Unit::Separator,
+        mark if mark.is_control() || is_nothing_by_itself(mark) => Unit::Nothing,
+        _ if character.is_ascii() => Unit::Other,
+        _ => digit_of_any(character)
             .and_then(|digit| u8::try_from(digit).ok())
-            .map_or(Unit::Other, |digit| Unit::Digit(b'0' + digit)),
+            .map_or(Unit::Other, |digit| Unit::Digit { value: b'0' + digit, is_ascii: false }),
     }
+}
+
+/// Whether a character is a dash, or is written for one: what Unicode has as such (`Pd`), a minus, a bullet that is a dash, waves, the sign that
+/// lengthens a vowel.
+fn is_dash(character: char) -> bool {
+    matches!(
+        character,
+        '-' | '~' | '\u{58a}' | '\u{5be}' | '\u{1400}' | '\u{1806}' | '\u{2010}'
+            ..='\u{2015}'
+                | '\u{2043}'
+                | '\u{2053}'
+                | '\u{2212}'
+                | '\u{223c}'
+                | '\u{2e17}'
+                | '\u{2e1a}'
+                | '\u{2e3a}'
+                | '\u{2e3b}'
+                | '\u{2e40}'
+                | '\u{2e5d}'
+                | '\u{301c}'
+                | '\u{3030}'
+                | '\u{30a0}'
+                | '\u{30fc}'
+                | '\u{fe31}'
+                | '\u{fe32}'
+                | '\u{fe58}'
+                | '\u{fe63}'
+                | '\u{ff0d}'
+                | '\u{ff5e}'
+                | '\u{ff70}'
+    )
 }
 
 /// The numbers of whom to erase, as digits alone.
@@ -117,8 +149,42 @@ impl Numbers {
         runs(text, |run, before_exponent| {
             collect(run, &self.0, before_exponent, &mut found);
             is_alike |= self.0.iter().any(|number| is_alike_with(run, number, before_exponent));
+            is_alike = is_alike || self.prefixes_of_groups(run).next().is_some();
         });
         is_alike || !found.is_empty()
+    }
+
+    /// By which prefixes what a text holds differs from one of the numbers: `ring +8613912345678`.
+    pub(crate) fn prefixes_in(&self, text: &[u8]) -> Vec<Prefixes> {
+        let mut found = Vec::new();
+        runs(text, |run, _| found.extend(self.prefixes_of_groups(run)));
+        found
+    }
+
+    /// The same of the groups of a run, of one or some that follow each other.
+    fn prefixes_of_groups<'a>(&'a self, run: &'a [Digit]) -> impl Iterator<Item = Prefixes> + 'a {
+        let bounds = move |from: usize| {
+            (from..=run.len()).filter(|at| *at == 0 || *at == run.len() || run[*at].begins_group)
+        };
+        let pairs = move |number: &'a str| {
+            let longest = number.len() + MAX_PREFIX;
+            let starts = bounds(0).filter(|start| *start < run.len());
+            starts.flat_map(move |start| {
+                bounds(start + 1)
+                    .take_while(move |end| *end <= start + longest)
+                    .map(move |end| &run[start..end])
+            })
+        };
+        self.0.iter().flat_map(move |number| {
+            let may_be = |digits: &&[Digit]| {
+                digits.len().abs_diff(number.len()) <= MAX_PREFIX
+                    && digits.last().map(|digit| digit.value) == number.bytes().last()
+            };
+            pairs(number).filter(may_be).filter_map(move |digits| {
+                let digits: String = digits.iter().map(|digit| char::from(digit.value)).collect();
+                Prefixes::between(number, &digits, MIN_DIGITS)
+            })
+        })
     }
 }
 
@@ -130,9 +196,11 @@ fn runs(text: &[u8], mut visit: impl FnMut(&[Digit], bool)) {
     while at < text.len() {
         let (length, unit) = unit(&text[at..]);
         match unit {
-            Unit::Digit(value) => {
-                let begins_group = std::mem::take(&mut begins_group);
-                run.push(Digit { value, place: at..at + length, begins_group });
+            Unit::Digit { value, is_ascii } => {
+                // Beside digits of another kind (`第一13912345678`) a number begins, and ends.
+                let is_other = run.last().is_some_and(|before| before.is_ascii != is_ascii);
+                let begins_group = std::mem::take(&mut begins_group) || is_other;
+                run.push(Digit { value, is_ascii, place: at..at + length, begins_group });
             }
             Unit::Separator => begins_group = true,
             Unit::Nothing => {}
@@ -149,9 +217,14 @@ fn runs(text: &[u8], mut visit: impl FnMut(&[Digit], bool)) {
 
 /// What stands at the beginning of a text.
 enum Unit {
-    Digit(u8),
+    Digit {
+        /// As ASCII has it.
+        value: u8,
+        /// Whether it is ASCII's own.
+        is_ascii: bool,
+    },
     Separator,
-    /// What UTF-16 has between ASCII's letters.
+    /// What is not seen, or stands for nothing.
     Nothing,
     Other,
 }
@@ -161,11 +234,23 @@ fn unit(text: &[u8]) -> (usize, Unit) {
         // However often it is escaped: JSON in JSON has `\\u0031`.
         b'\\' => {
             let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
-            let escaped = text.get(slashes..slashes + 5).and_then(|escape| match unit_of(escaped(escape)?) {
-                Unit::Other => None,
-                unit => Some(unit),
-            });
-            escaped.map_or((slashes, Unit::Other), |unit| (slashes + 5, unit))
+            match (&text[slashes..], code_unit(&text[slashes..])) {
+                // White space.
+                ([b'n' | b'r' | b't' | b'f', ..], _) => (slashes + 1, Unit::Separator),
+                // Its own digits are none of a number's, whatever it stands for.
+                (escape, Some(first)) => {
+                    let second = || escape[ESCAPE..].strip_prefix(&text[..slashes]).and_then(code_unit);
+                    let both = [Some(first), second()];
+                    match char::decode_utf16(both.into_iter().flatten()).next() {
+                        Some(Ok(character)) if character.len_utf16() == 2 => {
+                            (2 * (slashes + ESCAPE), unit_of(character))
+                        }
+                        Some(Ok(character)) => (slashes + ESCAPE, unit_of(character)),
+                        _ => (slashes + ESCAPE, Unit::Other),
+                    }
+                }
+                _ => (slashes, Unit::Other),
+            }
         }
         byte if byte.is_ascii() => (1, unit_of(char::from(byte))),
         _ => {
@@ -177,17 +262,22 @@ fn unit(text: &[u8]) -> (usize, Unit) {
     }
 }
 
-/// The character of an escape, `u0031`; one of half a character is none.
-fn escaped(escape: &[u8]) -> Option<char> {
-    let digits = std::str::from_utf8(escape.strip_prefix(b"u")?).ok()?;
-    char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+/// How long an escape is without its backslashes: `u0031`.
+const ESCAPE: usize = 5;
+
+/// What an escape with which a text begins stands for, without its backslashes, `u0031`: a character, or half of one.
+fn code_unit(text: &[u8]) -> Option<u16> {
+    let digits = std::str::from_utf8(text.get(1..ESCAPE)?).ok().filter(|_| text[0] == b'u')?;
+    let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
 }
 
 /// A digit of a run: digits with nothing but separators between them.
 struct Digit {
     value: u8,
+    is_ascii: bool,
     place: Range<usize>,
-    /// Whether a separator stands before it.
+    /// Whether a separator stands before it, or a digit of another kind.
     begins_group: bool,
 }
 
@@ -250,7 +340,7 @@ fn digits(text: &str) -> Option<String> {
         match (character, unit_of(character)) {
             ('+' | '＋', _) if digits.is_empty() && !has_plus => has_plus = true,
             ('+' | '＋', _) | ('\0', _) | (_, Unit::Other) => return None,
-            (_, Unit::Digit(digit)) => digits.push(char::from(digit)),
+            (_, Unit::Digit { value, .. }) => digits.push(char::from(value)),
             (_, Unit::Separator | Unit::Nothing) => {}
         }
     }
@@ -303,6 +393,11 @@ mod tests {
             "86\u{a0}139\u{2011}1234\u{3000}5678",
             "\u{202a}+8613912345678\u{202c}",
             "٨٦١٣٩١٢٣٤٥٦٧٨",
+            "៨៦១៣៩១២៣៤៥៦៧៨",
+            "八六 一三九 一二三四 五六七八",
+            "⁸⁶①③⑨①②③④₅₆₇₈",
+            "86\u{2009}139\u{202f}1234\t5678",
+            "86\u{2212}139\u{ad}1234\u{fe58}56\u{fe0f}78",
         ] {
             assert!(number.is(text), "{text}");
         }
@@ -347,6 +442,16 @@ mod tests {
             "call １３９１２３４５６７８!",
             r"\uff11\uFF13９12345678",
             "\u{200b}139\u{2011}1234\u{2011}5678\u{200e}",
+            "第一13912345678二",
+            "我的号码是一三九一二三四五六七八。",
+            r"\u5f2013912345678",
+            r"\\u4e0013912345678\\u4e09",
+            r"\u002213912345678\u0022",
+            r"139\n1234\t5678",
+            r"\ud835\udfcf3912345678",
+            r"\\ud835\\udfcf3912345678",
+            r"\ud83513912345678",
+            "1️⃣3️⃣9️⃣12345678",
             "1\x003\x009\x001\x002\x003\x004\x005\x006\x007\x008\x00",
         ] {
             assert!(number.are_in(text.as_bytes()), "{text}");
@@ -379,6 +484,10 @@ mod tests {
         assert!(!number.may_be_in(br#"{"a":"86139123456789","b":"9913912345678"}"#));
     }
 
+    fn seen(text: String) -> String {
+        text.chars().filter(|character| !matches!(unit_of(*character), Unit::Nothing)).collect()
+    }
+
     proptest! {
         #[test]
         fn what_has_another_prefix_may_be_in_whatever_is_written(
@@ -392,13 +501,12 @@ mod tests {
 
         #[test]
         fn whatever_stands_around_a_number_it_is_found_where_it_is(
-            // A NUL is what UTF-16 has between two digits: after it the number would go on.
-            before in "[^0-9 .()+-]{0,9}", after in "([^\\x000-9 .()+-].{0,9})?", number in "[1-9][0-9]{5,20}",
+            // Across what is not seen the number would go on.
+            before in "[^0-9 .()+-]{0,9}".prop_map(seen), after in "([^0-9 .()+-].{0,9})?".prop_map(seen), number in "[1-9][0-9]{5,20}",
         ) {
             // A backslash before it makes no escape of it.
             prop_assume!(!before.ends_with('\\') && !before.contains("\\u"));
-            // Beside a digit of another script it would be a longer number.
-            prop_assume!(before.chars().chain(after.chars()).all(|other| other.is_ascii() || digit_of_a_script(other).is_none()));
+            prop_assume!(!after.starts_with(|character: char| character.is_ascii_digit()));
             let text = format!("{before}{number}{after}");
             let found = numbers(&number).occurrences(text.as_bytes());
             prop_assert!(found.iter().any(|found| text[found.range()] == number), "{text}");

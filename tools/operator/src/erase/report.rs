@@ -10,7 +10,7 @@ use super::holds::Held;
 use super::prefix::Prefixes;
 use crate::told;
 
-/// So many keys of a kind are listed; the rest is counted.
+/// So many keys of a kind are listed, where not all are asked for; the rest is counted.
 const MAX_LISTED: usize = 50;
 
 /// What was removed, what stays, and what could not be looked into.
@@ -18,6 +18,8 @@ const MAX_LISTED: usize = 50;
 pub(crate) struct Report {
     pub(crate) is_indexed: bool,
     pub(crate) dry_run: bool,
+    /// Whether everything that stays is named, however much it is.
+    pub(crate) is_all_named: bool,
     pub(crate) items_read: u64,
     pub(crate) objects_read: u64,
     pub(crate) rejects_read: u64,
@@ -90,6 +92,7 @@ impl Report {
     /// Where something stays, or could not be looked into.
     pub(crate) fn print(mut self) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
+        let most = if self.is_all_named { usize::MAX } else { MAX_LISTED };
         let (removed, blacked) = match self.dry_run {
             true => ("would remove", "would black out"),
             false => ("removed", "blacked out"),
@@ -130,18 +133,25 @@ impl Report {
             )?;
         }
         self.unreadable.sort();
-        list(&mut out, "can't be read", self.unreadable.iter().map(|(key, why)| format!("{key}: {why}")))?;
-        list(&mut out, "failed", self.failed.iter().map(|(key, why)| format!("{key}: {}", told(why))))?;
+        list(
+            &mut out,
+            most,
+            "can't be read",
+            self.unreadable.iter().map(|(key, why)| format!("{key}: {why}")),
+        )?;
+        list(&mut out, most, "failed", self.failed.iter().map(|(key, why)| format!("{key}: {}", told(why))))?;
         self.other_side.sort();
         self.mentioned_in.sort();
         self.mentioned_in.dedup();
         list(
             &mut out,
+            most,
             "stays, since the number is the platform's side of the call, or an id",
             self.other_side.iter().cloned(),
         )?;
         list(
             &mut out,
+            most,
             "stays, since it only mentions the number in longer text",
             self.mentioned_in.iter().cloned(),
         )?;
@@ -158,6 +168,7 @@ impl Report {
         }
         list(
             &mut out,
+            most,
             "stays, since the number has another prefix there",
             self.with_other_prefix.iter().cloned(),
         )?;
@@ -169,9 +180,10 @@ impl Report {
                 self.kept_before.len()
             )?;
         }
-        list(&mut out, "stays of an earlier erasure", self.kept_before.iter().cloned())?;
+        list(&mut out, most, "stays of an earlier erasure", self.kept_before.iter().cloned())?;
         list(
             &mut out,
+            most,
             "left to sweep-erased",
             self.failed_before.iter().map(|(key, why)| format!("{key}: {}", told(why))),
         )?;
@@ -227,16 +239,22 @@ impl Report {
     }
 }
 
-fn list(out: &mut impl Write, what: &str, entries: impl Iterator<Item = String>) -> std::io::Result<()> {
+/// Names entries of a kind, so many at most.
+fn list(
+    out: &mut impl Write,
+    most: usize,
+    what: &str,
+    entries: impl Iterator<Item = String>,
+) -> std::io::Result<()> {
     let mut more = 0;
     for (at, entry) in entries.enumerate() {
-        match at < MAX_LISTED {
+        match at < most {
             true => writeln!(out, "{what}: {entry}")?,
             false => more += 1,
         }
     }
     if more > 0 {
-        writeln!(out, "{what}: {more} more")?;
+        writeln!(out, "{what}: {more} more (--all names each)")?;
     }
     Ok(())
 }
