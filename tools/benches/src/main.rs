@@ -1,5 +1,5 @@
-//! Holds normalizing, and the whole way to what DynamoDB's client takes, to their limits: so many times the floor, for each push. Fails
-//! where one is over it.
+//! Holds normalizing, the way to items, and the whole way to what DynamoDB's client takes, to their limits: so many times the floor, for each
+//! push. Fails where one is over it each time that it is measured.
 //!
 //! An argument picks the pushes whose names contain it, for a profiler.
 //!
@@ -17,8 +17,12 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// How much more than the floor normalizing may cost.
 const NORMALIZING_LIMIT: f64 = 2.5;
+/// How much more than the floor the way from the body to the items may cost.
+const ITEMS_LIMIT: f64 = 4.0;
 /// How much more than the floor the whole way may cost, from the body to the items' attribute values.
-const ATTRIBUTES_LIMIT: f64 = 10.0;
+const ATTRIBUTES_LIMIT: f64 = 8.0;
+/// How often a case is measured that is over a limit: others that use the caches can make one half as slow again for a while.
+const TRIES: usize = 5;
 /// How long one round of one measurement takes about.
 const ROUND: Duration = Duration::from_micros(500);
 /// How many rounds are run.
@@ -31,13 +35,8 @@ fn main() -> ExitCode {
         eprintln!("no push is named like {part}");
         return ExitCode::FAILURE;
     }
-    let times: Vec<_> = cases.iter().map(|case| (case, Times::of(case))).collect();
-    let mut over = Vec::new();
-    let mut hold = |case: &Case, what: &str, ratio: f64, limit: f64| {
-        if ratio > limit {
-            over.push(format!("{what} {}: {ratio:.2}, the limit is {limit}", case.name()));
-        }
-    };
+    let times: Vec<_> = cases.iter().map(|case| (case, Times::within_limits(case))).collect();
+    let over: Vec<_> = times.iter().flat_map(|(case, times)| times.over(&case.name())).collect();
     println!("push/records                  floor    divided normalized  ratio");
     for (case, Times { floor, divided, normalized, .. }) in &times {
         let ratio = normalized / floor;
@@ -46,7 +45,6 @@ fn main() -> ExitCode {
             "{:<26}{floor_us:>6.1} µs{divided_us:>8.1} µs{normalized_us:>8.1} µs{ratio:>7.2}",
             case.name()
         );
-        hold(case, "normalizing", ratio, NORMALIZING_LIMIT);
     }
     println!("\npush/records                  floor      items  ratio attributes  ratio  records/s   MB/s");
     for (case, Times { floor, items, attributes, .. }) in &times {
@@ -59,7 +57,6 @@ fn main() -> ExitCode {
             case.records as f64 / attributes,
             case.body.len() as f64 / attributes_us,
         );
-        hold(case, "to the attribute values of", ratio, ATTRIBUTES_LIMIT);
     }
     if over.is_empty() {
         return ExitCode::SUCCESS;
@@ -83,6 +80,30 @@ struct Times {
 }
 
 impl Times {
+    /// Measures a case, some times where it is over a limit.
+    fn within_limits(case: &Case) -> Self {
+        let mut times = Self::of(case);
+        for _ in 1..TRIES {
+            if times.over(&case.name()).is_empty() {
+                break;
+            }
+            times = Self::of(case);
+        }
+        times
+    }
+
+    /// What of it is over a limit.
+    fn over(&self, case: &str) -> Vec<String> {
+        let steps = [
+            ("normalizing", self.normalized, NORMALIZING_LIMIT),
+            ("to the items of", self.items, ITEMS_LIMIT),
+            ("to the attribute values of", self.attributes, ATTRIBUTES_LIMIT),
+        ];
+        let ratios = steps.map(|(what, seconds, limit)| (what, seconds / self.floor, limit));
+        let over = ratios.into_iter().filter(|(_, ratio, limit)| ratio > limit);
+        over.map(|(what, ratio, limit)| format!("{what} {case}: {ratio:.2}, the limit is {limit}")).collect()
+    }
+
     fn of(case: &Case) -> Self {
         let texts = case.texts();
         let steps: [&dyn Fn(); 5] = [
