@@ -48,8 +48,12 @@ const NEARLY_ALL: usize = 8;
 const TOLD_BY_ALL: usize = 10;
 /// A number of fewer digits is nobody's own, and hides nothing in an id.
 const LEAST_KNOWN: usize = 7;
-/// A number is written in so many groups at most: each of its digits by itself.
-const MAX_GROUPS: usize = *E164_DIGITS.end();
+/// A number is written in so many groups at most: `+86 139 1234 5678`.
+const MAX_GROUPS: usize = 5;
+/// In an id, with whatever signs between them, in so many: each of its digits by itself.
+const MAX_GROUPS_IN_ID: usize = *E164_DIGITS.end();
+/// In an id the first group of a number, behind its country's code, has so many digits: a mobile network's, or an area's.
+const FIRST_GROUP: RangeInclusive<usize> = 3..=4;
 /// No more characters than that stand between two digits of one number: `139 - 1234`.
 const MAX_BETWEEN: usize = 3;
 /// What stands in the place of a number of JSON.
@@ -319,9 +323,14 @@ impl Hidden {
         if id.chars().all(|character| position(character).is_none()) {
             return Cow::Borrowed(id);
         }
-        let mut places: Vec<_> = runs(id, is_between_in_id)
-            .flat_map(|run| self.hidden_in(&run, sharing).collect::<Vec<_>>())
-            .collect();
+        let mut places: Vec<_> =
+            runs(id, is_between).flat_map(|run| self.hidden_in(&run, sharing).collect::<Vec<_>>()).collect();
+        // With other signs between them, what is plainly a number.
+        places.extend(runs(id, is_between_in_id).flat_map(|run| {
+            let mut hides = vec![false; run.digits.len()];
+            run.plain_numbers_in_id().for_each(|number| hides[number].fill(true));
+            run.hidden(hides).collect::<Vec<_>>()
+        }));
         // Anything may stand between the digits of a number that is known: commas, strokes, what is not seen.
         if !self.known.is_empty() {
             let apart = runs_apart(id).map(Run::without_hidden);
@@ -453,6 +462,20 @@ impl Before {
 impl Run {
     /// Which digits are plainly a number: those of one group, or of a few that follow each other. `13912345678-1` has two groups.
     fn plain_numbers(&self) -> Vec<Range<usize>> {
+        self.numbers_of_groups(MAX_GROUPS).into_iter().map(|(digits, _)| digits).collect()
+    }
+
+    /// The same in an id, whatever signs stand between the groups: where they are those of a number, and no date's and time's
+    /// (`2025_06_01_10_30_45_123`).
+    fn plain_numbers_in_id(&self) -> impl Iterator<Item = Range<usize>> {
+        let numbers = self.numbers_of_groups(MAX_GROUPS_IN_ID).into_iter();
+        numbers
+            .filter(|(digits, groups)| self.are_grouped_as_a_number(digits, groups))
+            .map(|(digits, _)| digits)
+    }
+
+    /// Digits that are plainly a number, with how long their groups are, of which there are so many at most.
+    fn numbers_of_groups(&self, max_groups: usize) -> Vec<(Range<usize>, Vec<usize>)> {
         let all = self.places.len();
         let starts: Vec<_> = (0..all).filter(|at| self.places[*at].before != Before::Digit).collect();
         let mut numbers = Vec::new();
@@ -462,14 +485,32 @@ impl Run {
             if self.digits[*start] == Digit::Is(0) && ends.peek() == Some(&&(start + 1)) {
                 continue;
             }
-            for end in ends.take(MAX_GROUPS) {
+            let mut groups = Vec::new();
+            for end in ends.take(max_groups) {
+                groups.push(end - start - groups.iter().sum::<usize>());
                 let has_plus = self.places[*start].before == Before::Plus;
                 if is_plainly_a_number(&self.digits[*start..*end], has_plus) {
-                    numbers.push(*start..*end);
+                    numbers.push((*start..*end, groups.clone()));
                 }
             }
         }
         numbers
+    }
+
+    /// Whether groups of digits are as people write a number: all in one, with a plus, by the network's or the area's code first, or
+    /// each digit, or each two, by themselves.
+    fn are_grouped_as_a_number(&self, digits: &Range<usize>, groups: &[usize]) -> bool {
+        let has_country = matches!(self.digits[digits.clone()], [Digit::Is(8), Digit::Is(6), ..])
+            && groups[0] == 2
+            || matches!(self.digits[digits.clone()], [Digit::Is(0), Digit::Is(0), ..]) && groups[0] == 4;
+        let own = if has_country { &groups[1..] } else { groups };
+        let [first, .., last] = own else { return true };
+        let are_even =
+            *first <= 2 && own[..own.len() - 1].iter().all(|group| group == first) && last <= first;
+        let is_mobile = self.digits[digits.start] == Digit::Is(1) || has_country;
+        self.places[digits.start].before == Before::Plus
+            || FIRST_GROUP.contains(first)
+            || are_even && (*first == 1 || is_mobile)
     }
 
     /// Whether these digits have no other of their own kind directly before or behind them.
@@ -559,10 +600,11 @@ fn runs_with(
     max_between: usize,
 ) -> impl Iterator<Item = Run> {
     let mut at = 0;
+    // What ends a run may stand before the next: ` - +44`.
+    let mut before = Before::Else;
     std::iter::from_fn(move || {
         let mut run = Run::default();
         let mut between = 0;
-        let mut before = Before::Else;
         while let Some(character) = text[at..].chars().next() {
             let end = at + character.len_utf8();
             match position(character) {
@@ -598,10 +640,12 @@ fn runs_with(
 }
 
 const DATE_BYTES: usize = "2025-06-01".len();
+/// How long a time may be, the longest first.
+const TIMES: [usize; 2] = ["15:30:05".len(), "15:30".len()];
 
 /// How long the date or the time is with which a text begins: `2025-06-01`, `2025年`, `15:30`, `15:30:05`. 0 where it is part of a number.
 fn time_bytes(text: &str) -> usize {
-    let time = ["15:30:05", "15:30"].into_iter().map(str::len).find(|bytes| begins_with_time(text, *bytes));
+    let time = TIMES.into_iter().find(|bytes| begins_with_time(text, *bytes));
     match time {
         _ if begins_with_date(text) => DATE_BYTES,
         Some(bytes) => bytes,
@@ -610,25 +654,28 @@ fn time_bytes(text: &str) -> usize {
     }
 }
 
-/// Whether a text begins with a date that is no part of a number: `2025-06-01`, alone or with a time behind it.
+/// Whether a text begins with a date that is no part of a number: `2025-06-01`, alone, or with a time or another date behind it.
 fn begins_with_date(text: &str) -> bool {
-    let Some((date, after)) = text.split_at_checked(DATE_BYTES) else { return false };
-    let is_date = date.parse::<jiff::civil::Date>().is_ok() && is_of_these_centuries(date);
-    // A number's next digits may follow.
-    let rest = after.trim_start_matches(is_between);
-    let ends = || match rest.chars().next() {
-        Some(next) if rest.len() < after.len() && position(next).is_some() => {
-            after.strip_prefix(' ').is_some_and(is_like_a_time) || begins_with_date(rest)
-        }
-        next => next.is_none_or(|next| position(next).is_none()),
-    };
-    is_date && ends()
+    let Some(after) = behind_date(text) else { return false };
+    // A number's next digits may follow. Of more than two dates in a row nobody speaks, and to look at all of them would take the square of their
+    // number.
+    let is_followed = |after: &str| next_digits(after).is_some();
+    let Some(next) = next_digits(after) else { return true };
+    let has_time =
+        after.strip_prefix(' ').is_some_and(|time| TIMES.iter().any(|bytes| begins_with_time(time, *bytes)));
+    has_time || behind_date(next).is_some_and(|after| !is_followed(after))
 }
 
-/// Whether a text begins as a time does: `15:`.
-fn is_like_a_time(text: &str) -> bool {
-    let [hour @ .., colon] = text.as_bytes().first_chunk::<3>().unwrap_or(&[0; 3]);
-    hour.iter().all(u8::is_ascii_digit) && *colon == b':'
+/// What stands behind the date with which a text begins.
+fn behind_date(text: &str) -> Option<&str> {
+    let (date, after) = text.split_at_checked(DATE_BYTES)?;
+    (is_of_these_centuries(date) && date.parse::<jiff::civil::Date>().is_ok()).then_some(after)
+}
+
+/// The digits that may belong to those before a text: nothing stands between them but what does in a number.
+fn next_digits(text: &str) -> Option<&str> {
+    let rest = text.trim_start_matches(is_between);
+    rest.starts_with(|next| position(next).is_some()).then_some(rest)
 }
 
 fn begins_with_time(text: &str, bytes: usize) -> bool {
@@ -719,6 +766,8 @@ mod tests {
             ("2025-06-01.. 13912345678", "****-**-**.. ***********"),
             ("2025-06-01 2025-06-02 139", "****-**-** ****-**-** ***"),
             ("2025-06-01-02-03", "****-**-**-**-**"),
+            ("2025-06-01 15:30 12345678", "****-**-** **:** ********"),
+            ("2025-06-01 2025-06-02 2025-06-03", "****-**-** ****-**-** ****-**-**"),
             ("on 2025-06-01 at noon", "on 2025-06-01 at noon"),
             ("on 2025-06-01.", "on 2025-06-01."),
             ("(2025-06-01) 春季 3 组", "(2025-06-01) 春季 3 组"),
@@ -730,6 +779,13 @@ mod tests {
         ] {
             assert_eq!(in_text(text), black, "{text}");
         }
+    }
+
+    /// With one look at all that follow for each, this would take minutes, or all of the stack.
+    #[test]
+    fn of_many_dates_each_is_looked_at_a_few_times() {
+        let many = in_text(&"2025-06-01 ".repeat(100_000)).into_owned();
+        assert!(many.starts_with("****-**-** ****") && many.len() == 1_100_000);
     }
 
     #[test]
@@ -867,6 +923,15 @@ mod tests {
             ("1_13712345987_2", "1_***********_2"),
             ("057112345678^1", "************^1"),
             ("139_1234_5678", "***_****_****"),
+            ("139/123/45678", "***/***/*****"),
+            ("0571_1234_5678", "****_****_****"),
+            ("T_0086,13712345987", "T_****,***********"),
+            ("batch 1 / +447700900123", "batch 1 / +************"),
+            ("1___+447700900123", "1___+************"),
+            // Times, and what has groups of another kind.
+            ("2025_06_01_10_30_45_123", "2025_06_01_10_30_45_123"),
+            ("2025/06/01/10/30/45/12", "2025/06/01/10/30/45/12"),
+            ("17_20250601_3", "17_20250601_3"),
             ("mk|139,1234,5678|2", "mk|***,****,****|2"),
             ("13/91/23/45/67/8", "**/**/**/**/**/*"),
             ("1-3-9-1-2-3-4-5-6-7-8", "*-*-*-*-*-*-*-*-*-*-*"),

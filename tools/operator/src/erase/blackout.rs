@@ -39,6 +39,10 @@ pub(crate) fn blacked_out(bytes: &[u8], numbers: &Numbers) -> Option<Vec<u8>> {
     let mut black = Vec::with_capacity(bytes.len());
     let mut at = 0;
     for (place, mark) in places {
+        // Two numbers may share digits.
+        if place.start < at {
+            continue;
+        }
         black.extend_from_slice(&bytes[at..place.start]);
         black.extend_from_slice(mark);
         at = place.end;

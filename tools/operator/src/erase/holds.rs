@@ -65,9 +65,7 @@ pub(crate) struct Held {
 impl Held {
     /// How a JSON text holds one of the numbers; what is no JSON is longer text.
     pub(crate) fn of_json(text: &str, numbers: &Numbers) -> Self {
-        let mut held = Self::default();
-        held.look_into(text, "", numbers, 0);
-        held
+        Self::of_text(text, "", numbers, 0)
     }
 
     /// Adds how something else does.
@@ -88,10 +86,12 @@ impl Held {
         !self.any() && self.prefixes.is_empty()
     }
 
-    fn look_into(&mut self, text: &str, under: &str, numbers: &Numbers, nesting: u8) {
+    /// How a text does, which stands under a name, in JSON that is nested so deep.
+    fn of_text(text: &str, under: &str, numbers: &Numbers, nesting: u8) -> Self {
+        let mut held = Self::default();
         // It holds none, however it is written: that is so of nearly all.
         if !numbers.may_be_in(text.as_bytes()) {
-            return;
+            return held;
         }
         let mut had_leaf = false;
         leaves(text, |name, leaf, _| {
@@ -103,31 +103,36 @@ impl Held {
                 Leaf::Number(number) => numbers.is_json_number(number),
             };
             if !is_whole && of_the_person {
-                self.prefixes.extend(match &leaf {
+                held.prefixes.extend(match &leaf {
                     Leaf::Name(text) | Leaf::Text(text) => numbers.prefixes_of(text),
                     Leaf::Number(number) => numbers.prefixes_of_json_number(number),
                 });
             }
             match leaf {
-                _ if is_whole && of_the_person => self.as_person = true,
-                _ if is_whole => self.as_other_side = true,
+                _ if is_whole && of_the_person => held.as_person = true,
+                _ if is_whole => held.as_other_side = true,
                 Leaf::Text(text)
                     if nesting < MAX_NESTING && text.trim_start().starts_with(['{', '[', '"']) =>
                 {
-                    self.look_into(&text, name, numbers, nesting + 1);
+                    held.add(Self::of_text(&text, name, numbers, nesting + 1));
                 }
                 Leaf::Name(text) | Leaf::Text(text) => {
-                    self.in_text |= numbers.are_in(text.as_bytes());
+                    held.in_text |= numbers.are_in(text.as_bytes());
                     if of_the_person {
-                        self.prefixes.extend(numbers.prefixes_in(text.as_bytes()));
+                        held.prefixes.extend(numbers.prefixes_in(text.as_bytes()));
                     }
                 }
                 Leaf::Number(_) => {}
             }
         });
         if !had_leaf {
-            self.in_text = numbers.are_in(text.as_bytes());
+            held.prefixes.extend(numbers.prefixes_in(text.as_bytes()));
         }
+        // What only begins as JSON does is longer text: `[客户] 139-1234-5678`.
+        if held.is_nothing() || !had_leaf {
+            held.in_text |= numbers.are_in(text.as_bytes());
+        }
+        held
     }
 }
 
@@ -147,6 +152,8 @@ mod tests {
             (r#"{"callRecordTagIds":[13912345678]}"#, (false, true, false)),
             (r#"{"a":"call me: 13912345678"}"#, (false, false, true)),
             (r#"{"a":["13912345678"]}"#, (true, false, false)),
+            (r#"{"a":"[客户] 回电 139-1234-5678"}"#, (false, false, true)),
+            (r#"{"a":"call 13912345678","b":"[客户] 5"}"#, (false, false, true)),
             (r#"{"13912345678":1}"#, (true, false, false)),
             (r#"{"a":"13912345678","a":"2"}"#, (true, false, false)),
             (r#"{"callee":"\u0031391234567\u0038"}"#, (true, false, false)),

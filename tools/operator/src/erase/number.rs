@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use shared::masking::{digit_of_any, is_between, is_nothing_by_itself};
+use shared::masking::{digit_of_a_script, digit_of_any, is_between, is_nothing_by_itself};
 
 use super::prefix::{MAX_PREFIX, Prefixes};
 
@@ -13,16 +13,27 @@ const MIN_MANTISSA: usize = 3;
 /// The most: LAAFFIC's sample has 22.
 const MAX_DIGITS: usize = 32;
 
-/// What a character is to a number. What UTF-16 has between ASCII's letters is nothing, and so are the marks that nobody sees.
+/// What a character is to a number. What UTF-16 has between ASCII's letters is nothing. Marks that nobody sees separate: a number may begin behind
+/// them, and go on.
 fn unit_of(character: char) -> Unit {
     match character {
-        '0'..='9' => Unit::Digit { value: character as u8, is_ascii: true },
+        '0'..='9' => Unit::Digit { value: character as u8, kind: u32::from('0') },
+        '\0' => Unit::Nothing,
         between if is_between(between) || between.is_whitespace() || is_dash(between) => Unit::Separator,
-        mark if mark.is_control() || is_nothing_by_itself(mark) => Unit::Nothing,
+        mark if mark.is_control() || is_nothing_by_itself(mark) => Unit::Separator,
         _ if character.is_ascii() => Unit::Other,
         _ => digit_of_any(character)
             .and_then(|digit| u8::try_from(digit).ok())
-            .map_or(Unit::Other, |digit| Unit::Digit { value: b'0' + digit, is_ascii: false }),
+            .map_or(Unit::Other, |digit| Unit::Digit { value: b'0' + digit, kind: kind_of(character) }),
+    }
+}
+
+/// Which digits a digit is one of: those of a script, by their zero; Chinese numerals; others that are drawn, by where Unicode has them.
+fn kind_of(digit: char) -> u32 {
+    match digit_of_a_script(digit) {
+        Some(value) => u32::from(digit) - value,
+        None if matches!(digit, '\u{3007}' | '\u{4e00}'..='\u{9fff}') => u32::from('〇'),
+        None => u32::from(digit) & !0xff,
     }
 }
 
@@ -54,6 +65,8 @@ fn is_dash(character: char) -> bool {
                 | '\u{ff0d}'
                 | '\u{ff5e}'
                 | '\u{ff70}'
+                | '\u{10d6e}'
+                | '\u{10ead}'
     )
 }
 
@@ -134,6 +147,8 @@ impl Numbers {
     pub(crate) fn occurrences(&self, text: &[u8]) -> Vec<Occurrence> {
         let mut found = Vec::new();
         runs(text, |run, before_exponent| collect(run, &self.0, before_exponent, &mut found));
+        found.sort_by_key(|found| found.range().start);
+        found.dedup();
         found
     }
 
@@ -148,7 +163,11 @@ impl Numbers {
         let mut is_alike = false;
         runs(text, |run, before_exponent| {
             collect(run, &self.0, before_exponent, &mut found);
-            is_alike |= self.0.iter().any(|number| is_alike_with(run, number, before_exponent));
+            is_alike |= self.0.iter().any(|number| {
+                let least = run.len().saturating_sub(number.len() + MAX_PREFIX);
+                let mut starts = (least..run.len()).filter(|at| *at == 0 || run[*at].begins_group);
+                starts.any(|start| is_alike_with(&run[start..], number, before_exponent))
+            });
             is_alike = is_alike || self.prefixes_of_groups(run).next().is_some();
         });
         is_alike || !found.is_empty()
@@ -161,7 +180,8 @@ impl Numbers {
         found
     }
 
-    /// The same of the groups of a run, of one or some that follow each other.
+    /// The same of the groups of a run, of one or some that follow each other. Where the number itself begins a group, what stands before it is none of
+    /// its digits.
     fn prefixes_of_groups<'a>(&'a self, run: &'a [Digit]) -> impl Iterator<Item = Prefixes> + 'a {
         let bounds = move |from: usize| {
             (from..=run.len()).filter(|at| *at == 0 || *at == run.len() || run[*at].begins_group)
@@ -177,8 +197,11 @@ impl Numbers {
         };
         self.0.iter().flat_map(move |number| {
             let may_be = |digits: &&[Digit]| {
+                let is_itself =
+                    digits.len().checked_sub(number.len()).is_some_and(|at| digits[at].begins_group);
                 digits.len().abs_diff(number.len()) <= MAX_PREFIX
                     && digits.last().map(|digit| digit.value) == number.bytes().last()
+                    && !is_itself
             };
             pairs(number).filter(may_be).filter_map(move |digits| {
                 let digits: String = digits.iter().map(|digit| char::from(digit.value)).collect();
@@ -188,19 +211,43 @@ impl Numbers {
     }
 }
 
-/// Calls `visit` with each run of digits in a text, and whether an exponent follows it (`1.39E10`).
+/// Calls `visit` with each run of digits in a text, and whether an exponent follows it (`1.39E10`). What only looks like an escape
+/// (`D:\u13912345678.wav`) is read as its digits too, a second time.
 fn runs(text: &[u8], mut visit: impl FnMut(&[Digit], bool)) {
+    if runs_by(text, unit, &mut visit) {
+        let literally =
+            |text: &[u8]| doubtful(text).map_or_else(|| unit(text), |length| (length, Unit::Other));
+        runs_by(text, literally, &mut visit);
+    }
+}
+
+/// Where a text begins with what is an escape, or a `u` with digits behind it: how long all but the digits is.
+fn doubtful(text: &[u8]) -> Option<usize> {
+    let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
+    let digits = text.get(slashes..slashes + ESCAPE)?.strip_prefix(b"u")?;
+    let is_read_so = slashes > 0 && digits.iter().all(u8::is_ascii_digit);
+    (is_read_so && matches!(unit(text), (_, Unit::Other))).then_some(slashes + 1)
+}
+
+/// [`runs`], read in one way. Whether there is anything to be read in the other.
+fn runs_by(
+    text: &[u8],
+    unit: impl Fn(&[u8]) -> (usize, Unit),
+    visit: &mut impl FnMut(&[Digit], bool),
+) -> bool {
+    let mut has_doubtful = false;
     let mut run: Vec<Digit> = Vec::new();
     let mut begins_group = false;
     let mut at = 0;
     while at < text.len() {
+        has_doubtful |= text[at] == b'\\' && doubtful(&text[at..]).is_some();
         let (length, unit) = unit(&text[at..]);
         match unit {
-            Unit::Digit { value, is_ascii } => {
+            Unit::Digit { value, kind } => {
                 // Beside digits of another kind (`第一13912345678`) a number begins, and ends.
-                let is_other = run.last().is_some_and(|before| before.is_ascii != is_ascii);
+                let is_other = run.last().is_some_and(|before| before.kind != kind);
                 let begins_group = std::mem::take(&mut begins_group) || is_other;
-                run.push(Digit { value, is_ascii, place: at..at + length, begins_group });
+                run.push(Digit { value, kind, place: at..at + length, begins_group });
             }
             Unit::Separator => begins_group = true,
             Unit::Nothing => {}
@@ -213,6 +260,7 @@ fn runs(text: &[u8], mut visit: impl FnMut(&[Digit], bool)) {
         at += length;
     }
     visit(&run, false);
+    has_doubtful
 }
 
 /// What stands at the beginning of a text.
@@ -220,11 +268,11 @@ enum Unit {
     Digit {
         /// As ASCII has it.
         value: u8,
-        /// Whether it is ASCII's own.
-        is_ascii: bool,
+        /// Which digits it is one of.
+        kind: u32,
     },
     Separator,
-    /// What is not seen, or stands for nothing.
+    /// What UTF-16 has between ASCII's letters.
     Nothing,
     Other,
 }
@@ -275,7 +323,7 @@ fn code_unit(text: &[u8]) -> Option<u16> {
 /// A digit of a run: digits with nothing but separators between them.
 struct Digit {
     value: u8,
-    is_ascii: bool,
+    kind: u32,
     place: Range<usize>,
     /// Whether a separator stands before it, or a digit of another kind.
     begins_group: bool,
@@ -443,6 +491,15 @@ mod tests {
             r"\uff11\uFF13９12345678",
             "\u{200b}139\u{2011}1234\u{2011}5678\u{200e}",
             "第一13912345678二",
+            "客户一１３９１２３４５６７８",
+            "①１３９１２３４５６７８",
+            "2️⃣13912345678",
+            "20250601\u{1f}13912345678\u{1f}5",
+            r"5\u000113912345678",
+            "1\u{4}1\x003\x009\x001\x002\x003\x004\x005\x006\x007\x008\0",
+            r"D:\u13912345678.wav",
+            r"D:\\u13912345678.wav",
+            r"\u753513912345678\u7535",
             "我的号码是一三九一二三四五六七八。",
             r"\u5f2013912345678",
             r"\\u4e0013912345678\\u4e09",
