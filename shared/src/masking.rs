@@ -500,17 +500,17 @@ impl Run {
     /// Whether groups of digits are as people write a number: all in one, with a plus, by the network's or the area's code first, or
     /// each digit, or each two, by themselves.
     fn are_grouped_as_a_number(&self, digits: &Range<usize>, groups: &[usize]) -> bool {
-        let has_country = matches!(self.digits[digits.clone()], [Digit::Is(8), Digit::Is(6), ..])
-            && groups[0] == 2
-            || matches!(self.digits[digits.clone()], [Digit::Is(0), Digit::Is(0), ..]) && groups[0] == 4;
-        let own = if has_country { &groups[1..] } else { groups };
-        let [first, .., last] = own else { return true };
-        let are_even =
-            *first <= 2 && own[..own.len() - 1].iter().all(|group| group == first) && last <= first;
-        let is_mobile = self.digits[digits.start] == Digit::Is(1) || has_country;
+        use Digit::Is;
+        let own = match (&self.digits[digits.clone()], groups) {
+            ([Is(8), Is(6), ..], [2, own @ ..]) | ([Is(0), Is(0), ..], [4, own @ ..]) => own,
+            _ => groups,
+        };
+        let [first, between @ .., last] = own else { return true };
+        let is_even = *first <= 2 && between.iter().all(|group| group == first) && last <= first;
+        let is_mobile = self.digits[digits.start] == Is(1) || own.len() < groups.len();
         self.places[digits.start].before == Before::Plus
             || FIRST_GROUP.contains(first)
-            || are_even && (*first == 1 || is_mobile)
+            || is_even && (*first == 1 || is_mobile)
     }
 
     /// Whether these digits have no other of their own kind directly before or behind them.
@@ -659,11 +659,10 @@ fn begins_with_date(text: &str) -> bool {
     let Some(after) = behind_date(text) else { return false };
     // A number's next digits may follow. Of more than two dates in a row nobody speaks, and to look at all of them would take the square of their
     // number.
-    let is_followed = |after: &str| next_digits(after).is_some();
     let Some(next) = next_digits(after) else { return true };
     let has_time =
         after.strip_prefix(' ').is_some_and(|time| TIMES.iter().any(|bytes| begins_with_time(time, *bytes)));
-    has_time || behind_date(next).is_some_and(|after| !is_followed(after))
+    has_time || behind_date(next).is_some_and(|after| next_digits(after).is_none())
 }
 
 /// What stands behind the date with which a text begins.

@@ -34,12 +34,10 @@ pub(crate) fn blacked_out(bytes: &[u8], numbers: &Numbers) -> Option<Vec<u8>> {
             None => places.extend(occurrence.places().map(|place| (place, &b"*"[..]))),
         }
     }
-    // A number of JSON may hold two.
-    places.dedup();
     let mut black = Vec::with_capacity(bytes.len());
     let mut at = 0;
     for (place, mark) in places {
-        // Two numbers may share digits.
+        // Two numbers may share digits, or a number of JSON that holds both.
         if place.start < at {
             continue;
         }

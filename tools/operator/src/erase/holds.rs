@@ -125,12 +125,12 @@ impl Held {
                 Leaf::Number(_) => {}
             }
         });
-        if !had_leaf {
-            held.prefixes.extend(numbers.prefixes_in(text.as_bytes()));
-        }
         // What only begins as JSON does is longer text: `[客户] 139-1234-5678`.
-        if held.is_nothing() || !had_leaf {
-            held.in_text |= numbers.are_in(text.as_bytes());
+        if held.is_nothing() {
+            held.in_text = numbers.are_in(text.as_bytes());
+            if !had_leaf {
+                held.prefixes.extend(numbers.prefixes_in(text.as_bytes()));
+            }
         }
         held
     }

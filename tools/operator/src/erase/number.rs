@@ -37,37 +37,12 @@ fn kind_of(digit: char) -> u32 {
     }
 }
 
-/// Whether a character is a dash, or is written for one: what Unicode has as such (`Pd`), a minus, a bullet that is a dash, waves, the sign that
-/// lengthens a vowel.
+/// Whether a character is a dash, or is written for one, beside those that masking knows: what else Unicode has as such (`Pd`), a minus, a bullet that is
+/// a dash, waves, the sign that lengthens a vowel.
 fn is_dash(character: char) -> bool {
-    matches!(
-        character,
-        '-' | '~' | '\u{58a}' | '\u{5be}' | '\u{1400}' | '\u{1806}' | '\u{2010}'
-            ..='\u{2015}'
-                | '\u{2043}'
-                | '\u{2053}'
-                | '\u{2212}'
-                | '\u{223c}'
-                | '\u{2e17}'
-                | '\u{2e1a}'
-                | '\u{2e3a}'
-                | '\u{2e3b}'
-                | '\u{2e40}'
-                | '\u{2e5d}'
-                | '\u{301c}'
-                | '\u{3030}'
-                | '\u{30a0}'
-                | '\u{30fc}'
-                | '\u{fe31}'
-                | '\u{fe32}'
-                | '\u{fe58}'
-                | '\u{fe63}'
-                | '\u{ff0d}'
-                | '\u{ff5e}'
-                | '\u{ff70}'
-                | '\u{10d6e}'
-                | '\u{10ead}'
-    )
+    const DASHES: &str = "~\u{58a}\u{5be}\u{1400}\u{1806}\u{2043}\u{2053}\u{2212}\u{223c}\u{2e17}\u{2e1a}\u{2e3a}\u{2e3b}\u{2e40}\
+        \u{2e5d}\u{301c}\u{3030}\u{30a0}\u{30fc}\u{fe31}\u{fe32}\u{fe58}\u{fe63}\u{ff5e}\u{ff70}\u{10d6e}\u{10ead}";
+    DASHES.contains(character)
 }
 
 /// The numbers of whom to erase, as digits alone.
@@ -163,12 +138,9 @@ impl Numbers {
         let mut is_alike = false;
         runs(text, |run, before_exponent| {
             collect(run, &self.0, before_exponent, &mut found);
-            is_alike |= self.0.iter().any(|number| {
-                let least = run.len().saturating_sub(number.len() + MAX_PREFIX);
-                let mut starts = (least..run.len()).filter(|at| *at == 0 || run[*at].begins_group);
-                starts.any(|start| is_alike_with(&run[start..], number, before_exponent))
-            });
-            is_alike = is_alike || self.prefixes_of_groups(run).next().is_some();
+            is_alike = is_alike
+                || before_exponent && self.0.iter().any(|number| is_alike_before_exponent(run, number))
+                || self.prefixes_of_groups(run).next().is_some();
         });
         is_alike || !found.is_empty()
     }
@@ -197,16 +169,15 @@ impl Numbers {
         };
         self.0.iter().flat_map(move |number| {
             let may_be = |digits: &&[Digit]| {
-                let is_itself =
-                    digits.len().checked_sub(number.len()).is_some_and(|at| digits[at].begins_group);
+                let is_itself = digits.len().checked_sub(number.len()).is_some_and(|at| {
+                    digits[at].begins_group && digits[at..].iter().map(|digit| digit.value).eq(number.bytes())
+                });
                 digits.len().abs_diff(number.len()) <= MAX_PREFIX
                     && digits.last().map(|digit| digit.value) == number.bytes().last()
                     && !is_itself
             };
-            pairs(number).filter(may_be).filter_map(move |digits| {
-                let digits: String = digits.iter().map(|digit| char::from(digit.value)).collect();
-                Prefixes::between(number, &digits, MIN_DIGITS)
-            })
+            let between = move |digits| Prefixes::between(number, &text_of(digits), MIN_DIGITS);
+            pairs(number).filter(may_be).filter_map(between)
         })
     }
 }
@@ -360,18 +331,22 @@ fn collect(run: &[Digit], numbers: &[String], before_exponent: bool, found: &mut
     }
 }
 
-/// Whether all of a run may be a number with another prefix.
-fn is_alike_with(run: &[Digit], number: &str, before_exponent: bool) -> bool {
-    let number = if before_exponent { number.trim_end_matches('0') } else { number };
-    let zeros = run.iter().rev().take_while(|digit| before_exponent && digit.value == b'0').count();
+/// Whether what a run ends with, from the beginning of a group on, may be a number with another prefix, without the zeros at its end that the
+/// exponent stands for.
+fn is_alike_before_exponent(run: &[Digit], number: &str) -> bool {
+    let number = number.trim_end_matches('0');
+    let zeros = run.iter().rev().take_while(|digit| digit.value == b'0').count();
     let run = &run[..run.len() - zeros];
     // Most runs are not worth a copy.
-    run.len().abs_diff(number.len()) <= MAX_PREFIX
-        && run.last().map(|digit| digit.value) == number.bytes().last()
-        && {
-            let digits: String = run.iter().map(|digit| char::from(digit.value)).collect();
-            Prefixes::between(number, &digits, if before_exponent { 1 } else { MIN_DIGITS }).is_some()
-        }
+    run.last().map(|digit| digit.value) == number.bytes().last()
+        && (run.len().saturating_sub(number.len() + MAX_PREFIX)..run.len())
+            .filter(|at| *at == 0 || run[*at].begins_group)
+            .any(|start| Prefixes::between(number, &text_of(&run[start..]), 1).is_some())
+}
+
+/// The digits of a run alone.
+fn text_of(run: &[Digit]) -> String {
+    run.iter().map(|digit| char::from(digit.value)).collect()
 }
 
 impl Occurrence {
