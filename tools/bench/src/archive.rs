@@ -59,9 +59,9 @@ pub(super) async fn run(programs: &Path, options: &Options) -> anyhow::Result<Se
         if missing.is_none() {
             let url = rig.url(&format!("large-{turn}-0.wav"))?;
             let endpoint = rig.stores.s3.endpoint();
-            let begun = Instant::now();
+            let (begun, joining) = (Instant::now(), rig.stores.s3.joining());
             tokio::task::spawn_blocking(move || copy(&url, &endpoint)).await??;
-            pipe.add(begun.elapsed());
+            pipe.add(begun.elapsed().saturating_sub(rig.stores.s3.joining() - joining));
         }
     }
     let many = rig.archive("many", SMALL.0, SMALL.1).await?;
@@ -81,6 +81,7 @@ pub(super) async fn run(programs: &Path, options: &Options) -> anyhow::Result<Se
     }];
     let mut notes = vec![
         "each run is a new process; its start is in the time, as the pipe's is in its own".to_owned(),
+        "how long the local S3 copies parts into one object, which AWS's does not, is in neither".to_owned(),
         "source, S3 and archiver share this machine's cores: in AWS the network is the limit, and grows with memory".to_owned(),
     ];
     match missing {
@@ -90,7 +91,7 @@ pub(super) async fn run(programs: &Path, options: &Options) -> anyhow::Result<Se
             ratios.push(Ratio {
                 what: "MiB a second: archiver / curl | aws s3 cp".to_owned(),
                 value: mib_a_second(&ours) / mib_a_second(&pipe),
-                bound: Some(Bound::AtLeast(0.8)),
+                bound: Some(Bound::AtLeast(0.95)),
             });
         }
     }
@@ -112,7 +113,7 @@ struct Rig {
     program: std::path::PathBuf,
 }
 
-/// What a run took.
+/// What a run took, but for the time in which this S3, unlike AWS's, copied parts into one.
 struct Run {
     took: Duration,
     cpu: Duration,
@@ -201,12 +202,12 @@ impl Rig {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let begun = Instant::now();
+        let (begun, joining) = (Instant::now(), self.stores.s3.joining());
         let process = Process::start(command)?;
         lambda.invoke(EVENT);
         let (answered, report) = lambda.answered(PATIENCE).await?;
         let run = Run {
-            took: answered - begun,
+            took: (answered - begun).saturating_sub(self.stores.s3.joining() - joining),
             cpu: process.cpu_time()?,
             peak_bytes: process.peak_memory_bytes()?,
         };

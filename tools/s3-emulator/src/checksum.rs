@@ -121,11 +121,30 @@ impl Hasher {
     }
 }
 
+/// Computes one checksum of bytes as they pass.
+pub(super) struct Summing {
+    algorithm: Algorithm,
+    hasher: Hasher,
+}
+
+impl Summing {
+    pub(super) fn new(algorithm: Algorithm) -> Self {
+        Self { algorithm, hasher: Hasher::new(algorithm) }
+    }
+
+    pub(super) fn update(&mut self, data: &[u8]) {
+        self.hasher.update(data);
+    }
+
+    pub(super) fn finish(self) -> Checksum {
+        Checksum { algorithm: self.algorithm, scope: Scope::FullObject, value: self.hasher.base64() }
+    }
+}
+
 /// Hashes bytes as they pass: MD5 for the `ETag`, and one checksum.
 pub(super) struct Digester {
     md5: Md5,
-    algorithm: Algorithm,
-    checksum: Hasher,
+    checksum: Summing,
     length: u64,
 }
 
@@ -149,7 +168,7 @@ impl Digest {
 
 impl Digester {
     pub(super) fn new(algorithm: Algorithm) -> Self {
-        Self { md5: Md5::new(), algorithm, checksum: Hasher::new(algorithm), length: 0 }
+        Self { md5: Md5::new(), checksum: Summing::new(algorithm), length: 0 }
     }
 
     pub(super) fn update(&mut self, data: &[u8]) {
@@ -159,9 +178,7 @@ impl Digester {
     }
 
     pub(super) fn finish(self) -> Digest {
-        let checksum =
-            Checksum { algorithm: self.algorithm, scope: Scope::FullObject, value: self.checksum.base64() };
-        Digest { length: self.length, md5: self.md5.finalize(), checksum }
+        Digest { length: self.length, md5: self.md5.finalize(), checksum: self.checksum.finish() }
     }
 }
 

@@ -5,11 +5,12 @@
 //!
 //! A request runs through `request` (signature off, chunks undone), the protocol layer and `service` (one method an
 //! operation), `receive` if it brings bytes, and ends at `store`, which holds the index, and `blob`, which holds the
-//! bytes. `checksum` and `describe` are vocabulary.
+//! bytes. `checksum` and `describe` are vocabulary; `joining` measures.
 
 mod blob;
 mod checksum;
 mod describe;
+mod joining;
 mod receive;
 mod request;
 mod service;
@@ -32,6 +33,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time;
 
+use self::joining::Joining;
 use self::request::without_signature;
 use self::service::LocalS3;
 use self::store::{Store, StoreError};
@@ -60,6 +62,7 @@ pub enum S3Error {
 #[derive(Debug)]
 pub struct S3 {
     local_addr: SocketAddr,
+    joining: Joining,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -75,6 +78,13 @@ impl S3 {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.local_addr)
+    }
+
+    /// Returns how long it has been busy with putting objects together from the parts of uploads: it copies them, which S3 does not, and who
+    /// measures an upload leaves that out.
+    #[must_use]
+    pub fn joining(&self) -> Duration {
+        self.joining.total()
     }
 
     /// Stops accepting requests and waits, three seconds at most, for running ones to be answered.
@@ -99,12 +109,13 @@ pub async fn start(listener: TcpListener, data: Option<&Path>) -> Result<S3, S3E
         StoreError::InUse => S3Error::InUse,
         error => S3Error::Open(Box::new(error)),
     })?;
-    let service = S3ServiceBuilder::new(LocalS3::new(store)).build();
+    let joining = Joining::default();
+    let service = S3ServiceBuilder::new(LocalS3::new(store, joining.clone())).build();
     let app = Router::new().fallback(answer).with_state(service);
 
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(serve(listener, app, stopped));
-    Ok(S3 { local_addr, stop, server })
+    Ok(S3 { local_addr, joining, stop, server })
 }
 
 async fn serve(listener: TcpListener, app: Router, stopped: oneshot::Receiver<()>) -> io::Result<()> {

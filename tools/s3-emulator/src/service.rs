@@ -19,12 +19,14 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::blob::StagedBlob;
 use super::checksum::{
-    Algorithm, Checksum as ObjectChecksum, Digest, Digester, Scope, composite_checksum, composite_etag,
+    Algorithm, Checksum as ObjectChecksum, Digest, Digester, Scope, Summing, composite_checksum,
+    composite_etag,
 };
 use super::describe::{
     KeyEncoding, ReadConditions, attributes, get_checksum, object_answer, precondition, set_checksum,
     source_object,
 };
+use super::joining::Joining;
 use super::receive::{Claims, receive};
 use super::store::{
     Content, Deletion, Found, Listing, NewContent, Page, Part as StoredPart, Precondition, Store, StoreError,
@@ -45,11 +47,12 @@ const OWNER: &str = "local";
 /// S3 over a [`Store`].
 pub(super) struct LocalS3 {
     store: Arc<Store>,
+    joining: Joining,
 }
 
 impl LocalS3 {
-    pub(super) fn new(store: Store) -> Self {
-        Self { store: Arc::new(store) }
+    pub(super) fn new(store: Store, joining: Joining) -> Self {
+        Self { store: Arc::new(store), joining }
     }
 
     /// Runs something on the store where it may block.
@@ -736,9 +739,9 @@ impl S3 for LocalS3 {
 
         let UploadAttributes { algorithm, scope, .. } = upload.attributes;
         let (blob, full_checksum) = {
-            let used = used.clone();
+            let (used, joining) = (used.clone(), self.joining.clone());
             let full = (scope == Scope::FullObject).then_some(algorithm);
-            self.on_store(move |store| join(store, &used, full)).await?
+            self.on_store(move |store| joining.time(|| join(store, &used, full))).await?
         };
         let checksum = match full_checksum {
             Some(checksum) => checksum,
@@ -921,28 +924,22 @@ fn read(file: File, bytes: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> 
     })
 }
 
-/// Puts parts together, and computes the checksum of the whole if one is asked for.
+/// Puts parts together, and computes the checksum of the whole if one is asked for. Nobody asks for its MD5, which would take as long as the parts
+/// took to come.
 fn join(
     store: &Store,
     parts: &[StoredPart],
     full: Option<Algorithm>,
 ) -> Result<(StagedBlob, Option<ObjectChecksum>), StoreError> {
     let (blob, mut whole) = store.stage()?;
-    let mut digester = full.map(Digester::new);
+    let mut summing = full.map(Summing::new);
     for part in parts {
-        let mut file = store.read_part(part)?;
-        match &mut digester {
-            // The kernel copies these without our reading them.
-            None => {
-                io::copy(&mut file, &mut whole)?;
-            }
-            Some(digester) => digest(file, |data| {
-                digester.update(data);
-                whole.write_all(data)
-            })?,
-        }
+        digest(store.read_part(part)?, |data| {
+            summing.iter_mut().for_each(|summing| summing.update(data));
+            whole.write_all(data)
+        })?;
     }
-    Ok((blob, digester.map(|digester| digester.finish().checksum)))
+    Ok((blob, summing.map(Summing::finish)))
 }
 
 /// Returns the `ETag` and the checksum of a copy. A copy is one piece, whatever its source was made of.
