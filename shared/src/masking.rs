@@ -87,11 +87,27 @@ pub fn is_between(character: char) -> bool {
     )
 }
 
-/// Whether a character may stand between the digits of a number in an id, of which nobody has to be known. No `^`, which platforms' own ids have, and
-/// no `:`, which times have.
-fn is_between_in_id(character: char) -> bool {
+/// Whether a character is a dash, or is written for one, beside those of [`is_between`]: what else Unicode has as such (`Pd`), a minus, a bullet that is
+/// a dash, waves, the sign that lengthens a vowel.
+pub fn is_dash(character: char) -> bool {
+    const DASHES: &str = "~\u{58a}\u{5be}\u{1400}\u{1806}\u{2043}\u{2053}\u{2212}\u{223c}\u{2e17}\u{2e1a}\u{2e3a}\u{2e3b}\u{2e40}\
+        \u{2e5d}\u{301c}\u{3030}\u{30a0}\u{30fc}\u{fe31}\u{fe32}\u{fe58}\u{fe63}\u{ff5e}\u{ff70}\u{10d6e}\u{10ead}";
+    DASHES.contains(character)
+}
+
+/// Whether a character may stand between the digits of a number, of which nobody has to be known: what [`is_between`] knows, all other white space and
+/// dashes, and what nobody sees.
+pub fn is_between_or_unseen(character: char) -> bool {
     is_between(character)
+        || character.is_whitespace()
+        || character.is_control()
+        || is_dash(character)
         || is_nothing_by_itself(character)
+}
+
+/// The same in an id, which may have other signs there, too. No `^`, which platforms' own ids have, and no `:`, which times have.
+fn is_between_in_id(character: char) -> bool {
+    is_between_or_unseen(character)
         || matches!(character, '_' | '＿' | '/' | '／' | ',' | '，' | '、' | '·' | '•' | '|')
 }
 
@@ -108,7 +124,8 @@ pub fn is_unseen_mark(character: char) -> bool {
 pub fn is_nothing_by_itself(character: char) -> bool {
     let is_form = matches!(
         character,
-        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}' | '\u{20e3}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}'
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{20e3}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}'
     );
     is_form || is_unseen_mark(character)
@@ -162,9 +179,11 @@ fn among(character: char, first: char, count: u32) -> Option<u32> {
 /// other scripts only that they are some.
 fn digit(character: char) -> Option<Digit> {
     /// The ones of digits that are drawn, from 1 to 9.
-    const ONES: [char; 6] = ['①', '⑴', '⒈', '❶', '➀', '➊'];
+    const ONES: [char; 10] = ['①', '⑴', '⒈', '❶', '➀', '➊', '⓵', '㈠', '㊀', '\u{1f102}'];
     let value = match character {
-        '〇' | '零' | '⓪' | '⓿' | '⁰' => Some(0),
+        '〇' | '零' | '⓪' | '⓿' | '⁰' | '\u{1f100}' | '\u{1f101}' | '\u{1f10b}' | '\u{1f10c}' => {
+            Some(0)
+        }
         '一' | '幺' | '么' | '壹' | '壱' | '弌' | '¹' => Some(1),
         '二' | '两' | '兩' | '贰' | '貳' | '弐' | '弍' | '²' => Some(2),
         '三' | '叁' | '叄' | '參' | '弎' | '³' => Some(3),
@@ -326,11 +345,12 @@ impl Hidden {
         let mut places: Vec<_> =
             runs(id, is_between).flat_map(|run| self.hidden_in(&run, sharing).collect::<Vec<_>>()).collect();
         // With other signs between them, what is plainly a number.
-        places.extend(runs(id, is_between_in_id).flat_map(|run| {
-            let mut hides = vec![false; run.digits.len()];
-            run.plain_numbers_in_id().for_each(|number| hides[number].fill(true));
-            run.hidden(hides).collect::<Vec<_>>()
-        }));
+        let plainly = |run: Run| run.hidden_numbers(run.plain_numbers_in_id()).collect::<Vec<_>>();
+        places.extend(runs(id, is_between_in_id).flat_map(plainly));
+        // A `*` may stand between the digits of a number, too.
+        if id.contains(['*', '＊']) {
+            places.extend(runs(id, is_between_in_id).map(Run::without_hidden).flat_map(plainly));
+        }
         // Anything may stand between the digits of a number that is known: commas, strokes, what is not seen.
         if !self.known.is_empty() {
             let apart = runs_apart(id).map(Run::without_hidden);
@@ -460,24 +480,41 @@ impl Before {
 }
 
 impl Run {
-    /// Which digits are plainly a number: those of one group, or of a few that follow each other. `13912345678-1` has two groups.
+    /// Which digits are plainly a number: those of one group, or of a few that follow each other. `13912345678-1` has two groups. Of a landline's number
+    /// they are as people write one: `07-1791391536` is the end of a date, and seconds.
     fn plain_numbers(&self) -> Vec<Range<usize>> {
-        self.numbers_of_groups(MAX_GROUPS).into_iter().map(|(digits, _)| digits).collect()
+        let is_written_so = |(digits, groups): &(Range<usize>, Vec<usize>)| {
+            let is_landline = matches!(self.digits[digits.clone()], [Digit::Is(0), Digit::Is(1..), ..]);
+            !is_landline || self.are_grouped_as_a_number(digits, groups)
+        };
+        let numbers = self.numbers_of_groups(MAX_GROUPS).into_iter();
+        numbers.filter(is_written_so).map(|(digits, _)| digits).collect()
     }
 
     /// The same in an id, whatever signs stand between the groups: where they are those of a number, and no date's and time's
     /// (`2025_06_01_10_30_45_123`).
-    fn plain_numbers_in_id(&self) -> impl Iterator<Item = Range<usize>> {
+    fn plain_numbers_in_id(&self) -> Vec<Range<usize>> {
         let numbers = self.numbers_of_groups(MAX_GROUPS_IN_ID).into_iter();
-        numbers
-            .filter(|(digits, groups)| self.are_grouped_as_a_number(digits, groups))
-            .map(|(digits, _)| digits)
+        let as_people_do = numbers.filter(|(digits, groups)| self.are_grouped_as_a_number(digits, groups));
+        as_people_do.map(|(digits, _)| digits).collect()
     }
 
-    /// Digits that are plainly a number, with how long their groups are, of which there are so many at most.
+    /// Digits that are plainly a number, with how long their groups are, of which there are so many at most. A group ends where something stands between
+    /// two digits; or where they do not belong together, too: `第一13912345678`.
     fn numbers_of_groups(&self, max_groups: usize) -> Vec<(Range<usize>, Vec<usize>)> {
+        let all = 0..self.places.len();
+        let by_signs: Vec<_> = all.clone().filter(|at| self.places[*at].before != Before::Digit).collect();
+        let by_kinds: Vec<_> = all.filter(|at| self.is_cut(*at)).collect();
+        let mut numbers = self.numbers_that_begin(&by_signs, max_groups);
+        if by_kinds.len() > by_signs.len() {
+            numbers.extend(self.numbers_that_begin(&by_kinds, max_groups));
+        }
+        numbers
+    }
+
+    /// The same, where groups begin at these digits.
+    fn numbers_that_begin(&self, starts: &[usize], max_groups: usize) -> Vec<(Range<usize>, Vec<usize>)> {
         let all = self.places.len();
-        let starts: Vec<_> = (0..all).filter(|at| self.places[*at].before != Before::Digit).collect();
         let mut numbers = Vec::new();
         for (group, start) in starts.iter().enumerate() {
             let mut ends = starts[group + 1..].iter().chain([&all]).peekable();
@@ -541,11 +578,30 @@ impl Run {
         self.digits[digits].iter().map(written).collect()
     }
 
-    /// The run as if there were nothing where a `*` is: it may stand between digits as well as in the place of one.
+    /// The run as if there were no digit where a `*` is: it may stand between digits, or beside them, as well as in the place of one.
     fn without_hidden(self) -> Self {
-        let all = self.digits.into_iter().zip(self.places);
-        let (digits, places) = all.filter(|(_, place)| !place.is_hidden).unzip();
-        Self { digits, places }
+        let mut seen = Self::default();
+        let mut is_behind_hidden = false;
+        for (digit, place) in self.digits.into_iter().zip(self.places) {
+            if place.is_hidden {
+                is_behind_hidden = true;
+                continue;
+            }
+            let before = match std::mem::take(&mut is_behind_hidden) && place.before == Before::Digit {
+                true => Before::Else,
+                false => place.before,
+            };
+            seen.digits.push(digit);
+            seen.places.push(Place { before, ..place });
+        }
+        seen
+    }
+
+    /// The places of these of the digits, which are to be hidden.
+    fn hidden_numbers(&self, numbers: Vec<Range<usize>>) -> impl Iterator<Item = Range<usize>> + '_ {
+        let mut hides = vec![false; self.digits.len()];
+        numbers.into_iter().for_each(|number| hides[number].fill(true));
+        self.hidden(hides)
     }
 
     /// The places of the digits that are to be hidden. What is hidden already stays as it is.
@@ -954,6 +1010,73 @@ mod tests {
             ("1937000000000000001", "1937000000000000001"),
         ] {
             assert_eq!(hidden.in_id(id), black, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_hidden_in_an_id_whatever_stands_beside_it_but_its_own_digits() {
+        let hidden = Hidden::default();
+        for number in ["13712345987", "8613712345987", "0571-88888888", "057188888888", "+447700900123"] {
+            let black: String =
+                number.chars().map(|own| if own.is_ascii_digit() { '*' } else { own }).collect();
+            let all = ('\0'..='\u{33ff}').chain('\u{f900}'..='\u{ffff}').chain('\u{1f000}'..='\u{1faff}');
+            // Letters are alike.
+            let is_of_interest = |beside: &char| beside.is_numeric() || !beside.is_alphabetic();
+            for beside in all.filter(is_of_interest).filter(|beside| !beside.is_ascii_digit()) {
+                for id in [
+                    format!("{beside}{number}"),
+                    format!("a{number}{beside}"),
+                    format!("{beside}{number}{beside}2025"),
+                ] {
+                    assert!(hidden.in_id(&id).contains(&black), "{beside:?}: {}", hidden.in_id(&id));
+                }
+            }
+        }
+        for id in [
+            "job*13712345987*9",
+            "job*13712 345987*",
+            "13712345987*13712345988",
+            "**13712345987**",
+            "137*1234*5987",
+        ] {
+            assert!(!hidden.in_id(id).contains(|shown: char| "1234567".contains(shown)), "{id}");
+        }
+    }
+
+    #[test]
+    fn white_space_dashes_and_what_nobody_sees_may_stand_between_the_digits_of_a_number_in_an_id() {
+        let hidden = Hidden::default();
+        let (dashes, unseen) =
+            ("-־֊᠆‐‑‒–—―⸗⸺⸻〜〰゠︱︲﹘﹣－", "\u{17b4}\u{1bca0}\u{1d173}\u{fff9}\u{200b}\u{2060}");
+        let is_between = |between: &char| {
+            between.is_whitespace()
+                || between.is_control()
+                || dashes.contains(*between)
+                || unseen.contains(*between)
+        };
+        let mut tried = 0;
+        for between in ('\0'..='\u{2ffff}').filter(is_between) {
+            for [first, second, third] in [["137", "1234", "5987"], ["0571", "8888", "8888"]] {
+                let id = format!("{first}{between}{second}{between}{third}");
+                let shown = hidden.in_id(&id);
+                assert!(!shown.contains(|shown: char| shown.is_ascii_digit()), "{between:?}: {shown}");
+            }
+            tried += 1;
+        }
+        assert!(tried > 100, "{tried}");
+    }
+
+    #[test]
+    fn a_day_with_seconds_or_more_behind_it_is_no_landline() {
+        let hidden = Hidden::default();
+        for seconds in (1_700_000_000_u64..1_800_000_000).step_by(99_991) {
+            for id in [
+                format!("2026-10-07-{seconds}"),
+                format!("2026_10_07_{seconds}"),
+                format!("2026.10.07.{seconds}123"),
+            ] {
+                assert_eq!(hidden.in_id(&id), id);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use shared::masking::{digit_of_a_script, digit_of_any, is_between, is_nothing_by_itself};
+use shared::masking::{digit_of_a_script, digit_of_any, is_between_or_unseen};
 
 use super::prefix::{MAX_PREFIX, Prefixes};
 
@@ -10,6 +10,8 @@ use super::prefix::{MAX_PREFIX, Prefixes};
 const MIN_DIGITS: usize = 6;
 /// Fewer digits before an exponent are not looked for.
 const MIN_MANTISSA: usize = 3;
+/// How long a day is, as days are written.
+const DATE_BYTES: usize = "2025-06-01".len();
 /// The most: LAAFFIC's sample has 22.
 const MAX_DIGITS: usize = 32;
 
@@ -19,8 +21,7 @@ fn unit_of(character: char) -> Unit {
     match character {
         '0'..='9' => Unit::Digit { value: character as u8, kind: u32::from('0') },
         '\0' => Unit::Nothing,
-        between if is_between(between) || between.is_whitespace() || is_dash(between) => Unit::Separator,
-        mark if mark.is_control() || is_nothing_by_itself(mark) => Unit::Separator,
+        between if is_between_or_unseen(between) => Unit::Separator,
         _ if character.is_ascii() => Unit::Other,
         _ => digit_of_any(character)
             .and_then(|digit| u8::try_from(digit).ok())
@@ -35,14 +36,6 @@ fn kind_of(digit: char) -> u32 {
         None if matches!(digit, '\u{3007}' | '\u{4e00}'..='\u{9fff}') => u32::from('〇'),
         None => u32::from(digit) & !0xff,
     }
-}
-
-/// Whether a character is a dash, or is written for one, beside those that masking knows: what else Unicode has as such (`Pd`), a minus, a bullet that is
-/// a dash, waves, the sign that lengthens a vowel.
-fn is_dash(character: char) -> bool {
-    const DASHES: &str = "~\u{58a}\u{5be}\u{1400}\u{1806}\u{2043}\u{2053}\u{2212}\u{223c}\u{2e17}\u{2e1a}\u{2e3a}\u{2e3b}\u{2e40}\
-        \u{2e5d}\u{301c}\u{3030}\u{30a0}\u{30fc}\u{fe31}\u{fe32}\u{fe58}\u{fe63}\u{ff5e}\u{ff70}\u{10d6e}\u{10ead}";
-    DASHES.contains(character)
 }
 
 /// The numbers of whom to erase, as digits alone.
@@ -92,11 +85,11 @@ impl Numbers {
         self.0.iter().map(String::as_str)
     }
 
-    /// Whether a text is one of the numbers, and nothing else.
+    /// Whether a text is one of the numbers, and nothing else. A day is none, though its digits be a number's: it is in many people's calls.
     pub(crate) fn is(&self, text: &str) -> bool {
         // Most texts are not worth a copy.
         let may_be = text.len() >= MIN_DIGITS && text.len() <= 4 * MAX_DIGITS;
-        may_be && digits(text).is_some_and(|digits| self.0.contains(&digits))
+        may_be && !begins_with_date(text) && digits(text).is_some_and(|digits| self.0.contains(&digits))
     }
 
     /// Whether a number of JSON, as it is written there, is one of the numbers: `13912345678`, `1.3912345678E10`.
@@ -356,6 +349,15 @@ impl Occurrence {
     }
 }
 
+/// Whether a text begins with a day of these centuries, as days are written: `2025-06-01`, `2025.06.01`, `2025 06 01`.
+fn begins_with_date(text: &str) -> bool {
+    let day = text.trim().get(..DATE_BYTES).map(|day| day.replace(['.', ' '], "-"));
+    day.is_some_and(|day| {
+        let is_of_these_centuries = day.starts_with("19") || day.starts_with("20");
+        is_of_these_centuries && day.as_bytes()[4] == b'-' && day.parse::<jiff::civil::Date>().is_ok()
+    })
+}
+
 /// The digits of a text that holds nothing but digits, separators, and space around them.
 fn digits(text: &str) -> Option<String> {
     let (mut digits, mut has_plus) = (String::new(), false);
@@ -427,6 +429,20 @@ mod tests {
         for text in ["13912345678", "8613912345678x", "86139123456789", "8613912345678+", ""] {
             assert!(!number.is(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_day_is_no_number_though_its_digits_be_one() {
+        let day = numbers("20270601");
+        for text in ["2027-06-01", " 2027.06.01 ", "2027 06 01"] {
+            assert!(!day.is(text), "{text}");
+            assert!(day.are_in(text.as_bytes()), "it is named: {text}");
+        }
+        assert!(!numbers("2027060110").is("2027-06-01 10"));
+        for text in ["20270601", "2027-0601", "2027 0601", "+2027-06-01", "20-27-06-01"] {
+            assert!(day.is(text), "{text}");
+        }
+        assert!(numbers("61270601").is("6127-06-01") && numbers("20271301").is("2027-13-01"), "no day");
     }
 
     #[test]
