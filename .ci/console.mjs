@@ -25,6 +25,8 @@ const browser = await chromium.launch({
 // A browser of somebody's own, which tells what goes wrong on any page, and what is asked of other origins.
 async function person(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: "en-GB", ...options });
+  // On a busy machine the page of 20,000 turns takes its time: how long is measured below, not waited for.
+  context.setDefaultNavigationTimeout(120000);
   const page = await context.newPage();
   const asked = [];
   page.on("pageerror", (error) => check(false, `the script fails: ${error}`));
@@ -98,7 +100,7 @@ const busy = new Date(Date.now() + (8 - 10) * 3_600_000).toISOString().slice(0, 
   await call.first().locator("a").first().click();
   await page.waitForSelector(".player .deck:not([hidden])");
   await page.click("[data-do=play]");
-  await page.waitForFunction(() => [...document.querySelectorAll("audio")].some((audio) => audio.currentTime > 0.3), null, { timeout: 15000 });
+  await page.waitForFunction(() => [...document.querySelectorAll("audio")].some((audio) => audio.currentTime > 0.3), null, { timeout: 60000 });
   console.log("heard");
   // A turn is sought, and the mark moves with what is heard.
   const turns = page.locator(".turns li a");
@@ -107,7 +109,7 @@ const busy = new Date(Date.now() + (8 - 10) * 3_600_000).toISOString().slice(0, 
   await page.waitForFunction(() => document.querySelectorAll(".turns li")[3].hasAttribute("aria-current"));
   check(/#t=\d/.test(page.url()), "a turn has a link of its own");
   const linked = page.url();
-  await page.waitForFunction(() => document.querySelectorAll(".turns li")[4].hasAttribute("aria-current"), null, { timeout: 20000 });
+  await page.waitForFunction(() => document.querySelectorAll(".turns li")[4].hasAttribute("aria-current"), null, { timeout: 60000 });
   // By keys.
   await page.locator("h1").click();
   await page.keyboard.press("ArrowLeft");
@@ -153,7 +155,7 @@ const busy = new Date(Date.now() + (8 - 10) * 3_600_000).toISOString().slice(0, 
   await lost.goto(linked);
   await lost.click("[data-do=play]");
   const linkedAt = Number(linked.split("#t=")[1]);
-  await lost.waitForFunction((at) => document.querySelector("audio").currentTime > at + 0.2, linkedAt, { timeout: 15000 });
+  await lost.waitForFunction((at) => document.querySelector("audio").currentTime > at + 0.2, linkedAt, { timeout: 60000 });
   check(refused > 1, "the recording was asked for again");
   await lost.close();
   // A verdict by keys, and on to the next.
