@@ -89,7 +89,7 @@ pub fn is_between(character: char) -> bool {
 
 /// Whether a character is a dash, or is written for one, beside those of [`is_between`]: what else Unicode has as such (`Pd`), a minus, a bullet that is
 /// a dash, waves, the sign that lengthens a vowel.
-pub fn is_dash(character: char) -> bool {
+fn is_dash(character: char) -> bool {
     const DASHES: &str = "~\u{58a}\u{5be}\u{1400}\u{1806}\u{2043}\u{2053}\u{2212}\u{223c}\u{2e17}\u{2e1a}\u{2e3a}\u{2e3b}\u{2e40}\
         \u{2e5d}\u{301c}\u{3030}\u{30a0}\u{30fc}\u{fe31}\u{fe32}\u{fe58}\u{fe63}\u{ff5e}\u{ff70}\u{10d6e}\u{10ead}";
     DASHES.contains(character)
